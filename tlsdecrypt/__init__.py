@@ -1,0 +1,1 @@
+"""Open an encrypted capture, get the answer."""

@@ -1,0 +1,120 @@
+"""Conversation and Analysis: everything that was learned, frozen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.flow import Direction, Endpoint, Span
+    from tlsdecrypt.tls.session import TlsSession
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """One direction of a TCP connection. Lengths are bytes of payload.
+
+    `length` is what was seen in order, `missing` what lies in `gaps` of known size, `repeated` what came again and was dropped,
+    `conflicting` what came again with other content (the first was kept).
+    """
+
+    segments: int = 0
+    length: int = 0
+    gaps: int = 0
+    missing: int = 0
+    repeated: int = 0
+    conflicting: int = 0
+    out_of_order: int = 0
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaintextDigest:
+    """All decrypted application data of one side, in stream order: bytes, and SHA-256 in hex (None where there is none)."""
+
+    length: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a reader should know, with the frames it was seen in (None: no frame in particular)."""
+
+    what: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One TCP connection, from the first frame to the last, and all that was said on it."""
+
+    id: int
+    client: Endpoint
+    server: Endpoint
+    span: Span
+    has_syn: bool
+    streams: tuple[StreamFacts, StreamFacts]
+    tls: TlsSession | None
+    application_data: tuple[PlaintextDigest, PlaintextDigest]
+    application_protocol: str | None
+    exchanges: tuple[Exchange, ...] = field(repr=False)
+    notes: tuple[Note, ...] = ()
+
+    def digest(self, direction: Direction) -> PlaintextDigest:
+        """The decrypted application data that one side sent."""
+        return self.application_data[direction]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFacts:
+    """One capture file. `first_frame` is the number of its first frame in this analysis; `notes` say what was cut or odd.
+
+    `irregular` counts frames by a word for what they held, for all that was not TCP (`arp`, `udp`, `icmp` ...).
+    """
+
+    path: str
+    format: str
+    frames: int
+    first_frame: int
+    size: int
+    start_ns: int | None
+    end_ns: int | None
+    notes: tuple[str, ...] = ()
+    secrets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A secret that was given: never the secret itself. `connections` are the ids of what it opened."""
+
+    source: str
+    kind: str
+    subject: str | None
+    spki_sha256: str | None
+    connections: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The result of `analyze`: conversations in the order of their first frames."""
+
+    captures: tuple[CaptureFacts, ...]
+    keys: tuple[KeyFacts, ...]
+    conversations: tuple[Conversation, ...] = field(repr=False)
+    frames: int
+    other_frames: dict[str, int]
+    findings: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tls_conversations(self) -> tuple[Conversation, ...]:
+        """Those that hold TLS."""
+        return tuple(each for each in self.conversations if each.tls)
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many TLS conversations have which verdict code."""
+        return dict(Counter(each.tls.verdict.code.value for each in self.conversations if each.tls))

@@ -1,0 +1,82 @@
+"""What a TLS connection says while it is fed: plaintext, handshake messages, alerts, and what could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Direction, Span
+
+
+class ApplicationData:
+    """Plaintext of one record (not a dataclass: there is one for each record of a bulk transfer)."""
+
+    __slots__ = ("data", "direction", "span")
+
+    def __init__(self, direction: Direction, data: bytes, span: Span) -> None:
+        """`span` names the frames that carried the record."""
+        self.direction = direction
+        self.data = data
+        self.span = span
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationGap:
+    """Application data that is missing: not captured, or not decrypted. `length` is None where nothing tells how much."""
+
+    direction: Direction
+    length: int | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeSeen:
+    """A handshake message, by its name in the standard (`ClientHello`, `encrypted` where it could not be read)."""
+
+    direction: Direction
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSeen:
+    """An alert; level and description by their names in RFC 8446 section 6 (None where it stayed encrypted)."""
+
+    direction: Direction
+    level: str | None
+    description: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class KeysChanged:
+    """From here on this direction is protected with the keys of another epoch (0 is plaintext)."""
+
+    direction: Direction
+    epoch: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUndecrypted:
+    """Protected records that could not be opened, `count` in a row, `length` bytes of fragments in all."""
+
+    direction: Direction
+    count: int
+    length: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Bytes that are not TLS; the direction is opaque from here on."""
+
+    direction: Direction
+    what: str = field()
+    span: Span
+
+
+TlsEvent: TypeAlias = (
+    ApplicationData | ApplicationGap | HandshakeSeen | AlertSeen | KeysChanged | RecordUndecrypted | Malformed
+)

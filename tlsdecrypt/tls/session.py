@@ -1,0 +1,59 @@
+"""TlsSession: everything that an observer learned of the TLS on one connection, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Span
+    from tlsdecrypt.tls.certificates import CertificateFacts
+    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen
+    from tlsdecrypt.tls.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """What opened a session: `kind` is `private key`, `key log`, `pre-shared key`, `resumption` ...; `source` the file's name.
+
+    `spki_sha256` (hex) names the private key, None for other kinds.
+    """
+
+    kind: str
+    source: str
+    spki_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSession:
+    """Facts of the (last) handshake of a connection and of the records after it; None or empty where they were not seen.
+
+    Names are those of the IANA registries. `server_certificates` stand in the order sent: the server's own first.
+    """
+
+    version: str | None
+    cipher_suite: str | None
+    server_name: str | None
+    alpn: str | None
+    offered_alpn: tuple[str, ...]
+    offered_versions: tuple[str, ...]
+    offered_cipher_suites: tuple[str, ...] = field(repr=False)
+    session_id: str | None
+    resumed: bool
+    resumption: str | None
+    extended_master_secret: bool
+    encrypt_then_mac: bool
+    compression: str | None
+    key_exchange_group: str | None
+    handshakes: int
+    client_certificate_requested: bool
+    server_certificates: tuple[CertificateFacts, ...] = field(repr=False)
+    client_certificates: tuple[CertificateFacts, ...] = field(repr=False)
+    alerts: tuple[AlertSeen, ...]
+    messages: tuple[HandshakeSeen, ...] = field(repr=False)
+    client_hello_span: Span | None
+    key: KeySource | None
+    verdict: Verdict
+    records_decrypted: int
+    records_undecrypted: int
+    application_records_undecrypted: int

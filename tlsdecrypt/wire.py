@@ -1,0 +1,78 @@
+"""Reader: the only cursor over bytes. Each read past the end is a `ParseError` that names what was wanted."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from tlsdecrypt.errors import ParseError
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class Reader:
+    """A cursor over `data`; integers are unsigned and big-endian, as in RFC 8446 section 3.3."""
+
+    __slots__ = ("_data", "_end", "offset")
+
+    def __init__(self, data: Buffer, offset: int = 0, end: int | None = None) -> None:
+        """Read `data[offset:end]`; `offset` counts from the start of `data` in errors too."""
+        self._data = data
+        self.offset = offset
+        self._end = len(data) if end is None else end
+
+    @property
+    def remaining(self) -> int:
+        """Bytes that are left."""
+        return self._end - self.offset
+
+    def _advance(self, length: int, what: str) -> int:
+        start = self.offset
+        if length > self._end - start:
+            msg = f"{what}: {length} bytes wanted, {self._end - start} left"
+            raise ParseError(msg, start)
+        self.offset = start + length
+        return start
+
+    def uint(self, size: int, what: str) -> int:
+        """An unsigned integer of `size` bytes."""
+        start = self._advance(size, what)
+        return int.from_bytes(self._data[start : start + size], "big")
+
+    def u8(self, what: str) -> int:
+        """An unsigned integer of one byte."""
+        return self._data[self._advance(1, what)]
+
+    def u16(self, what: str) -> int:
+        """An unsigned integer of two bytes."""
+        return self.uint(2, what)
+
+    def u24(self, what: str) -> int:
+        """An unsigned integer of three bytes."""
+        return self.uint(3, what)
+
+    def u32(self, what: str) -> int:
+        """An unsigned integer of four bytes."""
+        return self.uint(4, what)
+
+    def u64(self, what: str) -> int:
+        """An unsigned integer of eight bytes."""
+        return self.uint(8, what)
+
+    def bytes(self, length: int, what: str) -> bytes:
+        """The next `length` bytes, copied."""
+        start = self._advance(length, what)
+        return bytes(self._data[start : start + length])
+
+    def vector(self, length_size: int, what: str) -> bytes:
+        """A vector whose length stands before it in `length_size` bytes (RFC 8446 section 3.4)."""
+        return self.bytes(self.uint(length_size, what), what)
+
+    def sub(self, length_size: int, what: str) -> Reader:
+        """A Reader over a vector whose length stands before it in `length_size` bytes; this one moves past it."""
+        length = self.uint(length_size, what)
+        start = self._advance(length, what)
+        return Reader(self._data, start, start + length)
+
+    def rest(self) -> bytes:
+        """All that is left, copied."""
+        return self.bytes(self.remaining, "rest")
