@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class StreamFacts:
     """One direction of a TCP connection. Lengths are bytes of payload.
 
-    `length` is what was seen in order, `missing` what lies in `gaps` of known size, `repeated` what came again and was dropped,
-    `conflicting` what came again with other content (the first was kept).
+    `length` is what was seen in order, `missing` what lies in `gaps` of known size, `repeated` what came again and
+    was dropped, `conflicting` what came again with other content (the first was kept).
     """
 
     segments: int = 0
@@ -32,7 +32,7 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class PlaintextDigest:
-    """All decrypted application data of one side, in stream order: bytes, and SHA-256 in hex (None where there is none)."""
+    """All decrypted application data of one side, in stream order: bytes, and SHA-256 in hex (None for none)."""
 
     length: int
     sha256: str | None
@@ -69,9 +69,10 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class CaptureFacts:
-    """One capture file. `first_frame` is the number of its first frame in this analysis; `notes` say what was cut or odd.
+    """One capture file.
 
-    `irregular` counts frames by a word for what they held, for all that was not TCP (`arp`, `udp`, `icmp` ...).
+    `first_frame` is the number of its first frame in this analysis; `notes` say what was cut or odd; `secrets` counts
+    the key log lines found inside.
     """
 
     path: str

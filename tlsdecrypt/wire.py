@@ -58,14 +58,14 @@ class Reader:
         """An unsigned integer of eight bytes."""
         return self.uint(8, what)
 
-    def bytes(self, length: int, what: str) -> bytes:
+    def take(self, length: int, what: str) -> bytes:
         """The next `length` bytes, copied."""
         start = self._advance(length, what)
         return bytes(self._data[start : start + length])
 
     def vector(self, length_size: int, what: str) -> bytes:
         """A vector whose length stands before it in `length_size` bytes (RFC 8446 section 3.4)."""
-        return self.bytes(self.uint(length_size, what), what)
+        return self.take(self.uint(length_size, what), what)
 
     def sub(self, length_size: int, what: str) -> Reader:
         """A Reader over a vector whose length stands before it in `length_size` bytes; this one moves past it."""
@@ -75,4 +75,4 @@ class Reader:
 
     def rest(self) -> bytes:
         """All that is left, copied."""
-        return self.bytes(self.remaining, "rest")
+        return self.take(self.remaining, "rest")

@@ -1,0 +1,1 @@
+"""Plaintext becomes messages."""

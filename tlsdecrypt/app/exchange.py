@@ -14,9 +14,10 @@ Annotations: TypeAlias = dict[str, Any]
 class Exchange:
     """One request and its answer.
 
-    `request` and `response` are values of the protocol's own module (`http.HttpRequest`, `smtp.SmtpCommand`), None where that side
-    was not seen. Each has a `span`. `annotations` maps a protocol name (`soap`, `ews`, `autodiscover`) to plain values (str, int,
-    bool, None, list, dict), free of secrets. `faults` names what was broken, one sentence each.
+    `request` and `response` are values of the protocol's own module (`http.HttpRequest`, `smtp.SmtpCommand`), None
+    where that side was not seen. Each has a `span`. `annotations` maps a protocol name (`soap`, `ews`,
+    `autodiscover`) to plain values (str, int, bool, None, list, dict), free of secrets. `faults` names what was
+    broken, one sentence each.
     """
 
     protocol: str

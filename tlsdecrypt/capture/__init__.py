@@ -1,0 +1,1 @@
+"""Files, pipes and live traffic become FrameBatch values."""

@@ -18,9 +18,9 @@ BATCH_BYTES = 8 << 20  # what a reader puts into one batch, about
 class FrameBatch:
     """Frames in capture order. Each column has one element a frame.
 
-    `data[offset : offset + captured_length]` is a frame from its link-layer header on. `first_number` is the number of the
-    first frame, counted from 1 over the whole capture; the rest follow without holes. `link_type` is the LINKTYPE_ value
-    (https://www.tcpdump.org/linktypes.html), not the host's DLT_ value.
+    `data[offset : offset + captured_length]` is a frame from its link-layer header on. `first_number` is the number
+    of the first frame, counted from 1 over the whole capture; the rest follow without holes. `link_type` is the
+    LINKTYPE_ value (https://www.tcpdump.org/linktypes.html), not the host's DLT_ value.
     """
 
     data: bytes = field(repr=False)

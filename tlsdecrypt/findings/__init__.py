@@ -1,0 +1,1 @@
+"""Conversations become statements of what is wrong with them."""

@@ -1,0 +1,1 @@
+"""FrameBatch values become ordered bytes of TCP connections."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class StreamData:
     """In-order bytes of one direction, with the frames that carried them.
 
-    `offset` is the stream offset of the first byte (0 is the byte after SYN, or the first byte seen). Segment `i` of this
-    data starts at byte `starts[i]` of `data` and came in frame `frames[i]` at `times_ns[i]`; starts[0] is 0.
+    `offset` is the stream offset of the first byte (0 is the byte after SYN, or the first byte seen). Segment `i` of
+    this data starts at byte `starts[i]` of `data` and came in frame `frames[i]` at `times_ns[i]`; starts[0] is 0.
     """
 
     __slots__ = ("data", "direction", "frames", "offset", "starts", "times_ns")

@@ -1,0 +1,1 @@
+"""Ordered bytes become plaintext, as far as the secrets reach."""

@@ -23,7 +23,7 @@ class ApplicationData:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationGap:
-    """Application data that is missing: not captured, or not decrypted. `length` is None where nothing tells how much."""
+    """Application data that is missing: not captured, or not decrypted. `length` is None where nobody knows it."""
 
     direction: Direction
     length: int | None

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """What opened a session: `kind` is `private key`, `key log`, `pre-shared key`, `resumption` ...; `source` the file's name.
+    """What opened a session.
 
-    `spki_sha256` (hex) names the private key, None for other kinds.
+    `kind` is `private key`, `key log`, `pre-shared key`, `resumption` ...; `source` the file's name. `spki_sha256` (hex) names the private key, None for other kinds.
     """
 
     kind: str
@@ -26,7 +26,7 @@ class KeySource:
 
 @dataclass(frozen=True, slots=True)
 class TlsSession:
-    """Facts of the (last) handshake of a connection and of the records after it; None or empty where they were not seen.
+    """Facts of the (last) handshake of a connection and of the records after it; None or empty where not seen.
 
     Names are those of the IANA registries. `server_certificates` stand in the order sent: the server's own first.
     """

@@ -13,7 +13,7 @@ class VerdictCode(Enum):
     PARTLY_DECRYPTED = "partly-decrypted"
     NO_KEY = "no-key"
     FORWARD_SECRECY = "forward-secrecy"
-    NO_SECRET = "no-secret"
+    NO_SECRET = "no-secret"  # noqa: S105 - the name of a verdict
     WRONG_KEY = "wrong-key"
     RESUMED_PARENT_MISSING = "resumed-parent-missing"
     HANDSHAKE_MISSING = "handshake-missing"
