@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tlsdecrypt.flow import Span
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Span
 
 Annotations: TypeAlias = dict[str, Any]
 

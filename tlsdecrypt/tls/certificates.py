@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class CertificateFacts:
     """A certificate as sent.
 
-    Names are RFC 4514 strings, `serial` and the hashes hex, `not_before` and `not_after` ISO 8601 UTC. `key` is as in `RSA 2048 bits` or `EC secp256r1`. `fault` says why a certificate could not be read; then the rest
+    Names are RFC 4514 strings, `serial` and the hashes hex, `not_before` and `not_after` ISO 8601 UTC. `key` is
+    as in `RSA 2048 bits` or `EC secp256r1`. `fault` says why a certificate could not be read; then the rest
     but the thumbprints is empty.
     """
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class KeySource:
     """What opened a session.
 
-    `kind` is `private key`, `key log`, `pre-shared key`, `resumption` ...; `source` the file's name. `spki_sha256` (hex) names the private key, None for other kinds.
+    `kind` is `private key`, `key log`, `pre-shared key`, `resumption` ...; `source` the file's name.
+    `spki_sha256` (hex) names the private key, None for other kinds.
     """
 
     kind: str
