@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Direction, Endpoint, Span
     from tlsdecrypt.tls.session import TlsSession
 
+OPENED = ("decrypted", "partly-decrypted")  # the verdict codes of sessions that could be read
+
 
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
@@ -61,6 +63,11 @@ class Conversation:
     application_protocol: str | None
     exchanges: tuple[Exchange, ...] = field(repr=False)
     notes: tuple[Note, ...] = ()
+
+    @property
+    def is_decrypted(self) -> bool:
+        """Whether its TLS was opened, wholly or partly."""
+        return self.tls is not None and self.tls.verdict.code.value in OPENED
 
     def digest(self, direction: Direction) -> PlaintextDigest:
         """The decrypted application data that one side sent."""

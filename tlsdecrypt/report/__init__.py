@@ -1,1 +1,1 @@
-"""An analysis becomes a document."""
+"""An analysis -> a document: text for people, JSON for programs."""

@@ -1,0 +1,148 @@
+"""A conversation as plain values: the `connections` of the JSON document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.flow import Direction
+from tlsdecrypt.report.exchange_document import exchange_document
+from tlsdecrypt.report.quantities import iso_time
+
+if TYPE_CHECKING:
+    from tlsdecrypt.conversation import Conversation, Note, PlaintextDigest, StreamFacts
+    from tlsdecrypt.flow import Endpoint
+    from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.tls.certificates import CertificateFacts
+    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen
+    from tlsdecrypt.tls.session import KeySource, TlsSession
+    from tlsdecrypt.tls.verdict import Verdict
+
+
+def connection_document(conversation: Conversation, redactor: Redactor) -> dict[str, Any]:
+    """One element of `connections`. `tls` and `verdict` are null where there was no TLS."""
+    span, tls = conversation.span, conversation.tls
+    return {
+        "id": conversation.id,
+        "client": _endpoint(conversation.client),
+        "server": _endpoint(conversation.server),
+        "first_frame": span.first_frame,
+        "last_frame": span.last_frame,
+        "start": iso_time(span.first_time_ns),
+        "end": iso_time(span.last_time_ns),
+        "tcp": {"syn_seen": conversation.has_syn, **_both(conversation.streams, _stream)},
+        "tls": _session(tls) if tls else None,
+        "verdict": _verdict(tls.verdict) if tls else None,
+        "application_protocol": conversation.application_protocol,
+        "application_data": _both(conversation.application_data, _digest),
+        "exchanges": [exchange_document(exchange, redactor) for exchange in conversation.exchanges],
+        "notes": [_note(note, redactor) for note in conversation.notes],
+    }
+
+
+def _both(sides: tuple[Any, Any], describe: Any) -> dict[str, Any]:
+    """One value for each side, by who sent: `client`, `server`."""
+    return {direction.sender: describe(sides[direction]) for direction in Direction}
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    return {"address": endpoint.address, "port": endpoint.port}
+
+
+def _stream(facts: StreamFacts) -> dict[str, Any]:
+    return {
+        "segments": facts.segments,
+        "length": facts.length,
+        "gaps": facts.gaps,
+        "missing": facts.missing,
+        "repeated": facts.repeated,
+        "conflicting": facts.conflicting,
+        "out_of_order": facts.out_of_order,
+        "end": facts.end,
+    }
+
+
+def _digest(digest: PlaintextDigest) -> dict[str, Any]:
+    return {"length": digest.length, "sha256": digest.sha256}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"code": verdict.code.value, "summary": verdict.summary, "remedy": verdict.remedy}
+
+
+def _note(note: Note, redactor: Redactor) -> dict[str, Any]:
+    span = note.span
+    return {"what": redactor.text(note.what), "frames": [span.first_frame, span.last_frame] if span else None}
+
+
+def _session(tls: TlsSession) -> dict[str, Any]:
+    """The facts of the last handshake and of the records after it."""
+    return {
+        "version": tls.version,
+        "cipher_suite": tls.cipher_suite,
+        "server_name": tls.server_name,
+        "alpn": tls.alpn,
+        "resumed": tls.resumed,
+        "resumption": tls.resumption,
+        "session_id": tls.session_id,
+        "key_exchange_group": tls.key_exchange_group,
+        "extended_master_secret": tls.extended_master_secret,
+        "encrypt_then_mac": tls.encrypt_then_mac,
+        "compression": tls.compression,
+        "handshakes": tls.handshakes,
+        "key": _key(tls.key) if tls.key else None,
+        "offered": _offer(tls),
+        "client_certificate_requested": tls.client_certificate_requested,
+        "certificates": [_certificate(each) for each in tls.server_certificates],
+        "client_certificates": [_certificate(each) for each in tls.client_certificates],
+        "alerts": [_alert(each) for each in tls.alerts],
+        "messages": [_handshake_message(each) for each in tls.messages],
+        "records": {
+            "decrypted": tls.records_decrypted,
+            "undecrypted": tls.records_undecrypted,
+            "application_data_undecrypted": tls.application_records_undecrypted,
+        },
+    }
+
+
+def _offer(tls: TlsSession) -> dict[str, Any]:
+    """What the client said it can do."""
+    return {
+        "versions": list(tls.offered_versions),
+        "cipher_suites": list(tls.offered_cipher_suites),
+        "alpn": list(tls.offered_alpn),
+    }
+
+
+def _key(key: KeySource) -> dict[str, Any]:
+    return {"kind": key.kind, "source": key.source, "spki_sha256": key.spki_sha256}
+
+
+def _certificate(facts: CertificateFacts) -> dict[str, Any]:
+    return {
+        "subject": facts.subject,
+        "issuer": facts.issuer,
+        "serial": facts.serial,
+        "sha1_thumbprint": facts.sha1_thumbprint,
+        "sha256_thumbprint": facts.sha256_thumbprint,
+        "spki_sha256": facts.spki_sha256,
+        "not_before": facts.not_before,
+        "not_after": facts.not_after,
+        "names": list(facts.names),
+        "key": facts.key,
+        "signature": facts.signature,
+        "fault": facts.fault,
+    }
+
+
+def _alert(alert: AlertSeen) -> dict[str, Any]:
+    return {
+        "sender": alert.direction.sender,
+        "level": alert.level,
+        "description": alert.description,
+        "frame": alert.span.last_frame,
+    }
+
+
+def _handshake_message(message: HandshakeSeen) -> dict[str, Any]:
+    span = message.span
+    return {"sender": message.direction.sender, "name": message.name, "frames": [span.first_frame, span.last_frame]}

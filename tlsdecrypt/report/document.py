@@ -1,0 +1,104 @@
+"""The JSON document (`tlsdecrypt/1`) and its form by lines: a contract. Names are fixed; more may be added.
+
+The document is written connection by connection, one a line, so that its size never is a matter of memory.
+JSON Lines hold one connection object a line, and at the end one line `{"summary": {...}, "captures": [...],
+"keys": [...], "findings": [...], "notes": [...]}`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.report.connection_document import connection_document
+from tlsdecrypt.report.json_bytes import json_bytes
+from tlsdecrypt.report.quantities import iso_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.conversation import Analysis, CaptureFacts, Conversation, KeyFacts
+    from tlsdecrypt.redact import Redactor
+
+SCHEMA = "tlsdecrypt/1"
+
+
+def document(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
+    """The whole document as one value: for callers that want it in memory."""
+    return {
+        **_head(analysis),
+        "connections": [connection_document(each, redactor) for each in analysis.conversations],
+        **_tail(analysis),
+    }
+
+
+def document_pieces(analysis: Analysis, redactor: Redactor) -> Iterator[bytes]:
+    """The same document as JSON, in pieces: head, one line a connection, tail."""
+    yield json_bytes(_head(analysis))[:-1] + b',"connections":['
+    separator = b"\n"
+    for conversation in analysis.conversations:
+        yield separator + json_bytes(connection_document(conversation, redactor))
+        separator = b",\n"
+    yield b"\n]," + json_bytes(_tail(analysis))[1:] + b"\n"
+
+
+def connection_line(conversation: Conversation, redactor: Redactor) -> bytes:
+    """One line of JSON Lines."""
+    return json_bytes(connection_document(conversation, redactor)) + b"\n"
+
+
+def summary_line(analysis: Analysis) -> bytes:
+    """The last line of JSON Lines: everything but the connections."""
+    head = _head(analysis)
+    return json_bytes({"summary": head.pop("summary"), **head, **_tail(analysis)}) + b"\n"
+
+
+def _head(analysis: Analysis) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "captures": [_capture(each) for each in analysis.captures],
+        "keys": [_key(each) for each in analysis.keys],
+        "summary": _summary(analysis),
+    }
+
+
+def _tail(analysis: Analysis) -> dict[str, Any]:
+    return {"findings": list(analysis.findings), "notes": list(analysis.notes)}
+
+
+def _summary(analysis: Analysis) -> dict[str, Any]:
+    """`decrypted` counts what was opened, wholly or partly."""
+    verdicts = analysis.verdicts
+    return {
+        "frames": analysis.frames,
+        "connections": len(analysis.conversations),
+        "tls": sum(verdicts.values()),
+        "decrypted": sum(each.is_decrypted for each in analysis.conversations),
+        "verdicts": verdicts,
+        "other_frames": dict(analysis.other_frames),
+    }
+
+
+def _capture(facts: CaptureFacts) -> dict[str, Any]:
+    """`size` is bytes of the file; `secrets` counts the key log lines found inside."""
+    return {
+        "path": facts.path,
+        "format": facts.format,
+        "frames": facts.frames,
+        "first_frame": facts.first_frame,
+        "size": facts.size,
+        "start": None if facts.start_ns is None else iso_time(facts.start_ns),
+        "end": None if facts.end_ns is None else iso_time(facts.end_ns),
+        "secrets": facts.secrets,
+        "notes": list(facts.notes),
+    }
+
+
+def _key(facts: KeyFacts) -> dict[str, Any]:
+    return {
+        "source": facts.source,
+        "kind": facts.kind,
+        "subject": facts.subject,
+        "spki_sha256": facts.spki_sha256,
+        "connections": list(facts.connections),
+        "notes": list(facts.notes),
+    }

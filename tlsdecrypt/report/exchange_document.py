@@ -1,0 +1,96 @@
+"""An exchange as plain values: the `exchanges` of the JSON document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.report.quantities import MILLISECOND, iso_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.flow import Span
+    from tlsdecrypt.redact import Redactor
+
+
+def exchange_document(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
+    """One element of `exchanges`; `request` and `response` are null where they were not seen.
+
+    `frames` holds the distinct frames that bound the two messages, sorted. The messages come first, so that the
+    redactor knows their secrets before it meets free text that may quote them.
+    """
+    request = _message(exchange.request, redactor)
+    response = _message(exchange.response, redactor)
+    duration_ns = exchange.duration_ns
+    return {
+        "protocol": exchange.protocol,
+        "request": request,
+        "response": response,
+        "frames": sorted({frame for message in (request, response) if message for frame in message["frames"]}),
+        "start": iso_time(exchange.span.first_time_ns),
+        "duration_ms": None if duration_ns is None else duration_ns / MILLISECOND,
+        "annotations": redacted_values(exchange.annotations, redactor),
+        "faults": [redactor.text(fault) for fault in exchange.faults],
+    }
+
+
+def redacted_values(value: Any, redactor: Redactor) -> Any:
+    """Plain values with every text in them masked; the shape stays."""
+    match value:
+        case str():
+            return redactor.text(value)
+        case dict():
+            return {key: redacted_values(each, redactor) for key, each in value.items()}
+        case list() | tuple():
+            return [redacted_values(each, redactor) for each in value]
+        case _:
+            return value
+
+
+def _message(message: Any, redactor: Redactor) -> dict[str, Any] | None:
+    """One side of an exchange, whatever its protocol, with `frames` [first, last], `start` and `end`."""
+    if message is None:
+        return None
+    span: Span = message.span
+    return {
+        **_describe(message)(message, redactor),
+        "frames": [span.first_frame, span.last_frame],
+        "start": iso_time(span.first_time_ns),
+        "end": iso_time(span.last_time_ns),
+    }
+
+
+def _describe(message: Any) -> Callable[[Any, Redactor], dict[str, Any]]:
+    """How to describe a message, told by what it has: a method and a target, or a status."""
+    return _http_request if hasattr(message, "method") else _http_response
+
+
+def _http_request(request: Any, redactor: Redactor) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "target": redactor.target(request.target),
+        "host": request.host,
+        "version": request.version,
+        **_http_content(request, redactor),
+    }
+
+
+def _http_response(response: Any, redactor: Redactor) -> dict[str, Any]:
+    return {
+        "status": response.status,
+        "reason": redactor.text(response.reason),
+        "version": response.version,
+        "interim": list(response.interim),
+        **_http_content(response, redactor),
+    }
+
+
+def _http_content(message: Any, redactor: Redactor) -> dict[str, Any]:
+    """What requests and responses share; lengths are bytes."""
+    return {
+        "fields": redactor.fields(message.fields),
+        "trailers": redactor.fields(message.trailers),
+        "content_length": message.content_length,
+        "missing": message.missing,
+    }
