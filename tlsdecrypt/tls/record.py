@@ -1,0 +1,207 @@
+"""Records: the framing of TLS (RFC 8446 section 5.1), found again after a hole.
+
+A `RecordReader` serves one direction. It copies nothing but a record that straddles two pieces of the stream.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from tlsdecrypt.flow import Span
+
+if TYPE_CHECKING:
+    from tlsdecrypt.wire import Buffer
+
+Locate: TypeAlias = Callable[[int, int], Span]  # the frames of data[start:end]
+
+HEADER_LENGTH = 5
+MAX_FRAGMENT_LENGTH = 2**14 + 2048  # TLSCiphertext.length, RFC 5246 section 6.2.3
+MAX_SEARCH_BYTES = 4 << 20  # how far a record boundary is looked for, after a hole or after nonsense
+
+SSLV2_HELLO = 0x80  # stands for a content type where the record is a ClientHello in the format of SSL 2.0
+
+# A header: a known content type, version 3.0 to 3.4, and the first byte of a length below 2^14 + 2048.
+_HEADER = re.compile(rb"[\x14-\x18]\x03[\x00-\x04][\x00-\x48]")
+_CLIENT_HELLO = re.compile(rb"\x16\x03[\x00-\x04]..\x01\x00", re.DOTALL)
+_SERVER_ANSWER = re.compile(rb"\x16\x03[\x00-\x04]..\x02\x00|\x15\x03[\x00-\x04]\x00\x02", re.DOTALL)
+_SSLV2_CLIENT_HELLO = re.compile(rb"[\x80-\xbf].\x01(?:\x03[\x00-\x04]|\x00\x02)", re.DOTALL)
+
+
+def starts_with_record(data: Buffer) -> bool:
+    """Whether the first bytes may be a record header (of any kind, in the middle of a connection too)."""
+    return _HEADER.match(data) is not None
+
+
+def starts_with_client_hello(data: Buffer) -> bool:
+    """Whether the first bytes are those of a ClientHello, in the format of SSL 2.0 too (RFC 5246 appendix E.2)."""
+    return _CLIENT_HELLO.match(data) is not None or _SSLV2_CLIENT_HELLO.match(data) is not None
+
+
+def starts_with_server_answer(data: Buffer) -> bool:
+    """Whether the first bytes are those of a ServerHello, or of an alert in its place."""
+    return _SERVER_ANSWER.match(data) is not None
+
+
+class Record(NamedTuple):
+    """A record as it was on the wire. `lost` bytes of the stream are missing right before it (None: nobody knows)."""
+
+    content_type: int
+    version: int
+    fragment: Buffer
+    span: Span
+    lost: int | None = 0
+
+
+class RecordReader:
+    """Cuts one direction into records, and finds the next one after a hole or after nonsense.
+
+    `fault` says what was wrong with the first bytes that were no record; `is_opaque` is True once the search was given
+    up: nothing comes out any more.
+    """
+
+    __slots__ = (
+        "_at_start",
+        "_lost",
+        "_rest",
+        "_rest_span",
+        "_searched",
+        "_searching",
+        "_wanted",
+        "fault",
+        "is_opaque",
+    )
+
+    def __init__(self, *, has_start: bool = True) -> None:
+        """`has_start` is False where the first byte that is fed may lie in the middle of a record."""
+        self._rest = bytearray()  # a record that has begun: `_wanted` bytes are needed to go on
+        self._rest_span: Span | None = None
+        self._wanted = 0
+        self._lost: int | None = 0 if has_start else None
+        self._at_start = has_start
+        self._searching = not has_start
+        self._searched = 0
+        self.fault: str | None = None
+        self.is_opaque = False
+
+    def gap(self, length: int | None) -> None:
+        """`length` bytes are missing here; a record that had begun is lost with them."""
+        self._lose(len(self._rest))
+        self._lose(length)
+        self._rest.clear()
+        self._searching = True
+        self._at_start = False
+
+    def feed(self, data: bytes, locate: Locate) -> list[Record]:
+        """The records that are complete with `data`; `locate` names the frames of a part of it."""
+        records: list[Record] = []
+        if self.is_opaque:
+            return records
+        if self._searching and self._rest:
+            data, locate = self._joined(data, locate)
+        position = 0
+        while self._rest and position < len(data):
+            position = self._complete(data, position, locate, records)
+        if position < len(data):
+            self._cut(data, position, locate, records)
+        return records
+
+    def _joined(self, data: bytes, locate: Locate) -> tuple[bytes, Locate]:
+        """The rest and `data` as one, which costs a copy: only while a record boundary is looked for."""
+        rest, first = bytes(self._rest), self._rest_span
+        self._rest.clear()
+        split = len(rest)
+
+        def locate_joined(start: int, end: int) -> Span:
+            if start >= split or first is None:
+                return locate(start - split, end - split)
+            return first if end <= split else first.to(locate(0, end - split))
+
+        return rest + data, locate_joined
+
+    def _complete(self, data: bytes, position: int, locate: Locate, records: list[Record]) -> int:
+        """Add to the record that has begun, and cut it when it is whole. Returns the new position in `data`."""
+        stop = min(position + self._wanted - len(self._rest), len(data))
+        span = locate(position, stop)
+        whole_span = self._rest_span.to(span) if self._rest_span else span
+        self._rest += data[position:stop]
+        self._rest_span = whole_span
+        if len(self._rest) == self._wanted:
+            whole = bytes(self._rest)
+            self._rest.clear()
+            self._cut(whole, 0, lambda _start, _end: whole_span, records)
+        return stop
+
+    def _cut(self, data: bytes, position: int, locate: Locate, records: list[Record]) -> None:
+        """Append the whole records of `data[position:]`, and keep what remains."""
+        end = len(data)
+        view = memoryview(data)
+        if self._at_start and end - position >= HEADER_LENGTH:
+            self._at_start = False
+            if _SSLV2_CLIENT_HELLO.match(data, position):
+                position = self._cut_sslv2_hello(view, position, locate, records)
+        while end - position >= HEADER_LENGTH:
+            if self._searching:
+                position = self._search(data, position)
+                if self._searching:
+                    break
+            if not _HEADER.match(data, position):
+                self._meet_nonsense(data[position : position + HEADER_LENGTH])
+                continue
+            start = position + HEADER_LENGTH
+            stop = start + (data[position + 3] << 8 | data[position + 4])
+            if stop > end:
+                self._wanted = stop - position
+                break
+            lost, self._lost = self._lost, 0
+            version = data[position + 1] << 8 | data[position + 2]
+            records.append(Record(data[position], version, view[start:stop], locate(position, stop), lost))
+            position = stop
+        self._keep(data, position, locate)
+
+    def _cut_sslv2_hello(self, view: memoryview, position: int, locate: Locate, records: list[Record]) -> int:
+        start = position + 2
+        stop = start + ((view[position] & 0x7F) << 8 | view[position + 1])
+        if stop > len(view):
+            self._at_start = True  # comes again with the rest of it
+            self._wanted = stop - position
+            self._keep(bytes(view), position, locate)
+            return len(view)
+        records.append(Record(SSLV2_HELLO, 0x0002, view[start:stop], locate(position, stop)))
+        return stop
+
+    def _keep(self, data: bytes, position: int, locate: Locate) -> None:
+        if position == len(data):
+            return
+        self._rest += data[position:]
+        self._rest_span = locate(position, len(data))
+        if len(self._rest) < HEADER_LENGTH:
+            self._wanted = HEADER_LENGTH
+
+    def _meet_nonsense(self, header: bytes) -> None:
+        self.fault = self.fault or f"no record header: {header.hex(' ')}"
+        self._searching = True
+
+    def _lose(self, length: int | None) -> None:
+        self._lost = None if self._lost is None or length is None else self._lost + length
+
+    def _search(self, data: bytes, position: int) -> int:
+        """Where the next record starts: a header that another header follows. Ends the search, or sets `_wanted`."""
+        end = len(data)
+        kept = max(position, end - HEADER_LENGTH + 1)
+        for found in _HEADER.finditer(data, position, end - 1):
+            start = found.start()
+            stop = start + HEADER_LENGTH + (data[start + 3] << 8 | data[start + 4])
+            if stop == end or (stop + 4 <= end and _HEADER.match(data, stop)):
+                self._searching = False
+                kept = start
+                break
+            if stop + 4 > end:
+                kept = start
+                self._wanted = stop + 4 - start
+                break
+        self._lose(kept - position)
+        self._searched += kept - position
+        self.is_opaque = self._searched > MAX_SEARCH_BYTES
+        return kept
