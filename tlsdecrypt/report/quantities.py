@@ -54,9 +54,9 @@ def duration(length_ns: int) -> str:
 
 
 def size(length: int) -> str:
-    """`1,204 bytes`, `14.7 kB`, `344.0 MB`; powers of ten, as tools that measure networks do."""
+    """`1,204 B`, `14.7 kB`, `344.0 MB`; powers of ten, as tools that measure networks do."""
     if length < _EXACT_BYTES:
-        return f"{length:,} byte{'' if length == 1 else 's'}"
+        return f"{length:,} B"
     value = float(length)
     for unit in ("kB", "MB", "GB"):
         value /= _KILO

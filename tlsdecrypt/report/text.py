@@ -1,0 +1,31 @@
+"""The text report: every conversation, then what it comes to. Colour and wrapping are the painter's matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.report.text_connection import connection_lines
+from tlsdecrypt.report.text_summary import summary_lines
+from tlsdecrypt.report.text_view import TextView, subjects_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.conversation import Analysis
+    from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.report.lines import Line
+    from tlsdecrypt.report.painter import Painter
+
+
+def text_lines(analysis: Analysis, redactor: Redactor, width: int, *, is_verbose: bool = False) -> Iterator[Line]:
+    """The whole report. `width` in columns is what targets are shortened to; verbose adds fields and certificates."""
+    view = TextView(redactor, width, is_verbose, subjects_of(analysis))
+    for conversation in analysis.conversations:
+        yield from connection_lines(conversation, view)
+    yield from summary_lines(analysis)
+
+
+def paint_text(analysis: Analysis, redactor: Redactor, painter: Painter, *, is_verbose: bool = False) -> None:
+    """The same, written by a painter."""
+    for each in text_lines(analysis, redactor, painter.width, is_verbose=is_verbose):
+        painter.paint(each)

@@ -1,0 +1,135 @@
+"""A conversation as lines: who, when, how it was protected, and all that was said on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.flow import Direction
+from tlsdecrypt.report.lines import line
+from tlsdecrypt.report.quantities import clock_time, counted, duration, frame_range, size
+from tlsdecrypt.report.text_exchange import exchange_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.conversation import Conversation, Note
+    from tlsdecrypt.report.lines import Line, Part, Style
+    from tlsdecrypt.report.text_view import TextView
+    from tlsdecrypt.tls.certificates import CertificateFacts
+    from tlsdecrypt.tls.events import AlertSeen
+    from tlsdecrypt.tls.session import TlsSession
+
+
+def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Line]:
+    """One conversation, an empty line behind it."""
+    span = conversation.span
+    yield line(
+        (f"Connection {conversation.id}", "heading"),
+        (f"{conversation.client} -> {conversation.server}", "strong"),
+        clock_time(span.first_time_ns),
+        duration(span.last_time_ns - span.first_time_ns),
+        (frame_range(span), "faint"),
+    )
+    if conversation.tls:
+        yield from _session_lines(conversation.tls, view)
+    else:
+        yield line(_in_clear(conversation), level=1)
+    if view.is_verbose:
+        yield from _stream_lines(conversation)
+    for exchange in conversation.exchanges:
+        yield from exchange_lines(exchange, span.first_time_ns, view)
+    for note in conversation.notes:
+        yield _note_line(note, view)
+    yield line()
+
+
+def _in_clear(conversation: Conversation) -> str:
+    up, down = (size(facts.length) for facts in conversation.streams)
+    return f"no TLS, {conversation.application_protocol or 'unknown protocol'}, {up} up, {down} down"
+
+
+def _session_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
+    """How it was protected, the verdict, and what went wrong in the handshake."""
+    yield line(tls.version or "TLS of unknown version", tls.cipher_suite, tls.server_name, *_traits(tls), level=1)
+    yield from verdict_lines(tls, view)
+    for alert in tls.alerts:
+        yield line(_alert(alert), (frame_range(alert.span), "faint"), level=1)
+    if view.is_verbose:
+        yield from _certificate_lines("server", tls.server_certificates)
+        yield from _certificate_lines("client", tls.client_certificates)
+        yield from _handshake_lines(tls)
+
+
+def _alert(alert: AlertSeen) -> Part:
+    """`server sent a fatal alert: handshake_failure`; close_notify is how every session should end."""
+    style: Style = "bad" if alert.level == "fatal" else "faint"
+    if alert.description is None:
+        return f"{alert.direction.sender} sent an encrypted alert", style
+    return f"{alert.direction.sender} sent a {alert.level or 'hidden'} alert: {alert.description}", style
+
+
+def _traits(tls: TlsSession) -> Iterator[Part]:
+    """What is special about a session, in few words."""
+    traits = (
+        (tls.alpn, tls.alpn),
+        (tls.resumed, f"resumed by {tls.resumption}" if tls.resumption else "resumed"),
+        (tls.handshakes > 1, f"{tls.handshakes} handshakes"),
+        (tls.client_certificates, "client certificate"),
+        (tls.compression not in {None, "", "null", "NULL"}, f"compressed with {tls.compression}"),
+    )
+    for is_so, words in traits:
+        if is_so and words:
+            yield words, "faint"
+
+
+def verdict_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
+    """Opened with what, or why not, and what would open it."""
+    verdict, code = tls.verdict, tls.verdict.code.value
+    if code == "decrypted" and tls.key:
+        yield line((f"decrypted with {view.key_name(tls.key)}", "good"), level=1)
+        return
+    style: Style = "good" if code == "decrypted" else "caution" if code == "partly-decrypted" else "bad"
+    yield line((f"{code}: {verdict.summary}", style), level=1)
+    if tls.key:
+        yield line((f"opened with {view.key_name(tls.key)}", "good"), level=1)
+    if verdict.remedy:
+        yield line((f"remedy: {verdict.remedy}", "caution"), level=1)
+
+
+def _certificate_lines(sender: str, certificates: tuple[CertificateFacts, ...]) -> Iterator[Line]:
+    """The chain as sent; thumbprints as Windows shows them."""
+    for facts in certificates:
+        validity = f"valid {facts.not_before} to {facts.not_after}"
+        names = f"for {', '.join(facts.names)}" if facts.names else None
+        yield line(
+            (f"{sender} certificate", "faint"), facts.fault or facts.subject, facts.key, validity, names, level=1
+        )
+        yield line((f"issued by {facts.issuer}, serial {facts.serial}", "faint"), level=2)
+        yield line((f"SHA-1 thumbprint {facts.sha1_thumbprint}", "faint"), level=2)
+        yield line((f"SPKI SHA-256 {facts.spki_sha256}", "faint"), level=2)
+
+
+def _handshake_lines(tls: TlsSession) -> Iterator[Line]:
+    """Every handshake message, in the order seen."""
+    for message in tls.messages:
+        yield line(
+            (f"{message.direction.sender}: {message.name}", "faint"), (frame_range(message.span), "faint"), level=2
+        )
+
+
+def _stream_lines(conversation: Conversation) -> Iterator[Line]:
+    """What TCP did, each way."""
+    for direction in Direction:
+        facts = conversation.streams[direction]
+        parts = [f"{size(facts.length)} in {counted(facts.segments, 'segment')}"]
+        troubles = ((facts.missing, "missing"), (facts.repeated, "repeated"), (facts.conflicting, "conflicting"))
+        parts += [f"{counted(length, 'byte')} {what}" for length, what in troubles if length]
+        parts += [f"{counted(facts.out_of_order, 'segment')} out of order"] if facts.out_of_order else []
+        parts += [f"ended by {facts.end}"] if facts.end else []
+        yield line((f"TCP from {direction.sender}: {', '.join(parts)}", "faint"), level=1)
+
+
+def _note_line(note: Note, view: TextView) -> Line:
+    """Holes and other things that a reader should know stand in brackets: they were not sent."""
+    frames: Part | None = (frame_range(note.span), "faint") if note.span else None
+    return line((f"[{view.value(note.what)}]", "caution"), frames, level=1)

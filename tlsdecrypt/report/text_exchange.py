@@ -1,0 +1,78 @@
+"""An exchange as lines: what was asked, what was answered, how long it took, and what it means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.report.exchange_document import exchange_document
+from tlsdecrypt.report.lines import INDENT, line
+from tlsdecrypt.report.quantities import SECOND, counted, duration, frame_range, size
+from tlsdecrypt.report.text_annotations import annotation_lines
+from tlsdecrypt.report.visible import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.report.lines import Line, Part, Style
+    from tlsdecrypt.report.text_view import TextView
+
+MIN_TARGET = 24  # columns that a target keeps on the narrowest terminal
+
+_FIRST_ERROR, _FIRST_REDIRECT = 400, 300  # HTTP status codes, RFC 9110 section 15
+
+
+def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterator[Line]:
+    """`start_ns` is when the connection began. All text comes from the redacted document."""
+    told = exchange_document(exchange, view.redactor)
+    offset = f"+{(exchange.span.first_time_ns - start_ns) / SECOND:.3f} s"
+    answer = _answer(told["response"])
+    facts = [_sizes(told), *_took(exchange), frame_range(exchange.span)]
+    room = view.width - INDENT - sum(len(each) + 2 for each in (offset, answer[0], *facts))
+    yield line(offset, (_asked(told["request"], room), "strong"), answer, *((each, "faint") for each in facts), level=1)
+    yield from annotation_lines(told["annotations"], level=2)
+    for fault in told["faults"]:
+        yield line((f"fault: {shorten(fault, view.width)}", "caution"), level=2)
+    yield from _missing(told)
+    if view.is_verbose:
+        yield from _fields(told["request"], ">")
+        yield from _fields(told["response"], "<")
+
+
+def _asked(request: dict[str, Any] | None, room: int) -> str:
+    """Method and target, in the room that the rest of the line leaves."""
+    if request is None:
+        return "(request not seen)"
+    return shorten(f"{request['method']} {request['target']}", max(room, MIN_TARGET))
+
+
+def _answer(response: dict[str, Any] | None) -> Part:
+    if response is None:
+        return "no answer seen", "bad"
+    status = response["status"]
+    style: Style = "bad" if status >= _FIRST_ERROR else "caution" if status >= _FIRST_REDIRECT else "good"
+    return f"{status} {shorten(response['reason'], MIN_TARGET)}".rstrip(), style
+
+
+def _sizes(told: dict[str, Any]) -> str:
+    """Content in each direction, as it went over the wire."""
+    sides = (("request", "up"), ("response", "down"))
+    return ", ".join(f"{size(told[side]['content_length'])} {way}" for side, way in sides if told[side])
+
+
+def _took(exchange: Exchange) -> list[str]:
+    return [] if exchange.duration_ns is None else [duration(exchange.duration_ns)]
+
+
+def _missing(told: dict[str, Any]) -> Iterator[Line]:
+    for side in ("request", "response"):
+        if told[side] and told[side]["missing"]:
+            yield line((f"[{counted(told[side]['missing'], 'byte')} of the {side} not captured]", "caution"), level=2)
+
+
+def _fields(message: dict[str, Any] | None, mark: str) -> Iterator[Line]:
+    """Every field as it was sent, secrets masked."""
+    if message is None:
+        return
+    for name, value in (*message["fields"], *message["trailers"]):
+        yield line((f"{mark} {name}: {value}", "faint"), level=2)

@@ -1,0 +1,101 @@
+"""The end of the text report: what was read, which keys there were, what was opened, what stayed closed, and why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.report.lines import line
+from tlsdecrypt.report.quantities import clock_time, counted, duration, number_ranges, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.conversation import Analysis, CaptureFacts, KeyFacts
+    from tlsdecrypt.report.lines import Line
+    from tlsdecrypt.tls.verdict import Verdict
+
+MAX_NOTES = 20  # notes of one capture or key that are shown
+
+
+def summary_lines(analysis: Analysis) -> Iterator[Line]:
+    """Captures, keys, sessions."""
+    yield from _capture_lines(analysis)
+    yield from _key_lines(analysis)
+    yield from _session_lines(analysis)
+
+
+def _capture_lines(analysis: Analysis) -> Iterator[Line]:
+    yield line(("Captures", "heading"))
+    for facts in analysis.captures:
+        yield line((facts.path, "strong"), facts.format, *_extent(facts), level=1)
+        yield from _note_lines(facts.notes)
+    if analysis.other_frames:
+        kinds = sorted(analysis.other_frames.items(), key=lambda item: (-item[1], item[0]))
+        yield line((f"frames beside TCP: {', '.join(f'{count:,} {kind}' for kind, count in kinds)}", "faint"), level=1)
+    for note in analysis.notes:
+        yield line((note, "caution"), level=1)
+
+
+def _extent(facts: CaptureFacts) -> Iterator[str]:
+    """How much, and when."""
+    yield counted(facts.frames, "frame")
+    if facts.size:
+        yield size(facts.size)
+    if facts.secrets:
+        yield counted(facts.secrets, "secret inside", "secrets inside")
+    if facts.start_ns is not None and facts.end_ns is not None:
+        yield f"{clock_time(facts.start_ns)} UTC, {duration(facts.end_ns - facts.start_ns)}"
+
+
+def _key_lines(analysis: Analysis) -> Iterator[Line]:
+    yield line(("Keys", "heading"))
+    if not analysis.keys:
+        yield line("none was given: --pfx, --key, --keylog, --psk or --keys", level=1)
+    for facts in analysis.keys:
+        opened = len(facts.connections)
+        what = (
+            f"opened {counted(opened, 'session')}: {number_ranges(facts.connections)}" if opened else "opened nothing"
+        )
+        yield line((facts.source, "strong"), *_identity(facts), (what, "good" if opened else "caution"), level=1)
+        yield from _note_lines(facts.notes)
+
+
+def _identity(facts: KeyFacts) -> Iterator[str]:
+    yield facts.kind
+    if facts.subject:
+        yield facts.subject
+
+
+def _note_lines(notes: tuple[str, ...]) -> Iterator[Line]:
+    for note in notes[:MAX_NOTES]:
+        yield line((note, "caution"), level=2)
+    if len(notes) > MAX_NOTES:
+        yield line((f"and {counted(len(notes) - MAX_NOTES, 'note')} more", "faint"), level=2)
+
+
+def _session_lines(analysis: Analysis) -> Iterator[Line]:
+    """How many sessions were opened; those that were not, by their reason."""
+    sessions = analysis.tls_conversations
+    opened = [each.id for each in sessions if each.is_decrypted]
+    yield line(("Sessions", "heading"))
+    yield line(f"{counted(len(analysis.conversations), 'connection')}, {len(sessions):,} with TLS", level=1)
+    if opened:
+        yield line((f"opened {len(opened):,} of {len(sessions):,}: {number_ranges(opened)}", "good"), level=1)
+    elif sessions:
+        yield line((f"opened none of {len(sessions):,}", "bad"), level=1)
+    for verdict, numbers in _reasons(analysis).items():
+        yield line(
+            (f"{len(numbers):,} {verdict.code.value}: {number_ranges(numbers)}", "bad"), verdict.summary, level=1
+        )
+        if verdict.remedy:
+            yield line((f"remedy: {verdict.remedy}", "caution"), level=2)
+
+
+def _reasons(analysis: Analysis) -> dict[Verdict, list[int]]:
+    """The connections that were not wholly opened, by their verdict; the most frequent first."""
+    numbers: dict[Verdict, list[int]] = defaultdict(list)
+    for conversation in analysis.tls_conversations:
+        if conversation.tls and conversation.tls.verdict.code.value != "decrypted":
+            numbers[conversation.tls.verdict].append(conversation.id)
+    return dict(sorted(numbers.items(), key=lambda item: -len(item[1])))

@@ -1,0 +1,39 @@
+"""TextView: how the text report is wanted, handed through its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.report.visible import shorten
+
+if TYPE_CHECKING:
+    from tlsdecrypt.conversation import Analysis
+    from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.tls.session import KeySource
+
+MAX_VALUE = 400  # characters of a captured value (a message text, a fault) in one line
+
+
+@dataclass(frozen=True, slots=True)
+class TextView:
+    """`width` in columns; `subjects` names keys by their file and SPKI hash."""
+
+    redactor: Redactor
+    width: int
+    is_verbose: bool = False
+    subjects: dict[tuple[str, str | None], str] = field(default_factory=dict)
+
+    def value(self, text: str) -> str:
+        """Free text from the capture: masked, and short enough to be read."""
+        return shorten(self.redactor.text(text), MAX_VALUE)
+
+    def key_name(self, key: KeySource) -> str:
+        """`keys/mail.pfx (CN=mail.contoso.com)`: the file, and whose key it is where that is known."""
+        subject = self.subjects.get((key.source, key.spki_sha256))
+        return f"{key.source} ({subject})" if subject else key.source
+
+
+def subjects_of(analysis: Analysis) -> dict[tuple[str, str | None], str]:
+    """The subject of each key that has one."""
+    return {(key.source, key.spki_sha256): key.subject for key in analysis.keys if key.subject}
