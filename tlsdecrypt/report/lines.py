@@ -21,5 +21,5 @@ class Line:
 
 def line(*parts: str | Part | None, level: int = 0) -> Line:
     """A line of parts; text alone is plain, and what is None or empty is left out."""
-    whole = ((part, "plain") if isinstance(part, str) else part for part in parts if part)
-    return Line(tuple((text, style) for text, style in whole if text), level)
+    whole: list[Part] = [(part, "plain") if isinstance(part, str) else part for part in parts if part]
+    return Line(tuple(part for part in whole if part[0]), level)

@@ -101,9 +101,8 @@ def _certificate_lines(sender: str, certificates: tuple[CertificateFacts, ...]) 
     for facts in certificates:
         validity = f"valid {facts.not_before} to {facts.not_after}"
         names = f"for {', '.join(facts.names)}" if facts.names else None
-        yield line(
-            (f"{sender} certificate", "faint"), facts.fault or facts.subject, facts.key, validity, names, level=1
-        )
+        label: Part = (f"{sender} certificate", "faint")
+        yield line(label, facts.fault or facts.subject, facts.key, validity, names, level=1)
         yield line((f"issued by {facts.issuer}, serial {facts.serial}", "faint"), level=2)
         yield line((f"SHA-1 thumbprint {facts.sha1_thumbprint}", "faint"), level=2)
         yield line((f"SPKI SHA-256 {facts.spki_sha256}", "faint"), level=2)
@@ -112,9 +111,8 @@ def _certificate_lines(sender: str, certificates: tuple[CertificateFacts, ...]) 
 def _handshake_lines(tls: TlsSession) -> Iterator[Line]:
     """Every handshake message, in the order seen."""
     for message in tls.messages:
-        yield line(
-            (f"{message.direction.sender}: {message.name}", "faint"), (frame_range(message.span), "faint"), level=2
-        )
+        told: Part = (f"{message.direction.sender}: {message.name}", "faint")
+        yield line(told, (frame_range(message.span), "faint"), level=2)
 
 
 def _stream_lines(conversation: Conversation) -> Iterator[Line]:

@@ -11,8 +11,8 @@ from tlsdecrypt.report.quantities import clock_time, counted, duration, number_r
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.conversation import Analysis, CaptureFacts, KeyFacts
-    from tlsdecrypt.report.lines import Line
+    from tlsdecrypt.conversation import Analysis, CaptureFacts
+    from tlsdecrypt.report.lines import Line, Part
     from tlsdecrypt.tls.verdict import Verdict
 
 MAX_NOTES = 20  # notes of one capture or key that are shown
@@ -53,18 +53,15 @@ def _key_lines(analysis: Analysis) -> Iterator[Line]:
     if not analysis.keys:
         yield line("none was given: --pfx, --key, --keylog, --psk or --keys", level=1)
     for facts in analysis.keys:
-        opened = len(facts.connections)
-        what = (
-            f"opened {counted(opened, 'session')}: {number_ranges(facts.connections)}" if opened else "opened nothing"
-        )
-        yield line((facts.source, "strong"), *_identity(facts), (what, "good" if opened else "caution"), level=1)
+        yield line((facts.source, "strong"), facts.kind, facts.subject, _opened(facts.connections), level=1)
         yield from _note_lines(facts.notes)
 
 
-def _identity(facts: KeyFacts) -> Iterator[str]:
-    yield facts.kind
-    if facts.subject:
-        yield facts.subject
+def _opened(connections: tuple[int, ...]) -> Part:
+    """What a key was good for."""
+    if not connections:
+        return "opened nothing", "caution"
+    return f"opened {counted(len(connections), 'session')}: {number_ranges(connections)}", "good"
 
 
 def _note_lines(notes: tuple[str, ...]) -> Iterator[Line]:
@@ -85,9 +82,8 @@ def _session_lines(analysis: Analysis) -> Iterator[Line]:
     elif sessions:
         yield line((f"opened none of {len(sessions):,}", "bad"), level=1)
     for verdict, numbers in _reasons(analysis).items():
-        yield line(
-            (f"{len(numbers):,} {verdict.code.value}: {number_ranges(numbers)}", "bad"), verdict.summary, level=1
-        )
+        which = f"{len(numbers):,} {verdict.code.value}: {number_ranges(numbers)}"
+        yield line((which, "bad"), verdict.summary, level=1)
         if verdict.remedy:
             yield line((f"remedy: {verdict.remedy}", "caution"), level=2)
 
