@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tlsdecrypt.tls.certificates import CertificateFacts
 
 
 class VerdictCode(Enum):
@@ -30,3 +34,139 @@ class Verdict:
     code: VerdictCode
     summary: str
     remedy: str | None = None
+
+
+_KEYLOG = (
+    "record a key log while the connections are made (SSLKEYLOGFILE in the environment of the client or of the server)"
+    " and give it with --keylog"
+)
+_RSA_SUITE = (
+    "or, for a test, let the server offer nothing newer than TLS 1.2 and only RSA key exchange"
+    " (such as TLS_RSA_WITH_AES_128_GCM_SHA256)"
+)
+_RECORD_EARLIER = "start the capture before the client connects"
+
+
+def describe_certificate(certificate: CertificateFacts) -> str:
+    """What names a certificate to a person who looks for its key: subject, serial, thumbprint, public key."""
+    return (
+        f"{certificate.subject or 'no subject'} (serial {certificate.serial or 'unknown'}, SHA-1 thumbprint"
+        f" {certificate.sha1_thumbprint}, SPKI SHA-256 {certificate.spki_sha256 or 'unknown'})"
+    )
+
+
+def decrypted(source: str) -> Verdict:
+    """All of it was opened, with a secret from `source`."""
+    return Verdict(VerdictCode.DECRYPTED, f"decrypted with {source}")
+
+
+def partly_decrypted(source: str, records: int, reason: str) -> Verdict:
+    """Opened with a secret from `source`, but for so many `records`; `reason` says why."""
+    count = f"{records} record{'' if records == 1 else 's'}"
+    return Verdict(
+        VerdictCode.PARTLY_DECRYPTED,
+        f"decrypted with {source}, but {count} could not be opened: {reason}",
+        "capture without loss and with the whole of each frame, and give the secrets of both directions",
+    )
+
+
+def no_key(certificate: CertificateFacts | None, *, has_keys: bool = False) -> Verdict:
+    """RSA key exchange, and no private key of the server's certificate (None: it was not seen)."""
+    given = "none of the given private keys fits" if has_keys else "no private key was given for"
+    if certificate is None:
+        return Verdict(
+            VerdictCode.NO_KEY,
+            f"{given} this server, and its certificate was not captured",
+            "give the private key of the server's certificate with --pfx or --key, or a key log with --keylog",
+        )
+    return Verdict(
+        VerdictCode.NO_KEY,
+        f"{given} the server's certificate {certificate.subject or certificate.sha1_thumbprint}",
+        f"export this certificate with its private key and give it with --pfx: {describe_certificate(certificate)}",
+    )
+
+
+def forward_secrecy(suite_name: str, *, has_key: bool) -> Verdict:
+    """An ephemeral key exchange; `has_key`: the server's private key was given, and fits, and does not help."""
+    fits = "; the given private key fits the server's certificate, but only signs here" if has_key else ""
+    return Verdict(
+        VerdictCode.FORWARD_SECRECY,
+        f"{suite_name} has forward secrecy: no PFX or private key of the server can open it{fits}",
+        f"{_KEYLOG}; {_RSA_SUITE}",
+    )
+
+
+def no_secret(client_random: bytes = b"") -> Verdict:
+    """A key log was given, and this session is not in it."""
+    name = f" (client random {client_random.hex()})" if client_random else ""
+    return Verdict(
+        VerdictCode.NO_SECRET,
+        f"the key log holds no secret of this session{name}",
+        "give the key log of the client or server that made this connection, recorded at the time of the capture",
+    )
+
+
+def no_pre_shared_key(identity: bytes | None) -> Verdict:
+    """A key exchange with a pre-shared key that was not given."""
+    name = "" if identity is None else f" of identity {identity.decode('utf-8', 'backslashreplace')!r}"
+    return Verdict(
+        VerdictCode.NO_SECRET,
+        f"the session depends on a pre-shared key{name}, which was not given",
+        "give it with --psk IDENTITY:HEX, or a key log with --keylog",
+    )
+
+
+def wrong_key(source: str) -> Verdict:
+    """A secret that seemed to fit opens nothing: no record could be authenticated with it."""
+    return Verdict(
+        VerdictCode.WRONG_KEY,
+        f"the secret from {source} does not open this session: no record authenticates with it",
+        "give the key that the server had when the capture was made, or the key log of this very connection",
+    )
+
+
+def resumed_parent_missing(resumption: str) -> Verdict:
+    """Resumed (`session id`, `ticket` ...), and the session with the full handshake is not known."""
+    return Verdict(
+        VerdictCode.RESUMED_PARENT_MISSING,
+        f"resumed by {resumption}, and the connection with the full handshake is not in the capture or stayed closed",
+        f"{_RECORD_EARLIER} for the first time, give that capture as well, or give a key log with --keylog",
+    )
+
+
+def handshake_missing() -> Verdict:
+    """The capture began in the middle."""
+    return Verdict(
+        VerdictCode.HANDSHAKE_MISSING,
+        "the capture began after the handshake, or lost a part of it",
+        f"{_RECORD_EARLIER} (restart the client or its application pool to force new connections)",
+    )
+
+
+def handshake_failed(alert: str | None = None, sender: str | None = None) -> Verdict:
+    """The peers did not agree; `alert` is what the `sender` (client, server) said."""
+    said = (
+        f": {sender or 'one side'} sent the alert {alert}" if alert else ": the connection ended before it was complete"
+    )
+    return Verdict(VerdictCode.HANDSHAKE_FAILED, f"the handshake failed{said}")
+
+
+def truncated(reason: str = "the capture ends during the handshake") -> Verdict:
+    """The capture does not hold what is needed."""
+    return Verdict(
+        VerdictCode.TRUNCATED, reason, "capture the whole connection, and the whole of each frame (no snap length)"
+    )
+
+
+def unsupported_suite(suite_name: str) -> Verdict:
+    """A secret may be there, but the record protection cannot be computed."""
+    return Verdict(
+        VerdictCode.UNSUPPORTED_SUITE,
+        f"{suite_name} cannot be decrypted by this program",
+        "let the server choose another cipher suite for a test",
+    )
+
+
+def malformed(what: str) -> Verdict:
+    """The bytes are not TLS, or not all of them."""
+    return Verdict(VerdictCode.MALFORMED, f"not readable as TLS: {what}")

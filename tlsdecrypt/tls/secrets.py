@@ -1,0 +1,192 @@
+"""SecretStore: every secret that was given or learned, and how each is found."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tlsdecrypt.tls.keylog import KeyLog, KeyLogFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlsdecrypt.tls.private_key import PrivateKey
+    from tlsdecrypt.tls.session import KeySource
+
+MOST_LEARNED: Final = 1 << 16  # sessions by session id, and as many by ticket: about 40 MB; the oldest leave first
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A master_secret (TLS 1.3: the PSK) that a decrypted session left behind, and what had opened that session."""
+
+    master_secret: bytes = field(repr=False)
+    origin: KeySource
+
+
+@dataclass(frozen=True, slots=True)
+class PreSharedKey:
+    """A key that was given with `--psk`; without identity it is tried for any."""
+
+    identity: bytes | None
+    key: bytes = field(repr=False)
+    source: str
+
+
+class SecretFacts(NamedTuple):
+    """What was given, for the report: never a secret."""
+
+    source: str
+    kind: str
+    subject: str | None = None
+    spki_sha256: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class SecretStore:
+    """Private keys, key logs, pre-shared keys, and master secrets learned on the way.
+
+    `generation` grows with each secret that is new: whoever waits for one tries again when it has changed. `notes`
+    say what was skipped when files were loaded.
+    """
+
+    def __init__(self) -> None:
+        """Empty."""
+        self.private_keys: list[PrivateKey] = []
+        self.rsa_keys: list[PrivateKey] = []
+        self.notes: list[str] = []
+        self.generation = 0
+        self._by_spki: dict[str, PrivateKey] = {}
+        self._by_public: dict[bytes, PrivateKey] = {}
+        self._keylog = KeyLog()
+        self._keylog_facts: dict[str, KeyLogFacts] = {}
+        self._psks: list[PreSharedKey] = []
+        self._by_session_id: OrderedDict[bytes, Learned] = OrderedDict()
+        self._by_ticket: OrderedDict[bytes, Learned] = OrderedDict()
+
+    def __repr__(self) -> str:
+        """Counts only: no secret reaches a log or a traceback."""
+        secrets = sum(each.secrets for each in self._keylog_facts.values())
+        return f"SecretStore({len(self.private_keys)} private keys, {secrets} key log secrets, {len(self._psks)} PSKs)"
+
+    @property
+    def has_private_keys(self) -> bool:
+        """Whether a private key was given."""
+        return bool(self.private_keys)
+
+    @property
+    def has_keylog(self) -> bool:
+        """Whether a key log was given, or found in a capture."""
+        return bool(self._keylog_facts)
+
+    @property
+    def has_psks(self) -> bool:
+        """Whether a pre-shared key was given."""
+        return bool(self._psks)
+
+    @property
+    def has_anything(self) -> bool:
+        """Whether any secret was given at all."""
+        return self.has_private_keys or self.has_keylog or self.has_psks
+
+    @property
+    def sources(self) -> list[SecretFacts]:
+        """All that was given, in the order private keys, key logs, pre-shared keys."""
+        keys = [SecretFacts(each.source, each.kind, each.subject, each.spki_sha256) for each in self.private_keys]
+        logs = [SecretFacts(each.source, "key log", notes=_keylog_notes(each)) for each in self._keylog_facts.values()]
+        return keys + logs + [SecretFacts(each.source, "pre-shared key", _identity(each)) for each in self._psks]
+
+    def add_private_keys(self, keys: Iterable[PrivateKey]) -> None:
+        """Take private keys; one that is there already stays as it is."""
+        for key in keys:
+            if key.spki_sha256 in self._by_spki:
+                continue
+            self._by_spki[key.spki_sha256] = key
+            self.private_keys.append(key)
+            if key.is_rsa:
+                self.rsa_keys.append(key)
+            if key.public:
+                self._by_public[key.public] = key
+            self.generation += 1
+
+    def key_for_spki(self, spki_sha256: str) -> PrivateKey | None:
+        """The private key of a certificate, by the hex SHA-256 of its SubjectPublicKeyInfo."""
+        return self._by_spki.get(spki_sha256)
+
+    def key_for_public(self, public: bytes) -> PrivateKey | None:
+        """The EC, X25519, X448 or DH private key of a public key as a key share has it (DH: as long as the prime)."""
+        return self._by_public.get(public)
+
+    def add_keylog(self, text: bytes | Iterable[bytes], source: str) -> KeyLogFacts:
+        """Take a key log, whole or in pieces (RFC 9850), and say what was in it."""
+        reader = self._keylog.reader(source)
+        for piece in [text] if isinstance(text, bytes) else text:
+            reader.feed(piece)
+        facts = reader.finish()
+        before = self._keylog_facts.get(source, KeyLogFacts(source, 0, 0))
+        total = KeyLogFacts(source, before.secrets + facts.secrets, before.junk + facts.junk)
+        self._keylog_facts[source] = total
+        self.generation += bool(facts.secrets)
+        return facts
+
+    def keylog_secret(self, label: str, client_random: bytes) -> tuple[bytes, str] | None:
+        """A secret and its source, by label (upper case, `PMS_CLIENT_RANDOM` too) and client random."""
+        return self._keylog.secret(label, client_random)
+
+    def keylog_rsa(self, encrypted_prefix: bytes) -> tuple[bytes, str] | None:
+        """A pre_master_secret and its source, by the first 8 bytes of its encrypted form (`RSA` lines)."""
+        return self._keylog.rsa_pre_master_secret(encrypted_prefix)
+
+    def keylog_session(self, session_id: bytes) -> tuple[bytes, str] | None:
+        """A master_secret and its source, by session id (`RSA Session-ID:... Master-Key:...` lines)."""
+        return self._keylog.session_master_secret(session_id)
+
+    def add_psk(self, identity: bytes | None, key: bytes, source: str) -> None:
+        """Take a pre-shared key; `identity` None: it is tried for any."""
+        self._psks.append(PreSharedKey(identity, key, source))
+        self.generation += 1
+
+    def psks_for(self, identity: bytes | None) -> list[PreSharedKey]:
+        """The pre-shared keys to be tried for an identity: those given for it before those given for any."""
+        exact = [each for each in self._psks if each.identity is not None and each.identity == identity]
+        return exact + [each for each in self._psks if each.identity is None]
+
+    def learn(self, master_secret: bytes, origin: KeySource, *, session_id: bytes = b"", ticket: bytes = b"") -> None:
+        """Keep what a decrypted session left behind, for those that resume it by session id or ticket."""
+        learned = Learned(master_secret, origin)
+        if session_id:
+            self._remember(self._by_session_id, session_id, learned)
+        if ticket:
+            self._remember(self._by_ticket, _digest(ticket), learned)
+
+    def learned(self, *, session_id: bytes = b"", ticket: bytes = b"") -> Learned | None:
+        """What was learned for a ticket, else for a session id."""
+        by_ticket = self._by_ticket.get(_digest(ticket)) if ticket else None
+        return by_ticket or self._by_session_id.get(session_id)
+
+    def _remember(self, table: OrderedDict[bytes, Learned], name: bytes, learned: Learned) -> None:
+        known = table.get(name)
+        if known is None or known.master_secret != learned.master_secret:
+            self.generation += 1
+            table[name] = learned
+        table.move_to_end(name)
+        if len(table) > MOST_LEARNED:
+            table.popitem(last=False)
+
+
+def _digest(ticket: bytes) -> bytes:
+    """What stands for a ticket, which may be 64 kB long."""
+    return sha256(ticket).digest()
+
+
+def _identity(psk: PreSharedKey) -> str | None:
+    return None if psk.identity is None else psk.identity.decode("utf-8", "backslashreplace")
+
+
+def _keylog_notes(facts: KeyLogFacts) -> tuple[str, ...]:
+    secrets = f"{facts.secrets} secret{'' if facts.secrets == 1 else 's'}"
+    if not facts.junk:
+        return (secrets,)
+    return (secrets, f"{facts.junk} line{' is' if facts.junk == 1 else 's are'} no key log and not read")
