@@ -18,7 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def find_program(name: str) -> str:
-    """Where `name` is installed. Without it the test is skipped; where CI=true it fails, for nothing is left out there."""
+    """Where `name` is installed. Without it the test is skipped; where CI=true it fails: nothing is left out there."""
     path = shutil.which(name)
     if path is None:
         reason = f"{name} is not installed"

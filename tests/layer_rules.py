@@ -27,9 +27,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "redact": "errors flow",
         "keyring": "errors tls",
         "findings": "errors flow tls app conversation",
-        "pipeline": "errors flow capture net tls app conversation",
+        "plaintext": "flow app conversation",
+        "observer": "flow net tls conversation plaintext",
+        "pipeline": "errors flow capture net tls app conversation observer",
         "report": "errors flow conversation findings redact capture.pcapng",
-        "cli": "errors flow conversation keyring pipeline redact report",
+        "arguments": "errors capture.source",
+        "cli": "errors flow conversation keyring pipeline redact report arguments",
         "__init__": "errors flow conversation keyring pipeline tls app",
         "__main__": "cli",
     }.items()
@@ -40,6 +43,7 @@ MAY_NAME: dict[str, frozenset[str]] = {
     layer: frozenset(names.split())
     for layer, names in {
         "conversation": "net tls app",
+        "plaintext": "tls",
         "report": "app tls",
         "cli": "tls",
     }.items()
