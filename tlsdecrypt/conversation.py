@@ -116,6 +116,7 @@ class Analysis:
     other_frames: dict[str, int]
     findings: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()  # captures that could not be read at all, a sentence each
 
     @property
     def tls_conversations(self) -> tuple[Conversation, ...]:

@@ -24,8 +24,8 @@ SSLV2_HELLO = 0x80  # stands for a content type where the record is a ClientHell
 
 # A header: a known content type, version 3.0 to 3.4, and the first byte of a length below 2^14 + 2048.
 _HEADER = re.compile(rb"[\x14-\x18]\x03[\x00-\x04][\x00-\x48]")
-_CLIENT_HELLO = re.compile(rb"\x16\x03[\x00-\x04]..\x01\x00", re.DOTALL)
-_SERVER_ANSWER = re.compile(rb"\x16\x03[\x00-\x04]..\x02\x00|\x15\x03[\x00-\x04]\x00\x02", re.DOTALL)
+CLIENT_HELLO = re.compile(rb"\x16\x03[\x00-\x04]..\x01\x00", re.DOTALL)
+SERVER_ANSWER = re.compile(rb"\x16\x03[\x00-\x04]..\x02\x00|\x15\x03[\x00-\x04]\x00\x02", re.DOTALL)
 _SSLV2_CLIENT_HELLO = re.compile(rb"[\x80-\xbf].\x01(?:\x03[\x00-\x04]|\x00\x02)", re.DOTALL)
 
 
@@ -36,12 +36,12 @@ def starts_with_record(data: Buffer) -> bool:
 
 def starts_with_client_hello(data: Buffer) -> bool:
     """Whether the first bytes are those of a ClientHello, in the format of SSL 2.0 too (RFC 5246 appendix E.2)."""
-    return _CLIENT_HELLO.match(data) is not None or _SSLV2_CLIENT_HELLO.match(data) is not None
+    return CLIENT_HELLO.match(data) is not None or _SSLV2_CLIENT_HELLO.match(data) is not None
 
 
 def starts_with_server_answer(data: Buffer) -> bool:
     """Whether the first bytes are those of a ServerHello, or of an alert in its place."""
-    return _SERVER_ANSWER.match(data) is not None
+    return SERVER_ANSWER.match(data) is not None
 
 
 class Record(NamedTuple):

@@ -1,0 +1,164 @@
+"""analyze(): the only place where the layers are joined, from captures to conversations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.conversation import Analysis, CaptureFacts, KeyFacts
+from tlsdecrypt.errors import CaptureError
+from tlsdecrypt.net.connection import ConnectionTable
+from tlsdecrypt.observer import Observer
+from tlsdecrypt.tls.secrets import SecretStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tlsdecrypt.capture.frames import FrameBatch
+    from tlsdecrypt.capture.source import Capture
+    from tlsdecrypt.conversation import Conversation
+
+MAX_WAITING_BYTES = 64 << 20  # records of finished connections that wait for another connection's secret
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to look at, and what to keep.
+
+    `hosts` (names or addresses) and `ports` choose connections, all where empty. `keep_content` keeps the content of
+    every HTTP message in memory.
+    """
+
+    keep_content: bool = False
+    hosts: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+
+
+class Pipeline:
+    """One run over some captures: iterate over `conversations()` to its end, then ask for the `analysis`."""
+
+    def __init__(
+        self,
+        captures: Sequence[str],
+        keys: SecretStore,
+        options: Options | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """`progress(done, total)` is told the bytes read of all captures (total 0: not known, as for a pipe)."""
+        self.frames = 0
+        self.captures: list[CaptureFacts] = []
+        self.errors: list[CaptureError] = []
+        self._paths = captures
+        self._keys = keys
+        self._options = options or Options()
+        self._progress = progress
+        self._table = ConnectionTable()
+        self._observers: dict[int, Observer] = {}
+        self._waiting: list[Observer] = []
+        self._opened: dict[tuple[str, str | None], list[int]] = {}
+
+    def conversations(self) -> Iterator[Conversation]:
+        """Each connection as it ends; those that wait for another one's secret come last.
+
+        Raises CaptureError if no capture could be read; of several, the unreadable ones are in `errors`.
+        """
+        for conversation in self._all_conversations():
+            self._note_key(conversation)
+            if self._is_chosen(conversation):
+                yield conversation
+        if self.errors and not self.captures:
+            raise self.errors[0]
+
+    def analysis(self, conversations: Sequence[Conversation]) -> Analysis:
+        """Everything that was learned, around the conversations that `conversations()` gave."""
+        return Analysis(
+            captures=tuple(self.captures),
+            keys=self._key_facts(),
+            conversations=tuple(sorted(conversations, key=lambda conversation: conversation.id)),
+            frames=self.frames,
+            other_frames=dict(self._table.other_frames),
+            errors=tuple(str(error) for error in self.errors),
+        )
+
+    def _all_conversations(self) -> Iterator[Conversation]:
+        for path in in_time_order(self._paths):
+            try:
+                with open_capture(path, first_number=self.frames + 1) as capture:
+                    yield from self._read(capture)
+                    self._end_capture(capture)
+            except CaptureError as error:
+                self.errors.append(error)
+        for tcp, events in self._table.finish():
+            yield from self._feed(tcp, events)
+        yield from self._finish_waiting()
+
+    def _read(self, capture: Capture) -> Iterator[Conversation]:
+        self._keys.is_growing = capture.has_late_secrets
+        first_frame = self.frames + 1
+        taken = 0
+        times: list[int] = []
+        for batch in capture:
+            for secrets in capture.secrets[taken:]:
+                self._keys.add_keylog(secrets, f"{capture.path} (Decryption Secrets Block)")
+            taken = len(capture.secrets)
+            times += (int(batch.time_ns.min()), int(batch.time_ns.max())) if len(batch) else ()
+            for tcp, events in self._table.feed(batch):
+                yield from self._feed(tcp, events)
+            if self._progress is not None:
+                self._progress(capture.position, capture.size)
+        self._keys.is_growing = False
+        self.frames += capture.frames
+        self.captures.append(
+            CaptureFacts(
+                path=capture.path,
+                format=capture.format,
+                frames=capture.frames,
+                first_frame=first_frame,
+                size=capture.size,
+                start_ns=min(times, default=None),
+                end_ns=max(times, default=None),
+                notes=tuple(capture.notes),
+                secrets=len(capture.secrets),
+            )
+        )
+
+    def _feed(self, tcp: TcpConnection, events: list[StreamEvent]) -> Iterator[Conversation]:
+        observer = self._observers.get(tcp.id)
+        if observer is None:
+            observer = Observer(tcp, self._keys, keep_content=self._options.keep_content)
+            self._observers[tcp.id] = observer
+        observer.feed(events)
+        if tcp.is_over:
+            del self._observers[tcp.id]
+            yield from self._close(observer)
+
+    def _close(self, observer: Observer) -> Iterator[Conversation]:
+        """A connection ended: its conversation, or a place among those that wait, oldest out first."""
+        if not observer.is_waiting:
+            yield observer.finish()
+            return
+        self._waiting.append(observer)
+        while sum(each.held_bytes for each in self._waiting) > MAX_WAITING_BYTES:
+            yield self._waiting.pop(0).finish()
+
+    def _finish_waiting(self) -> Iterator[Conversation]:
+        """Every secret was seen: those that wait are opened by what the others revealed, in turn, or stay closed."""
+        generation = None
+        while generation != self._keys.generation:
+            generation = self._keys.generation
+            for observer in self._waiting:
+                observer.retry()
+        for observer in self._waiting:
+            yield observer.finish()
+
+    def _is_chosen(self, conversation: Conversation) -> bool:
+        hosts, ports = self._options.hosts, self._options.ports
+        if ports and not {conversation.client.port, conversation.server.port} & set(ports):
+            return False
+        names = {conversation.client.address, conversation.server.address}
+        if conversation.tls is not None and conversation.tls.server_name:
+            names.add(conversation.tls.server_name.lower())
+        return not hosts or not names.isdisjoint(host.lower() for host in hosts)

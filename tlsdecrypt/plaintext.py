@@ -1,0 +1,96 @@
+"""Plaintext: what was said on one connection once nothing covers it any more, and the decoder that understands it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.app.decoder import choose_decoder
+from tlsdecrypt.conversation import PlaintextDigest
+from tlsdecrypt.flow import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tlsdecrypt.app.decoder import Decoder
+    from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.flow import Span
+
+ENOUGH_TO_CHOOSE = 24  # bytes of one direction by which a protocol is told; CBC in TLS 1.0 often sends the first alone
+MAX_UNDECIDED_PIECES = 64
+
+
+class Plaintext:
+    """Counts and hashes the bytes of both directions, chooses a decoder by the first ones, and feeds it."""
+
+    def __init__(self, port: int, *, keep_content: bool) -> None:
+        """`port` is the server's; `keep_content` keeps contents that no decoder asks for."""
+        self.decoder: Decoder | None = None
+        self.exchanges: list[Exchange] = []
+        self.alpn: str | None = None
+        self._port = port
+        self._keep_content = keep_content
+        self._digests = (hashlib.sha256(), hashlib.sha256())
+        self._lengths = [0, 0]
+        self._undecided: list[tuple[Direction, bytes | None, int | None, Span]] | None = []
+
+    @property
+    def protocol(self) -> str | None:
+        """The decoder's name, None where none understands this connection."""
+        return self.decoder.name if self.decoder else None
+
+    def digest(self, direction: Direction) -> PlaintextDigest:
+        """Length and hash of one direction."""
+        length = self._lengths[direction]
+        return PlaintextDigest(length, self._digests[direction].hexdigest() if length else None)
+
+    def feed(self, direction: Direction, data: bytes, span: Span) -> None:
+        """The next bytes of one direction."""
+        self._lengths[direction] += len(data)
+        self._digests[direction].update(data)
+        if self.decoder is not None:
+            self.exchanges += self.decoder.feed(direction, data, span)
+        elif self._undecided is not None:
+            self._undecided.append((direction, data, None, span))
+            self._choose(is_last=False)
+
+    def gap(self, direction: Direction, length: int | None, span: Span) -> None:
+        """Bytes that are missing."""
+        if self.decoder is not None:
+            self.exchanges += self.decoder.gap(direction, length, span)
+        elif self._undecided is not None:
+            self._undecided.append((direction, None, length, span))
+            self._choose(is_last=False)
+
+    def end(self, direction: Direction, span: Span) -> None:
+        """One direction is over."""
+        self._choose(is_last=True)
+        if self.decoder is not None:
+            self.exchanges += self.decoder.end(direction, span)
+
+    def finish(self) -> None:
+        """The connection is over."""
+        self._choose(is_last=True)
+        if self.decoder is not None:
+            self.exchanges += self.decoder.finish()
+
+    def _choose(self, *, is_last: bool) -> None:
+        """Choose a decoder as soon as one direction has shown enough, and replay what it missed."""
+        if self._undecided is None:
+            return
+        for direction in Direction:
+            first = b"".join(data for way, data, _, _ in self._undecided if data and way is direction)
+            if len(first) >= ENOUGH_TO_CHOOSE or (first and is_last):
+                decoder = choose_decoder(self.alpn, first, self._port, keep_content=self._keep_content)
+                if decoder is not None:
+                    self._replay(decoder)
+                    return
+        if is_last or len(self._undecided) > MAX_UNDECIDED_PIECES:
+            self._undecided = None
+
+    def _replay(self, decoder: Decoder) -> None:
+        pieces, self._undecided = self._undecided or [], None
+        self.decoder = decoder
+        feed: Callable[[Direction, bytes, Span], list[Exchange]] = decoder.feed
+        for direction, data, length, span in pieces:
+            self.exchanges += decoder.gap(direction, length, span) if data is None else feed(direction, data, span)

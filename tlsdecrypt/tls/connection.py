@@ -1,0 +1,324 @@
+"""TlsConnection: two directions of records become events.
+
+Framing is in `record`, messages in `dialogue` and `negotiation`, secrets in `opening` and `ladder`, ciphers in
+`protection`; here they are joined, and here it is decided what waits for what. Directions change their keys at
+different times, and either may be read first: a record whose keys are not known yet waits, in bounds, until the other
+direction or a secret tells them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.errors import ParseError
+from tlsdecrypt.flow import Direction
+from tlsdecrypt.tls.compression import Decompressor
+from tlsdecrypt.tls.dialogue import Dialogue
+from tlsdecrypt.tls.events import ApplicationData, ApplicationGap, KeysChanged, Malformed, RecordUndecrypted
+from tlsdecrypt.tls.ladder import Ladder, Stage
+from tlsdecrypt.tls.opening import candidates, protection_of
+from tlsdecrypt.tls.record import SSLV2_HELLO, Record
+from tlsdecrypt.tls.registry import ContentType, HandshakeType
+from tlsdecrypt.tls.session import KeySource
+from tlsdecrypt.tls.side import Side
+
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Span
+    from tlsdecrypt.tls.events import TlsEvent
+    from tlsdecrypt.tls.negotiation import Negotiation
+    from tlsdecrypt.tls.opening import Candidate
+    from tlsdecrypt.tls.protection import RecordProtection
+    from tlsdecrypt.tls.record import Locate
+    from tlsdecrypt.tls.secrets import SecretStore
+
+APPLICATION_DATA = int(ContentType.APPLICATION_DATA)  # compared once a record: an int is faster than a member
+
+
+class TlsConnection:
+    """The TLS on one TCP connection, as an observer with a SecretStore sees it.
+
+    `feed`, `gap`, `end`, `retry` and `finish` return events in the order in which things became readable. Read-only
+    facts: `dialogue`, `sides`, `key`, `has_refused_secret`.
+    """
+
+    def __init__(self, store: SecretStore, *, has_start: bool = True) -> None:
+        """`has_start` is False where the capture may begin in the middle of the connection."""
+        self._store = store
+        self.sides = tuple(Side(direction, has_start=has_start) for direction in Direction)
+        self.dialogue = Dialogue()
+        self.key: KeySource | None = None
+        self.has_refused_secret = False  # a secret was there for this session, and did not open it
+
+    @property
+    def alpn(self) -> str | None:
+        """The protocol that was agreed on for what is inside (RFC 7301)."""
+        return self.dialogue.negotiations[-1].alpn or self.dialogue.negotiations[0].alpn
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether records wait for a secret that may still come."""
+        return any(side.held for side in self.sides)
+
+    @property
+    def held_bytes(self) -> int:
+        """The size of the records that wait."""
+        return sum(side.held_bytes for side in self.sides)
+
+    def feed(self, direction: Direction, data: bytes, locate: Locate) -> list[TlsEvent]:
+        """In-order bytes of one direction; `locate(start, end)` names the frames of `data[start:end]`."""
+        side = self.sides[direction]
+        had_fault = side.reader.fault
+        for record in side.reader.feed(data, locate):
+            if side.held or not self._take(side, record):
+                side.hold(record)
+        if side.reader.fault and not had_fault:
+            self.dialogue.meet_fault(Malformed(direction, side.reader.fault, locate(0, len(data))))
+        if self.sides[0].held or self.sides[1].held:
+            self._release()
+        return self.dialogue.take_events()
+
+    def gap(self, direction: Direction, length: int | None, span: Span) -> list[TlsEvent]:
+        """`length` bytes of one direction are missing here; what was lost is told with the next record."""
+        side = self.sides[direction]
+        side.reader.gap(length)
+        side.gap_span = span
+        return []
+
+    def end(self, direction: Direction) -> list[TlsEvent]:
+        """One direction is over: a hole right before its end is told."""
+        side = self.sides[direction]
+        if side.gap_span is not None and side.protection is not None:
+            self._tell_gap(side, None, side.gap_span)
+        return self.dialogue.take_events()
+
+    def retry(self) -> list[TlsEvent]:
+        """Look for the keys again: the store has learned something since."""
+        self._release()
+        return self.dialogue.take_events()
+
+    def finish(self) -> list[TlsEvent]:
+        """No secret will come any more: what still waits is counted as not decrypted."""
+        for side in self.sides:
+            side.is_hopeless = True
+        self._release()
+        for side in self.sides:
+            if side.undecrypted_span is not None:
+                count, length = side.records_undecrypted, side.undecrypted_length
+                self.dialogue.events.append(RecordUndecrypted(side.direction, count, length, side.undecrypted_span))
+        return self.dialogue.take_events()
+
+    def _release(self) -> None:
+        """Take what waits, as long as one direction lets the other go on."""
+        moved = True
+        while moved:
+            moved = False
+            for side in self.sides:
+                while side.held and self._take(side, side.held[0]):
+                    side.release()
+                    moved = True
+
+    def _take(self, side: Side, record: Record) -> bool:
+        """Read one record. False: it has to wait."""
+        protection = side.protection
+        if protection is None or side.awaits_keys:
+            return self._take_without_keys(side, record)
+        if record.lost == 0:
+            opened = protection.open(record.content_type, record.version, record.fragment)
+        else:
+            opened = self._recover(side, protection, record)
+        if opened is None:
+            return self._fail(side, protection, record)
+        side.records_decrypted += 1
+        self._dispatch(side, opened[0], opened[1], record.span)
+        return True
+
+    def _recover(self, side: Side, protection: RecordProtection, record: Record) -> tuple[int, bytes] | None:
+        """Open the first record behind a hole, and tell how much application data the hole swallowed."""
+        before = protection.sequence_number
+        opened = protection.recover(record.content_type, record.version, record.fragment, record.lost)
+        side.drop_handshake()
+        length = None
+        if opened is not None and record.lost is not None and protection.overhead is not None:
+            skipped = protection.sequence_number - 1 - before
+            length = max(record.lost - skipped * protection.overhead, 0)
+        self._tell_gap(side, length, record.span)
+        return opened
+
+    def _tell_gap(self, side: Side, length: int | None, span: Span) -> None:
+        span = side.gap_span.to(span) if side.gap_span else span
+        side.gap_span = None
+        self.dialogue.events.append(ApplicationGap(side.direction, length, span))
+
+    def _fail(self, side: Side, protection: RecordProtection, record: Record) -> bool:
+        """A record that the keys in force do not open."""
+        if isinstance(protection, Ladder) and protection.lacks_secrets and self._may_wait(side):
+            return False
+        if side.records_decrypted and record.content_type == APPLICATION_DATA:
+            self._tell_gap(side, None, record.span)
+        return self._give_up(side, record)
+
+    def _give_up(self, side: Side, record: Record) -> bool:
+        side.count_undecrypted(record)
+        if record.content_type == ContentType.ALERT:
+            self.dialogue.take_alert(side, b"", record.span)
+        return True
+
+    def _may_wait(self, side: Side) -> bool:
+        """Whether a secret for a session whose hellos are known may still come."""
+        negotiation = self.dialogue.negotiation(side)
+        has_parent = negotiation.is_resumed and not negotiation.is_tls13
+        return not side.is_hopeless and (self._store.is_growing or has_parent)
+
+    def _take_without_keys(self, side: Side, record: Record) -> bool:
+        kind = record.content_type
+        if kind == SSLV2_HELLO:
+            self.dialogue.take_sslv2_hello(side, bytes(record.fragment), record.span)
+            return True
+        if record.lost != 0:
+            side.drop_handshake()
+            side.awaits_keys |= _is_protected(record)
+        if side.awaits_keys or kind == APPLICATION_DATA:
+            return self._take_with_new_keys(side, record)
+        if kind == ContentType.CHANGE_CIPHER_SPEC:
+            return self._change_cipher_spec(side)
+        self._dispatch(side, kind, bytes(record.fragment), record.span)
+        return True
+
+    def _change_cipher_spec(self, side: Side) -> bool:
+        """ChangeCipherSpec: noise in TLS 1.3 (RFC 8446 section 5), a change of keys before (RFC 5246 section 7.1)."""
+        negotiation = self.dialogue.negotiation(side)
+        is_client = side.direction is Direction.CLIENT_TO_SERVER
+        if negotiation.version is None and is_client and not side.is_hopeless:
+            return False  # the ServerHello, which tells what this means, is yet to be read
+        if not negotiation.is_tls13:
+            side.awaits_keys = True
+            side.tried = None
+        return True
+
+    def _take_with_new_keys(self, side: Side, record: Record) -> bool:
+        """The first record behind a change of keys: it proves them."""
+        negotiation = self.dialogue.negotiation(side)
+        if negotiation.client_hello is None or negotiation.server_hello is None:
+            return self._give_up(side, record) if side.is_hopeless else False
+        if negotiation.proved is not None:
+            self._change_keys(side, protection_of(negotiation, negotiation.proved, side.direction), record.span)
+            return self._take(side, record)
+        if self._find_keys(side, record, negotiation):
+            return True
+        waits = self._may_wait(side) or not (side.is_hopeless or negotiation.is_complete)
+        return False if waits else self._give_up(side, record)
+
+    def _find_keys(self, side: Side, record: Record, negotiation: Negotiation) -> bool:
+        """Try what the store has, once for each state of knowledge."""
+        state = (self._store.generation, negotiation.knowledge)
+        if side.tried == state:
+            return False
+        side.tried = state
+        for candidate in candidates(negotiation, self._store):
+            if self._prove(side, record, negotiation, candidate):
+                return True
+            self.has_refused_secret = True
+        return False
+
+    def _prove(self, side: Side, record: Record, negotiation: Negotiation, candidate: Candidate) -> bool:
+        """Whether the candidate opens the record; then its keys are in force, and the record is read."""
+        protection = protection_of(negotiation, candidate, side.direction)
+        if protection is None:
+            return False
+        if record.lost == 0:
+            opened = protection.open(record.content_type, record.version, record.fragment)
+        else:
+            opened = protection.recover(record.content_type, record.version, record.fragment, record.lost)
+        if opened is None:
+            return False
+        negotiation.proved = candidate
+        self.key = candidate.origin
+        self._learn(negotiation)
+        self._change_keys(side, protection, record.span)
+        side.records_decrypted += 1
+        self._dispatch(side, opened[0], opened[1], record.span)
+        return True
+
+    def _learn(self, negotiation: Negotiation) -> None:
+        """Keep the master secret for the sessions that resume this one."""
+        if negotiation.proved is not None and negotiation.server_hello is not None:
+            secret, origin = negotiation.proved
+            session_id = negotiation.server_hello.session_id
+            self._store.learn(secret, origin, session_id=session_id, ticket=negotiation.ticket)
+
+    def _change_keys(self, side: Side, protection: RecordProtection | None, span: Span) -> None:
+        side.protection = protection
+        side.awaits_keys = False
+        side.epoch += 1
+        if self.dialogue.negotiation(side).is_compressed:
+            side.decompressor = Decompressor()
+        self.dialogue.events.append(KeysChanged(side.direction, side.epoch, span))
+
+    def _dispatch(self, side: Side, content_type: int, plaintext: bytes, span: Span) -> None:
+        if side.decompressor is not None:
+            try:
+                plaintext = side.decompressor.decompress(plaintext)
+            except ParseError as error:
+                self.dialogue.meet_fault(Malformed(side.direction, str(error), span))
+                return
+        if content_type == APPLICATION_DATA:
+            if plaintext:
+                self.dialogue.events.append(ApplicationData(side.direction, plaintext, span))
+        elif content_type == ContentType.HANDSHAKE:
+            for message, message_span in side.messages(plaintext, span):
+                self._take_message(side, message, message_span)
+        elif content_type == ContentType.ALERT:
+            self.dialogue.take_alert(side, plaintext, span)
+        elif content_type == ContentType.CHANGE_CIPHER_SPEC:
+            self._change_cipher_spec(side)
+
+    def _take_message(self, side: Side, message: bytes, span: Span) -> None:
+        kind = self.dialogue.take_message(side, message, span)
+        negotiation = self.dialogue.negotiation(side)
+        if isinstance(side.protection, Ladder):
+            self._climb(side, side.protection, kind, span)
+        elif kind is HandshakeType.SERVER_HELLO and negotiation.is_tls13:
+            self._begin_tls13(negotiation)
+        elif kind is HandshakeType.NEW_SESSION_TICKET:
+            self._learn(negotiation)
+
+    def _begin_tls13(self, negotiation: Negotiation) -> None:
+        suite, version = negotiation.suite, negotiation.version
+        if suite is None or version is None:
+            return
+
+        def secret_of(label: str) -> bytes | None:
+            hello = negotiation.client_hello
+            found = self._store.keylog_secret(label, hello.random) if hello else None
+            if found is None:
+                return None
+            self.key = KeySource("key log", found[1])
+            return found[0]
+
+        for side in self.sides:
+            if side.protection is None:
+                side.protection = Ladder(side.direction, suite, version, secret_of)
+
+    def _climb(self, side: Side, ladder: Ladder, kind: HandshakeType | None, span: Span) -> None:
+        """Some messages of TLS 1.3 end a stage."""
+        if kind is HandshakeType.FINISHED:
+            ladder.advance(Stage.APPLICATION)
+        elif kind is HandshakeType.END_OF_EARLY_DATA:
+            ladder.advance(Stage.HANDSHAKE)
+        elif kind is HandshakeType.KEY_UPDATE:
+            ladder.update()
+        else:
+            return
+        side.epoch += 1
+        self.dialogue.events.append(KeysChanged(side.direction, side.epoch, span))
+
+
+def _is_protected(record: Record) -> bool:
+    """Whether a record behind a hole is protected: then the hole swallowed a ChangeCipherSpec."""
+    fragment = record.fragment
+    if record.content_type == ContentType.ALERT:
+        return len(fragment) != 2  # noqa: PLR2004 - the length of an alert in the clear
+    if record.content_type != ContentType.HANDSHAKE or len(fragment) < 4:  # noqa: PLR2004 - of a message header
+        return record.content_type == ContentType.HANDSHAKE
+    is_unknown = HandshakeType(fragment[0]).name.startswith("UNKNOWN")
+    return is_unknown or int.from_bytes(fragment[1:4], "big") > 2**16

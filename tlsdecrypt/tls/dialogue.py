@@ -1,0 +1,90 @@
+"""Dialogue: what two peers said in the clear part of TLS: handshake messages and alerts, as facts and as events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.errors import ParseError
+from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, Malformed
+from tlsdecrypt.tls.negotiation import Negotiation
+from tlsdecrypt.tls.registry import AlertDescription, AlertLevel, HandshakeType
+
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Span
+    from tlsdecrypt.tls.events import TlsEvent
+    from tlsdecrypt.tls.side import Side
+
+_ALERT_LENGTH = 2
+MAX_KEPT = 1_000  # messages and alerts of one connection; what comes after them is only an event
+
+
+class Dialogue:
+    """The handshakes of a connection and what was said around them. `events` collects what the owner has not taken."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self.events: list[TlsEvent] = []
+        self.negotiations = [Negotiation()]
+        self.alerts: list[AlertSeen] = []
+        self.messages: list[HandshakeSeen] = []
+        self.faults: list[Malformed] = []
+        self.client_hello_span: Span | None = None
+
+    def negotiation(self, side: Side) -> Negotiation:
+        """The handshake that a direction is in, or has finished last."""
+        return self.negotiations[side.negotiation]
+
+    def take_events(self) -> list[TlsEvent]:
+        """The events since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    def take_sslv2_hello(self, side: Side, record: bytes, span: Span) -> None:
+        """A ClientHello in the format of SSL 2.0 (RFC 5246 appendix E.2)."""
+        self._see(HandshakeSeen(side.direction, HandshakeType.CLIENT_HELLO.name.lower(), span))
+        try:
+            self.negotiations[0].add_sslv2_hello(record)
+        except ParseError as error:
+            self.meet_fault(Malformed(side.direction, f"client_hello in the format of SSL 2.0: {error}", span))
+
+    def take_alert(self, side: Side, plaintext: bytes, span: Span) -> None:
+        """An alert; one of another length than 2 was not decrypted."""
+        level = description = None
+        if len(plaintext) == _ALERT_LENGTH:
+            level, description = AlertLevel(plaintext[0]).name.lower(), AlertDescription(plaintext[1]).name.lower()
+        alert = AlertSeen(side.direction, level, description, span)
+        self.events.append(alert)
+        if len(self.alerts) < MAX_KEPT:
+            self.alerts.append(alert)
+
+    def take_message(self, side: Side, message: bytes, span: Span) -> HandshakeType | None:
+        """A handshake message with its header; its type, None where its body is not what it should be."""
+        kind = HandshakeType(message[0])
+        self._see(HandshakeSeen(side.direction, kind.name.lower(), span))
+        if kind in (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO) and side.epoch > 0:
+            self._renegotiate(side)
+        try:
+            self.negotiation(side).add(side.direction, message)
+        except ParseError as error:
+            self.meet_fault(Malformed(side.direction, f"{kind.name.lower()}: {error}", span))
+            return None
+        return kind
+
+    def meet_fault(self, fault: Malformed) -> None:
+        """Bytes that are not TLS."""
+        self.events.append(fault)
+        if len(self.faults) < MAX_KEPT:
+            self.faults.append(fault)
+
+    def _renegotiate(self, side: Side) -> None:
+        """A hello under protection begins another handshake; each direction gets there at its own time."""
+        side.negotiation += 1
+        if side.negotiation == len(self.negotiations):
+            self.negotiations.append(Negotiation())
+
+    def _see(self, seen: HandshakeSeen) -> None:
+        if self.client_hello_span is None and seen.name == HandshakeType.CLIENT_HELLO.name.lower():
+            self.client_hello_span = seen.span
+        self.events.append(seen)
+        if len(self.messages) < MAX_KEPT:
+            self.messages.append(seen)
