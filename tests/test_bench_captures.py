@@ -1,0 +1,47 @@
+"""The captures of the benchmark hold what they say: a second program finds every message and no fault."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_lab.captures import make_capture
+from bench_lab.credentials import credentials_in
+from bench_lab.recipes import Recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECIPES = [
+    Recipe("side-by-side", 3, 2, 50_001),
+    Recipe("cbc", 2, 1, 20_000, suite="cbc"),
+    Recipe("tls13", 2, 1, 20_000, suite="tls13"),
+    Recipe("short", 5, 2, 850, shared_link=False),
+]
+
+
+def ask(tshark: str, capture: Path, *options: str) -> list[str]:
+    checks = ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"]
+    command = [tshark, "-r", str(capture), *checks, *options, "-T", "fields", "-e", "frame.number"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda each: each.name)
+def test_tshark_decrypts_every_message_and_finds_no_fault(recipe: Recipe, tmp_path: Path, tshark: str) -> None:
+    make_capture(tmp_path, recipe)
+    capture, key = tmp_path / f"{recipe.name}.pcap", credentials_in(tmp_path / "keys").key
+    by_key = ["-o", f'uat:rsa_keys:"{key}",""']
+    by_log = ["-o", f"tls.keylog_file:{tmp_path / recipe.name}.keylog"]
+    secret = by_log if recipe.needs_key_log else by_key
+    assert len(ask(tshark, capture, *secret, "-Y", "http")) == recipe.messages
+    faults = "ip.checksum.status == 0 || tcp.checksum.status == 0 || tcp.analysis.flags || _ws.malformed"
+    assert ask(tshark, capture, "-Y", faults) == []
+    frames = json.loads(capture.with_suffix(".json").read_text())["frames"]
+    assert len(ask(tshark, capture)) == frames
+
+
+def test_a_capture_is_in_the_order_of_its_times(tmp_path: Path, tshark: str) -> None:
+    make_capture(tmp_path, RECIPES[0])
+    assert ask(tshark, tmp_path / "side-by-side.pcap", "-Y", "frame.time_delta < 0") == []
