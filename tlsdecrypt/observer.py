@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.conversation import Conversation, Note, StreamFacts
-from tlsdecrypt.flow import Direction, Span
-from tlsdecrypt.net.events import StreamData, StreamEnd, StreamGap
+from tlsdecrypt.flow import Direction
+from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.plaintext import Plaintext
 from tlsdecrypt.tls import record as tls_record
 from tlsdecrypt.tls.connection import TlsConnection
@@ -27,6 +27,7 @@ TLS_PORTS = frozenset({261, 443, 444, 448, 465, 563, 636, 989, 990, 992, 993, 99
 ENOUGH_TO_TELL = 8  # bytes by which TLS is told from anything else
 MAX_PREFIX = 600  # bytes that may stand before a ClientHello in one segment (PROXY protocol)
 
+_BY_PEER = (EndReason.FIN, EndReason.RST)
 _PROXY_PREFIX = re.compile(rb"PROXY |\r\n\r\n\x00\r\nQUIT\n")
 
 
@@ -162,7 +163,7 @@ class Observer:
 
     def _take_end(self, direction: Direction, event: StreamEnd) -> None:
         if self._tls is not None and self._is_tls[direction]:
-            self._take_tls_events(self._tls.end(direction))
+            self._take_tls_events(self._tls.end(direction, by_peer=event.reason in _BY_PEER))
         self._clear.end(direction, event.span)
         self._plaintext.end(direction, event.span)
 

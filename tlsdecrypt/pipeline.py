@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.capture.source import open_capture
@@ -16,9 +15,10 @@ from tlsdecrypt.tls.secrets import SecretStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tlsdecrypt.capture.frames import FrameBatch
     from tlsdecrypt.capture.source import Capture
     from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.net.connection import TcpConnection
+    from tlsdecrypt.net.events import StreamEvent
 
 MAX_WAITING_BYTES = 64 << 20  # records of finished connections that wait for another connection's secret
 
@@ -58,7 +58,7 @@ class Pipeline:
         self._table = ConnectionTable()
         self._observers: dict[int, Observer] = {}
         self._waiting: list[Observer] = []
-        self._opened: dict[tuple[str, str | None], list[int]] = {}
+        self._opened_by: dict[tuple[str, str | None], list[int]] = {}
 
     def conversations(self) -> Iterator[Conversation]:
         """Each connection as it ends; those that wait for another one's secret come last.
@@ -88,7 +88,6 @@ class Pipeline:
             try:
                 with open_capture(path, first_number=self.frames + 1) as capture:
                     yield from self._read(capture)
-                    self._end_capture(capture)
             except CaptureError as error:
                 self.errors.append(error)
         for tcp, events in self._table.finish():
@@ -154,6 +153,24 @@ class Pipeline:
         for observer in self._waiting:
             yield observer.finish()
 
+    def _note_key(self, conversation: Conversation) -> None:
+        if conversation.tls is not None and conversation.tls.key is not None:
+            key = conversation.tls.key
+            self._opened_by.setdefault((key.source, key.spki_sha256), []).append(conversation.id)
+
+    def _key_facts(self) -> tuple[KeyFacts, ...]:
+        return tuple(
+            KeyFacts(
+                source=each.source,
+                kind=each.kind,
+                subject=each.subject,
+                spki_sha256=each.spki_sha256,
+                connections=tuple(sorted(self._opened_by.get((each.source, each.spki_sha256), ()))),
+                notes=each.notes,
+            )
+            for each in self._keys.sources
+        )
+
     def _is_chosen(self, conversation: Conversation) -> bool:
         hosts, ports = self._options.hosts, self._options.ports
         if ports and not {conversation.client.port, conversation.server.port} & set(ports):
@@ -162,3 +179,47 @@ class Pipeline:
         if conversation.tls is not None and conversation.tls.server_name:
             names.add(conversation.tls.server_name.lower())
         return not hosts or not names.isdisjoint(host.lower() for host in hosts)
+
+
+def in_time_order(paths: Sequence[str]) -> list[str]:
+    """Captures by the time of their first frame; as they are where one of them is a pipe, or there is only one."""
+    if len(paths) < 2 or "-" in paths:  # noqa: PLR2004 - nothing to compare
+        return list(paths)
+    return sorted(paths, key=_first_time_ns)
+
+
+def _first_time_ns(path: str) -> int:
+    """The time of the first frame; of what cannot be read 0, so that its fault is told first."""
+    try:
+        with open_capture(path) as capture:
+            return next((int(batch.time_ns[0]) for batch in capture if len(batch)), 0)
+    except CaptureError:
+        return 0
+
+
+def analyze(
+    captures: Sequence[str],
+    keys: SecretStore | None = None,
+    options: Options | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Analysis:
+    """Everything that the captures hold and the keys open.
+
+    Captures are paths (`-` is standard input), read in the order of their first frames. What sessions reveal on the way
+    is kept in `keys`, so that a later run with the same store opens the sessions that resume them. Raises CaptureError
+    if no capture could be read; of several, the unreadable ones are in `Analysis.errors`.
+    """
+    pipeline = Pipeline(captures, keys or SecretStore(), options, progress=progress)
+    return pipeline.analysis(list(pipeline.conversations()))
+
+
+def stream(
+    captures: Sequence[str],
+    keys: SecretStore | None = None,
+    options: Options | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Conversation]:
+    """The same, one conversation at a time as they end, in memory that does not grow with the capture."""
+    yield from Pipeline(captures, keys or SecretStore(), options, progress=progress).conversations()

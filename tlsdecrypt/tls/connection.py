@@ -38,7 +38,7 @@ class TlsConnection:
     """The TLS on one TCP connection, as an observer with a SecretStore sees it.
 
     `feed`, `gap`, `end`, `retry` and `finish` return events in the order in which things became readable. Read-only
-    facts: `dialogue`, `sides`, `key`, `has_refused_secret`.
+    facts: `dialogue`, `sides`, `key`, `refused`, `is_closed_by_peer`.
     """
 
     def __init__(self, store: SecretStore, *, has_start: bool = True) -> None:
@@ -47,7 +47,8 @@ class TlsConnection:
         self.sides = tuple(Side(direction, has_start=has_start) for direction in Direction)
         self.dialogue = Dialogue()
         self.key: KeySource | None = None
-        self.has_refused_secret = False  # a secret was there for this session, and did not open it
+        self.refused: KeySource | None = None  # a secret that was there for this session, and did not open it
+        self.is_closed_by_peer = False
 
     @property
     def alpn(self) -> str | None:
@@ -82,10 +83,12 @@ class TlsConnection:
         side = self.sides[direction]
         side.reader.gap(length)
         side.gap_span = span
+        side.has_hole = True
         return []
 
-    def end(self, direction: Direction) -> list[TlsEvent]:
-        """One direction is over: a hole right before its end is told."""
+    def end(self, direction: Direction, *, by_peer: bool) -> list[TlsEvent]:
+        """One direction is over, ended `by_peer` or by the end of the capture: a hole right before it is told."""
+        self.is_closed_by_peer |= by_peer
         side = self.sides[direction]
         if side.gap_span is not None and side.protection is not None:
             self._tell_gap(side, None, side.gap_span)
@@ -217,7 +220,7 @@ class TlsConnection:
         for candidate in candidates(negotiation, self._store):
             if self._prove(side, record, negotiation, candidate):
                 return True
-            self.has_refused_secret = True
+            self.refused = candidate.origin
         return False
 
     def _prove(self, side: Side, record: Record, negotiation: Negotiation, candidate: Candidate) -> bool:
@@ -293,6 +296,7 @@ class TlsConnection:
             if found is None:
                 return None
             self.key = KeySource("key log", found[1])
+            self.refused = self.key  # until a record was opened
             return found[0]
 
         for side in self.sides:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import handshake
@@ -12,10 +12,9 @@ from tlsdecrypt.tls.registry import HandshakeType, ProtocolVersion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tlsdecrypt.tls.session import KeySource
-
     from tlsdecrypt.tls.ciphersuites import CipherSuite
     from tlsdecrypt.tls.handshake import ClientHello, ServerHello
+    from tlsdecrypt.tls.session import KeySource
 
 _HEADER_LENGTH = 4
 _DEFLATE = 1  # RFC 3749
@@ -38,8 +37,8 @@ class Candidate(NamedTuple):
 class Negotiation:
     """One handshake of a connection: the first, or a renegotiation.
 
-    Messages are kept by direction, since an observer may see all of one direction before the other; `session_hash_input`
-    puts them into the order in which the peers hashed them.
+    Messages are kept by direction, since an observer may see all of one direction before the other;
+    `session_hash_input` puts them into the order in which the peers hashed them.
     """
 
     def __init__(self) -> None:
@@ -140,7 +139,7 @@ class Negotiation:
         if kind is not HandshakeType.HELLO_REQUEST and not self._is_after_server_flight(direction, kind):
             self._messages[direction].append(message)
         self._server_flight |= kind in _SERVER_FLIGHT and direction is Direction.SERVER_TO_CLIENT
-        parse = _PARSERS.get(kind)
+        parse = self._PARSERS.get(kind)
         if parse is not None:
             parse(self, direction, message[_HEADER_LENGTH:])
 
@@ -193,15 +192,14 @@ class Negotiation:
         if not self.is_tls13:
             self.ticket = handshake.parse_new_session_ticket(body)[1]
 
-
-_PARSERS: dict[HandshakeType, Callable[[Negotiation, Direction, bytes], None]] = {
-    HandshakeType.CLIENT_HELLO: Negotiation._add_client_hello,
-    HandshakeType.SERVER_HELLO: Negotiation._add_server_hello,
-    HandshakeType.ENCRYPTED_EXTENSIONS: Negotiation._add_encrypted_extensions,
-    HandshakeType.CERTIFICATE: Negotiation._add_certificate,
-    HandshakeType.COMPRESSED_CERTIFICATE: Negotiation._add_compressed_certificate,
-    HandshakeType.SERVER_KEY_EXCHANGE: Negotiation._add_server_key_exchange,
-    HandshakeType.CERTIFICATE_REQUEST: Negotiation._add_certificate_request,
-    HandshakeType.CLIENT_KEY_EXCHANGE: Negotiation._add_client_key_exchange,
-    HandshakeType.NEW_SESSION_TICKET: Negotiation._add_new_session_ticket,
-}
+    _PARSERS: ClassVar[dict[HandshakeType, Callable[[Negotiation, Direction, bytes], None]]] = {
+        HandshakeType.CLIENT_HELLO: _add_client_hello,
+        HandshakeType.SERVER_HELLO: _add_server_hello,
+        HandshakeType.ENCRYPTED_EXTENSIONS: _add_encrypted_extensions,
+        HandshakeType.CERTIFICATE: _add_certificate,
+        HandshakeType.COMPRESSED_CERTIFICATE: _add_compressed_certificate,
+        HandshakeType.SERVER_KEY_EXCHANGE: _add_server_key_exchange,
+        HandshakeType.CERTIFICATE_REQUEST: _add_certificate_request,
+        HandshakeType.CLIENT_KEY_EXCHANGE: _add_client_key_exchange,
+        HandshakeType.NEW_SESSION_TICKET: _add_new_session_ticket,
+    }

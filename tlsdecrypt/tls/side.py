@@ -36,6 +36,7 @@ class Side:
         self.epoch = 0
         self.negotiation = 0
         self.awaits_keys = False
+        self.has_hole = False
         self.gap_span: Span | None = None  # a hole that was not told yet
         self.is_hopeless = False  # no secret will come any more: nothing is held
         self.held: deque[Record] = deque()
