@@ -2,7 +2,7 @@
 
 The document is written connection by connection, one a line, so that its size never is a matter of memory.
 JSON Lines hold one connection object a line, and at the end one line `{"summary": {...}, "captures": [...],
-"keys": [...], "findings": [...], "notes": [...]}`.
+"keys": [...], "findings": [...], "notes": [...], "errors": [...]}`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,12 @@ def _head(analysis: Analysis) -> dict[str, Any]:
 
 
 def _tail(analysis: Analysis) -> dict[str, Any]:
-    return {"findings": list(analysis.findings), "notes": list(analysis.notes)}
+    """`errors` names the captures that could not be read."""
+    return {
+        "findings": list(analysis.findings),
+        "notes": list(analysis.notes),
+        "errors": list(analysis.errors),
+    }
 
 
 def _summary(analysis: Analysis) -> dict[str, Any]:

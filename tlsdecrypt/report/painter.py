@@ -67,7 +67,8 @@ class ColourPainter:
         """Write one line, in several of the terminal's where it is longer; they are indented one level more."""
         text = self._text(_GAP).join(self._text(visible(text), _COLOURS[style]) for text, style in line.parts)
         indent = INDENT * line.level
-        first, *rest = text.wrap(self._console, self.width - indent - INDENT) or [text]
+        is_short = text.cell_len <= self.width - indent
+        first, *rest = [text] if is_short else text.wrap(self._console, self.width - indent - INDENT)
         for piece, columns in ((first, indent), *((each, indent + INDENT) for each in rest)):
             piece.rstrip()
             piece.pad_left(columns)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from tlsdecrypt.flow import Span
 
@@ -86,3 +86,8 @@ def number_ranges(numbers: Iterable[int]) -> str:
     text = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges[:MAX_RANGES])
     more = sum(last - first + 1 for first, last in ranges[MAX_RANGES:])
     return f"{text}, and {more:,} more" if more else text
+
+
+def which_connections(numbers: Collection[int]) -> str:
+    """`connection 4`, `connections 1-5, 7`."""
+    return f"{'connection' if len(numbers) == 1 else 'connections'} {number_ranges(numbers)}"

@@ -26,7 +26,7 @@ def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Lin
     yield line(
         (f"Connection {conversation.id}", "heading"),
         (f"{conversation.client} -> {conversation.server}", "strong"),
-        clock_time(span.first_time_ns),
+        f"{clock_time(span.first_time_ns)} UTC",
         duration(span.last_time_ns - span.first_time_ns),
         (frame_range(span), "faint"),
     )
@@ -111,8 +111,8 @@ def _certificate_lines(sender: str, certificates: tuple[CertificateFacts, ...]) 
 def _handshake_lines(tls: TlsSession) -> Iterator[Line]:
     """Every handshake message, in the order seen."""
     for message in tls.messages:
-        told: Part = (f"{message.direction.sender}: {message.name}", "faint")
-        yield line(told, (frame_range(message.span), "faint"), level=2)
+        told: Part = (f"handshake, {message.direction.sender}: {message.name}", "faint")
+        yield line(told, (frame_range(message.span), "faint"), level=1)
 
 
 def _stream_lines(conversation: Conversation) -> Iterator[Line]:

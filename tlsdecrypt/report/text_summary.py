@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.conversation import OPENED
 from tlsdecrypt.report.lines import line
-from tlsdecrypt.report.quantities import clock_time, counted, duration, number_ranges, size
+from tlsdecrypt.report.quantities import clock_time, counted, duration, size, which_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsdecrypt.conversation import Analysis, CaptureFacts
-    from tlsdecrypt.report.lines import Line, Part
+    from tlsdecrypt.report.lines import Line, Part, Style
     from tlsdecrypt.tls.verdict import Verdict
 
 MAX_NOTES = 20  # notes of one capture or key that are shown
@@ -30,6 +31,8 @@ def _capture_lines(analysis: Analysis) -> Iterator[Line]:
     for facts in analysis.captures:
         yield line((facts.path, "strong"), facts.format, *_extent(facts), level=1)
         yield from _note_lines(facts.notes)
+    for error in analysis.errors:
+        yield line((f"not read: {error}", "bad"), level=1)
     if analysis.other_frames:
         kinds = sorted(analysis.other_frames.items(), key=lambda item: (-item[1], item[0]))
         yield line((f"frames beside TCP: {', '.join(f'{count:,} {kind}' for kind, count in kinds)}", "faint"), level=1)
@@ -61,7 +64,7 @@ def _opened(connections: tuple[int, ...]) -> Part:
     """What a key was good for."""
     if not connections:
         return "opened nothing", "caution"
-    return f"opened {counted(len(connections), 'session')}: {number_ranges(connections)}", "good"
+    return f"opened {counted(len(connections), 'session')} ({which_connections(connections)})", "good"
 
 
 def _note_lines(notes: tuple[str, ...]) -> Iterator[Line]:
@@ -78,12 +81,14 @@ def _session_lines(analysis: Analysis) -> Iterator[Line]:
     yield line(("Sessions", "heading"))
     yield line(f"{counted(len(analysis.conversations), 'connection')}, {len(sessions):,} with TLS", level=1)
     if opened:
-        yield line((f"opened {len(opened):,} of {len(sessions):,}: {number_ranges(opened)}", "good"), level=1)
+        which = f"opened {len(opened):,} of {len(sessions):,} ({which_connections(opened)})"
+        yield line((which, "good"), level=1)
     elif sessions:
         yield line((f"opened none of {len(sessions):,}", "bad"), level=1)
     for verdict, numbers in _reasons(analysis).items():
-        which = f"{len(numbers):,} {verdict.code.value}: {number_ranges(numbers)}"
-        yield line((which, "bad"), verdict.summary, level=1)
+        which = f"{len(numbers):,} x {verdict.code.value} ({which_connections(numbers)})"
+        style: Style = "caution" if verdict.code.value in OPENED else "bad"
+        yield line((which, style), verdict.summary, level=1)
         if verdict.remedy:
             yield line((f"remedy: {verdict.remedy}", "caution"), level=2)
 

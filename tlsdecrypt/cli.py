@@ -1,0 +1,335 @@
+"""The command line: its options and exit statuses are a contract.
+
+What a small run does not need is imported where it is needed, so that `--help` and a small capture feel instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tlsdecrypt.arguments import Arguments, expanded, passwords_of
+from tlsdecrypt.errors import CaptureError, InputError
+from tlsdecrypt.report.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.report.outputs import Report
+    from tlsdecrypt.tls.secrets import SecretStore
+
+SUCCESS, FAULT, WRONG_INPUT, NOTHING_OPENED = 0, 1, 2, 3
+INTERRUPTED, PIPE_CLOSED = 130, 141  # as shells report a program that SIGINT or SIGPIPE ended
+
+_DEBUG_VARIABLE = "TLSDECRYPT_DEBUG"
+
+_EPILOG = """\b
+Examples:
+  tlsdecrypt capture.pcapng --pfx mail.pfx
+  tlsdecrypt capture.pcapng --pfx mail.pfx --format json | jq .summary
+  tlsdecrypt day1.pcap day2.pcap --keylog keys.log -o report.txt -o report.json
+  ssh server tcpdump -U -w - port 443 | tlsdecrypt - --keys /etc/keys
+
+\b
+Passwords of key files are never taken from the command line. Tried are each
+line of --password-file, else $TLSDECRYPT_PASSWORD, then no password at all;
+if none of them fits and a terminal is there, the password is asked for.
+
+\b
+Exit status:
+  0    it ran; something was decrypted, or there was nothing to decrypt
+  1    a fault of the program (TLSDECRYPT_DEBUG=1 shows where)
+  2    wrong usage, or an input that cannot be read
+  3    the capture holds TLS and none of it was decrypted; --strict: not all
+  130  interrupted (Ctrl-C)
+  141  the reader of standard output went away
+A handshake that failed has nothing to decrypt, and does not count for 3.
+"""
+
+
+def say(sentence: str) -> None:
+    """One sentence on standard error; control characters in names and captured text are made visible."""
+    click.echo(f"tlsdecrypt: {visible(sentence)}", err=True)
+
+
+class _Command(click.Command):
+    """Ends with an exit status of the contract and at most one sentence, whatever happens."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run, and leave the program."""
+        extra["standalone_mode"] = False
+        try:
+            status = super().main(*args, **extra)
+        except click.ClickException as fault:
+            say(f"{fault.format_message().rstrip('.')}; see tlsdecrypt --help.")
+            status = WRONG_INPUT
+        except click.Abort:
+            say("interrupted")
+            status = INTERRUPTED
+        sys.exit(status)
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """The status that `run` gives, or that of what went wrong in it."""
+    try:
+        return run()
+    except InputError as fault:
+        say(str(fault))
+        return WRONG_INPUT
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_standard_output()
+        return PIPE_CLOSED
+    except Exception as fault:  # noqa: BLE001 - whatever it is, a person gets one sentence
+        return _own_fault(fault)
+
+
+def _own_fault(fault: Exception) -> int:
+    if os.environ.get(_DEBUG_VARIABLE):
+        import traceback  # noqa: PLC0415 - only for those who asked
+
+        click.echo(traceback.format_exc(), err=True)
+    kind = type(fault).__name__
+    say(f"this is a fault of tlsdecrypt, please report it: {kind} ({_DEBUG_VARIABLE}=1 shows where it happened)")
+    return FAULT
+
+
+def _forget_standard_output() -> None:
+    """Python writes what is buffered once more when it ends, and would complain that nobody reads it."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def exit_status(analysis: Analysis, *, is_strict: bool) -> int:
+    """What was decrypted, as a status. A failed handshake leaves nothing that could be decrypted."""
+    codes = [each.tls.verdict.code.value for each in analysis.conversations if each.tls]
+    sessions = [code for code in codes if code != "handshake-failed"]
+    opened = sum(each.is_decrypted for each in analysis.conversations)
+    is_enough = sessions.count("decrypted") == len(sessions) if is_strict else opened > 0 or not sessions
+    return SUCCESS if is_enough else NOTHING_OPENED
+
+
+def run(arguments: Arguments) -> int:
+    """Read, analyse, write; the exit status."""
+    from tlsdecrypt.redact import Redactor  # noqa: PLC0415 - start-up time of `--help`
+    from tlsdecrypt.report.outputs import Report, output_files  # noqa: PLC0415 - the same
+
+    outputs = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
+    captures, keys = expanded(arguments.captures), _load_keys(arguments)
+    redactor = Redactor(show_secrets=arguments.show_secrets)
+    if arguments.show_secrets:
+        say("the output holds passwords and tokens (--show-secrets): do not hand it on")
+    if arguments.form == "jsonl" and not outputs:
+        analysis, was_interrupted = _stream(arguments, captures, keys, redactor)
+    else:
+        analysis, was_interrupted = _observe(arguments, captures, keys, _keep)
+        report = Report(analysis, redactor, arguments.verbose)
+        for output in outputs:
+            output.write(report)
+        _tell(report, arguments.form)
+    _say_about(analysis, arguments)
+    if was_interrupted:
+        say(f"interrupted: only the {len(analysis.conversations):,} connections that had ended by then are told")
+        return INTERRUPTED
+    return WRONG_INPUT if analysis.errors else exit_status(analysis, is_strict=arguments.strict)
+
+
+def _load_keys(arguments: Arguments) -> SecretStore:
+    from tlsdecrypt.keyring import load_keys  # noqa: PLC0415 - start-up time of `--help`
+
+    return load_keys(
+        pfx=arguments.pfx,
+        keys=arguments.key,
+        keylogs=arguments.keylog,
+        psks=arguments.psk,
+        folders=arguments.keys,
+        password=_ask_password,
+        passwords=passwords_of(arguments),
+    )
+
+
+def _ask_password(name: str) -> str | None:
+    """What a person types, unseen; None where nobody is there to be asked."""
+    if not sys.stderr.isatty() or not sys.stdin.isatty():
+        return None
+    answer: str = click.prompt(
+        f"Password for {visible(name)}", hide_input=True, err=True, default="", show_default=False
+    )
+    return answer
+
+
+def _observe(
+    arguments: Arguments,
+    captures: list[str],
+    keys: SecretStore,
+    take: Callable[[Conversation], Conversation],
+) -> tuple[Analysis, bool]:
+    """The analysis of what `take` makes of each conversation as it ends, and whether Ctrl-C ended it early."""
+    from tlsdecrypt.pipeline import Options, Pipeline  # noqa: PLC0415 - start-up time of `--help`
+    from tlsdecrypt.report.progress import Progress  # noqa: PLC0415 - the same
+
+    conversations: list[Conversation] = []
+    with closing(Progress(is_shown=sys.stderr.isatty() and not arguments.quiet)) as progress:
+        options = Options(hosts=arguments.host, ports=arguments.port)
+        pipeline = Pipeline(captures, keys, options, progress=progress)
+        try:
+            conversations.extend(map(take, pipeline.conversations()))
+        except KeyboardInterrupt:
+            return pipeline.analysis(conversations), True
+        except CaptureError:
+            for error in pipeline.errors[:-1]:
+                say(str(error))
+            raise pipeline.errors[-1] from None
+        return pipeline.analysis(conversations), False
+
+
+def _keep(conversation: Conversation) -> Conversation:
+    return conversation
+
+
+def _stream(arguments: Arguments, captures: list[str], keys: SecretStore, redactor: Redactor) -> tuple[Analysis, bool]:
+    """Write JSON Lines as connections end; of each only what the summary counts is kept."""
+    from tlsdecrypt.report.document import connection_line, summary_line  # noqa: PLC0415 - start-up time of `--help`
+
+    def write(conversation: Conversation) -> Conversation:
+        with _standard_output():
+            sys.stdout.buffer.write(connection_line(conversation, redactor))
+        return replace(conversation, exchanges=(), notes=())
+
+    analysis, was_interrupted = _observe(arguments, captures, keys, write)
+    with _standard_output():
+        sys.stdout.buffer.write(summary_line(analysis))
+    return analysis, was_interrupted
+
+
+def _say_about(analysis: Analysis, arguments: Arguments) -> None:
+    """Captures that could not be read; and, for those who do not read the text, its notes."""
+    for error in analysis.errors:
+        say(error)
+    if arguments.form == "text" or arguments.quiet:
+        return
+    for capture in analysis.captures:
+        for note in capture.notes:
+            say(f"{capture.path}: {note}")
+    for key in analysis.keys:
+        for note in key.notes:
+            say(f"{key.source}: {note}")
+    for note in analysis.notes:
+        say(note)
+
+
+def _tell(report: Report, form: str) -> None:
+    """Write to standard output: colour for a terminal, UTF-8 for everything else."""
+    with _standard_output():
+        if form == "text" and sys.stdout.isatty():
+            from tlsdecrypt.report.painter import ColourPainter  # noqa: PLC0415 - start-up time of pipes
+
+            report.paint(ColourPainter(sys.stdout))
+        else:
+            report.write(form, sys.stdout.buffer)
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """Flushed at the end; a full disk is one sentence, a reader that went away is `BrokenPipeError`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as fault:
+        _forget_standard_output()
+        raise InputError(f"standard output cannot be written: {fault.strerror or fault}") from fault
+
+
+def _files(name: str, what: str) -> Callable[[Any], Any]:
+    """An option that names files and may be repeated."""
+    return click.option(name, multiple=True, metavar="FILE", help=f"{what} May be repeated.")
+
+
+def _flag(name: str, what: str) -> Callable[[Any], Any]:
+    return click.option(name, is_flag=True, help=what)
+
+
+_KEY_OPTIONS = (
+    _files("--pfx", "PKCS #12 file with the server's certificate and private key, as Windows exports it."),
+    _files("--key", "Private key, PEM or DER."),
+    _files("--keylog", "TLS key log, as SSLKEYLOGFILE makes programs write it."),
+    click.option("--psk", multiple=True, metavar="[IDENTITY:]HEX", help="Pre-shared key. May be repeated."),
+    click.option("--keys", multiple=True, metavar="DIR", help="Folder of key files: all are used. May be repeated."),
+    click.option("--password-file", metavar="FILE", help="Passwords of the key files, one a line; each is tried."),
+)
+_CHOICE_OPTIONS = (
+    click.option("--host", multiple=True, metavar="ADDRESS", help="Only connections with this host. May be repeated."),
+    click.option(
+        "--port",
+        multiple=True,
+        type=click.IntRange(1, 65535),
+        metavar="PORT",
+        help="Only connections with this port. May be repeated.",
+    ),
+)
+_OUTPUT_OPTIONS = (
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "jsonl"]),
+        default="text",
+        show_default=True,
+        help="What goes to standard output.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        multiple=True,
+        metavar="FILE",
+        help="Write a report too; its suffix is the format: .txt, .json, .jsonl. May be repeated.",
+    ),
+    _flag("--force", "Overwrite output files that exist."),
+    _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
+    _flag("--verbose", "Tell more in the text: fields, certificates, handshake messages."),
+    _flag("--quiet", "No notes and no progress on standard error."),
+    _flag("--strict", "Exit with 3 unless all TLS was decrypted."),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        expose_value=False,
+        help="Accepted for scripts; the work is done in one process whatever N is.",
+    ),
+    click.version_option(package_name="tlsdecrypt", message="%(prog)s %(version)s"),
+)
+
+
+def _with_options(command: Any) -> Any:
+    """All options, in the order in which the help tells them."""
+    for option in reversed((*_KEY_OPTIONS, *_CHOICE_OPTIONS, *_OUTPUT_OPTIONS)):
+        command = option(command)
+    return command
+
+
+@click.command(
+    "tlsdecrypt",
+    cls=_Command,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@_with_options
+def main(**given: Any) -> int:
+    """Open an encrypted capture, get the answer.
+
+    Reads packet captures (files, patterns, or - for standard input; several are read in time order), opens the TLS
+    sessions that the given secrets can open, and tells what was said: each connection, each request and its answer,
+    and for each session that stays closed, why, and what would open it.
+    """
+    return guarded(lambda: run(Arguments(**given)))
