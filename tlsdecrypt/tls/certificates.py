@@ -72,9 +72,17 @@ def subject_public_key_info(der: bytes) -> bytes:
     return fields[position].encoded
 
 
+def _is_public_key(der: bytes) -> bool:
+    """Whether this is a SubjectPublicKeyInfo itself: a raw public key (RFC 7250) in place of a certificate."""
+    try:
+        return [each.tag for each in asn1.children(asn1.first_element(der))] == [asn1.SEQUENCE, asn1.BIT_STRING]
+    except ParseError:
+        return False
+
+
 def _spki_sha256(der: bytes) -> str:
     try:
-        return sha256(subject_public_key_info(der)).hexdigest()
+        return sha256(der if _is_public_key(der) else subject_public_key_info(der)).hexdigest()
     except ParseError:
         return ""
 
@@ -160,6 +168,8 @@ def _facts(der: bytes) -> CertificateFacts:
         try:
             return _read(der)
         except Exception as error:  # noqa: BLE001 - hostile input: the library's faults are not all documented
+            if _is_public_key(der):
+                return _unreadable(der, "a raw public key (RFC 7250), not a certificate")
             reason = " ".join(str(error).split()) or type(error).__name__
             return _unreadable(der, f"certificate cannot be read: {reason[:200]}")
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tlsdecrypt.errors import ParseError
 
 INTEGER = 0x02
+BIT_STRING = 0x03
 OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30

@@ -31,7 +31,6 @@ _BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]{64,}={0,2}\s*")
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _JAVA_KEYSTORES: Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
-_BIT_STRING: Final = 0x03
 
 _KEY_LABELS: Final = {b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY", b"DSA PRIVATE KEY", b"ANY PRIVATE KEY"}
 _ENCRYPTED_LABEL: Final = b"ENCRYPTED PRIVATE KEY"
@@ -185,11 +184,11 @@ def _read_der(data: bytes, file: _File) -> _Material:
     if tags == [asn1.SEQUENCE, asn1.OCTET_STRING]:
         key = file.unlock(lambda password: load_der_key(whole.encoded, password or None), "the private key")
         material.keys.append(key)
-    elif tags == [asn1.SEQUENCE, asn1.SEQUENCE, _BIT_STRING]:
+    elif tags == [asn1.SEQUENCE, asn1.SEQUENCE, asn1.BIT_STRING]:
         material.certificates.append(whole.encoded)
     elif tags[0] == asn1.OBJECT_IDENTIFIER:  # PKCS #7 (.p7b), which holds certificates
         material.has_pkcs7 = True
-    elif tags in ([asn1.SEQUENCE, _BIT_STRING], [asn1.INTEGER, asn1.INTEGER]):
+    elif tags in ([asn1.SEQUENCE, asn1.BIT_STRING], [asn1.INTEGER, asn1.INTEGER]):
         material.has_public_key = True
     else:
         material.keys.append(_plain_key(whole.encoded, file))

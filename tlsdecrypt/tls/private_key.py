@@ -52,7 +52,7 @@ class DhPrivateKey:
         parameters = asn1.encode(asn1.SEQUENCE, asn1.encode_integer(self.p), asn1.encode_integer(self.g))
         oid = asn1.encode(asn1.OBJECT_IDENTIFIER, asn1.OID_DH_KEY_AGREEMENT)
         value = asn1.encode_integer(int.from_bytes(self.public, "big"))
-        bit_string = asn1.encode(0x03, b"\0", value)
+        bit_string = asn1.encode(asn1.BIT_STRING, b"\0", value)
         return asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.SEQUENCE, oid, parameters), bit_string)
 
 

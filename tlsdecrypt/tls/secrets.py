@@ -48,8 +48,9 @@ class SecretFacts(NamedTuple):
 class SecretStore:
     """Private keys, key logs, pre-shared keys, and master secrets learned on the way.
 
-    `generation` grows with each secret that is new: whoever waits for one tries again when it has changed. `notes`
-    say what was skipped when files were loaded.
+    `generation` grows with each secret that is new: whoever waits for one tries again when it has changed.
+    `is_growing` is set by who feeds the store while more secrets may come. `notes` say what was skipped when files
+    were loaded.
     """
 
     def __init__(self) -> None:
@@ -58,6 +59,8 @@ class SecretStore:
         self.rsa_keys: list[PrivateKey] = []
         self.notes: list[str] = []
         self.generation = 0
+        self.is_growing = False
+        self.is_growing = False  # True while a capture is read that may yet reveal a key log
         self._by_spki: dict[str, PrivateKey] = {}
         self._by_public: dict[bytes, PrivateKey] = {}
         self._keylog = KeyLog()
