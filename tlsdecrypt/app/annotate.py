@@ -1,0 +1,138 @@
+"""annotate_http: what one HTTP exchange means, as plain values free of secrets.
+
+The annotation `http` has these keys, each only where it says something: `service` (see `endpoint`), `auth` (scheme and
+mechanism), `user` (who authenticates, as far as it can be seen), `claims` (of a JWT), `challenges` (schemes of
+WWW-Authenticate), `cookies_set` (names), `content_type`, `request_content_type`, `think_time_ms` (last byte of the
+request to first byte of the answer), `transfer_time_ms`, and the fields of `_REQUEST_FIELDS` and `_RESPONSE_FIELDS`
+and all that begin with `X-MS-Credential`, in lower case with underscores (`x_feserver`, `retry_after`, `location`
+without its query). `xml` holds `faults` where XML was damaged or hostile. `soap`, `ews` and `autodiscover` have
+modules of their own. Each annotation has a `summary` where there is something to tell in one line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.app.auth import parse_credentials
+from tlsdecrypt.app.endpoint import AUTODISCOVER_POX, AUTODISCOVER_SOAP, EWS, classify
+from tlsdecrypt.app.xml import is_xml_type
+
+if TYPE_CHECKING:
+    from tlsdecrypt.app.exchange import Annotations
+    from tlsdecrypt.app.http import Fields, HttpRequest, HttpResponse
+
+MAX_VALUE = 500  # characters of a field that goes into an annotation
+
+_SOAP_SERVICES = frozenset({EWS, AUTODISCOVER_SOAP, AUTODISCOVER_POX, "mrsproxy", "ws-trust", "wsman"})
+_REQUEST_FIELDS = frozenset(
+    {"user-agent", "client-request-id", "x-anchormailbox", "x-user-identity", "x-mapihttpcapability", "soapaction"}
+)
+_RESPONSE_FIELDS = frozenset(
+    {
+        "server",
+        "via",
+        "x-powered-by",
+        "x-aspnet-version",
+        "request-id",
+        "x-feserver",
+        "x-beserver",
+        "x-targetbeserver",
+        "x-calculatedbetarget",
+        "x-calculatedfetarget",
+        "x-diaginfo",
+        "x-caserrorcode",
+        "x-backendhttpstatus",
+        "x-ms-diagnostics",
+        "x-autodiscovery-error",
+        "retry-after",
+        "location",
+        "x-owa-version",
+        "x-ms-server-fqdn",
+    }
+)
+_CREDENTIAL_PREFIX = "x-ms-credential"
+_SCHEME = re.compile(r"(?:^|,\s*)([A-Za-z][A-Za-z0-9-]*)(?=\s*(?:,|$)|\s+[^\s=,]+=*\s*(?:,|$)|\s+[A-Za-z0-9_-]+\s*=)")
+
+
+def is_annotated(service: str | None, content_type: str | None) -> bool:
+    """Whether the content of such a message is read for an annotation."""
+    return is_xml_type(content_type) if content_type else service in _SOAP_SERVICES
+
+
+def annotate_http(request: HttpRequest | None, response: HttpResponse | None) -> Annotations:
+    """The annotations of one exchange; either side may be missing."""
+    http: dict[str, Any] = {}
+    if request is not None:
+        service = classify(request.method, request.target)
+        if service:
+            http["service"] = service
+        _put_request_facts(http, request.fields)
+    if response is not None:
+        _put_response_facts(http, response.fields)
+        if request is not None:
+            _put_times(http, request, response)
+    _put_summary(http)
+    annotations: Annotations = {"http": http}
+    if (request is not None and request.content) or (response is not None and response.content):
+        from tlsdecrypt.app.annotate_xml import annotate_xml  # noqa: PLC0415  what has no XML need not load it
+
+        annotations.update(annotate_xml(request, response, http))
+    return annotations
+
+
+def _put_request_facts(http: dict[str, Any], fields: Fields) -> None:
+    for name, value in fields:
+        key = name.lower()
+        if key in _REQUEST_FIELDS:
+            http[key.replace("-", "_")] = value[:MAX_VALUE]
+        elif key == "authorization":
+            _put_credentials(http, value)
+        elif key == "content-type":
+            http["request_content_type"] = value[:MAX_VALUE]
+
+
+def _put_credentials(http: dict[str, Any], value: str) -> None:
+    credentials = parse_credentials(value)
+    http["auth"] = credentials.description[:MAX_VALUE]
+    if credentials.user:
+        http["user"] = credentials.user
+    if credentials.claims:
+        http["claims"] = dict(credentials.claims)
+
+
+def _put_response_facts(http: dict[str, Any], fields: Fields) -> None:
+    for name, value in fields:
+        key = name.lower()
+        if key in _RESPONSE_FIELDS or key.startswith(_CREDENTIAL_PREFIX):
+            shown = value.partition("?")[0] if key == "location" else value
+            http[key.replace("-", "_")] = shown[:MAX_VALUE]
+        elif key == "content-type":
+            http["content_type"] = value[:MAX_VALUE]
+        elif key == "set-cookie":
+            http.setdefault("cookies_set", []).append(value.partition("=")[0].strip()[:MAX_VALUE])
+        elif key == "www-authenticate":
+            http.setdefault("challenges", []).extend(_SCHEME.findall(value[:MAX_VALUE]))
+
+
+def _put_times(http: dict[str, Any], request: HttpRequest, response: HttpResponse) -> None:
+    asked, answered = request.span, response.span
+    http["think_time_ms"] = (answered.first_time_ns - asked.last_time_ns) / 1_000_000
+    http["transfer_time_ms"] = (answered.last_time_ns - answered.first_time_ns) / 1_000_000
+
+
+def _put_summary(http: dict[str, Any]) -> None:
+    """Who asks, what is demanded, and which front end answered."""
+    parts = []
+    if "user" in http:
+        parts.append(f"as {http['user']} ({http['auth']})")
+    elif "auth" in http:
+        parts.append(f"with {http['auth']}")
+    if "challenges" in http:
+        parts.append(f"challenged: {', '.join(dict.fromkeys(http['challenges']))}")
+    if "x_feserver" in http:
+        parts.append(f"fe={http['x_feserver']}")
+    if "x_caserrorcode" in http:
+        parts.append(f"CAS error {http['x_caserrorcode']}")
+    if parts:
+        http["summary"] = ", ".join(parts)

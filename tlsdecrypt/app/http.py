@@ -1,0 +1,89 @@
+"""HttpRequest and HttpResponse: what one HTTP message said (RFC 9110), whatever the version that carried it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Span
+
+Fields: TypeAlias = tuple[tuple[str, str], ...]
+
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+
+
+def first_field(fields: Fields, name: str) -> str | None:
+    """The value of the first field called `name` (in any case), None where there is none."""
+    wanted = name.lower()
+    for each, value in fields:
+        if each.lower() == wanted:
+            return value
+    return None
+
+
+def every_field(fields: Fields, name: str) -> list[str]:
+    """The values of all fields called `name` (in any case), in their order."""
+    wanted = name.lower()
+    return [value for each, value in fields if each.lower() == wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request.
+
+    `fields` keep their order and spelling (bytes beyond ASCII as ISO 8859-1; a line without a colon has an empty
+    name). `content_length` counts the bytes of content on the wire, without chunked framing and before content
+    codings are undone, those in `missing` (not captured) included. `content` is decoded; None where it was not kept.
+    """
+
+    method: str
+    target: str = field(repr=False)
+    version: str
+    fields: Fields = field(repr=False)
+    span: Span
+    content_length: int = 0
+    content: bytes | None = field(default=None, repr=False)
+    trailers: Fields = field(default=(), repr=False)
+    missing: int = 0
+
+    @property
+    def host(self) -> str | None:
+        """The authority that was asked: of an absolute target, else of the Host field (RFC 9112 section 3.2.2)."""
+        absolute = _AUTHORITY.match(self.target)
+        if absolute:
+            return absolute[1].rpartition("@")[2]
+        return self.target if self.method == "CONNECT" else self.field("host")
+
+    def field(self, name: str) -> str | None:
+        """The first field called `name`, in any case."""
+        return first_field(self.fields, name)
+
+    def all_fields(self, name: str) -> list[str]:
+        """All fields called `name`, in any case."""
+        return every_field(self.fields, name)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An answer; like `HttpRequest`. `interim` lists the 1xx status codes that came before it."""
+
+    status: int
+    reason: str
+    version: str
+    fields: Fields = field(repr=False)
+    span: Span
+    content_length: int = 0
+    content: bytes | None = field(default=None, repr=False)
+    trailers: Fields = field(default=(), repr=False)
+    missing: int = 0
+    interim: tuple[int, ...] = ()
+
+    def field(self, name: str) -> str | None:
+        """The first field called `name`, in any case."""
+        return first_field(self.fields, name)
+
+    def all_fields(self, name: str) -> list[str]:
+        """All fields called `name`, in any case."""
+        return every_field(self.fields, name)

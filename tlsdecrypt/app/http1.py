@@ -1,0 +1,293 @@
+"""Http1Decoder: HTTP/1.0 and 1.1 (RFC 9112) as seen by an observer: requests are paired with answers in their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+from tlsdecrypt.app.annotate import annotate_http, is_annotated
+from tlsdecrypt.app.content import decode_content
+from tlsdecrypt.app.endpoint import classify
+from tlsdecrypt.app.exchange import Exchange
+from tlsdecrypt.app.http import HttpRequest, HttpResponse, every_field, first_field
+from tlsdecrypt.app.http1_framing import frame_request, frame_response
+from tlsdecrypt.app.http1_reader import MessageReader
+from tlsdecrypt.app.http_body import MAX_CONTENT_KEPT, ContentSink
+from tlsdecrypt.app.http_head import RequestLine, StatusLine
+from tlsdecrypt.flow import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tlsdecrypt.app.exchange import Annotations
+    from tlsdecrypt.app.http1_reader import Message
+    from tlsdecrypt.flow import Span
+
+MAX_IN_FLIGHT = 1_000
+MAX_HELD = 1024 * 1024  # bytes that wait for the answer to CONNECT or Upgrade, or for the decoder that follows
+
+Annotate: TypeAlias = "Callable[[HttpRequest | None, HttpResponse | None], Annotations]"
+
+_UPGRADE_NAME = re.compile(r"[A-Za-z0-9.+-]+")
+_STATUS_SWITCHING = 101
+_STATUS_OK = 200
+
+
+class _Slot:
+    """A request and its answer while they are read."""
+
+    __slots__ = ("faults", "interim", "is_over", "request", "response", "service")
+
+    def __init__(self, request: Message | None, service: str | None) -> None:
+        self.request = request
+        self.response: Message | None = None
+        self.service = service
+        self.interim: tuple[int, ...] = ()
+        self.faults: tuple[str, ...] = ()
+        self.is_over = False
+
+    @property
+    def is_complete(self) -> bool:
+        return (self.request is None or self.request.is_complete) and (
+            self.is_over or (self.response is not None and self.response.is_complete)
+        )
+
+
+class Http1Decoder:
+    """A `Decoder` for HTTP/1.
+
+    `keep_content` keeps the content of every message in its value; without it, only what `annotate` reads is collected,
+    for as long as it is read. After CONNECT or 101 (Switching Protocols) `upgraded_to` names what follows (`tunnel`, or
+    the protocol in lower case: `websocket`, `tls`, `h2c`), and `take_rest` gives the bytes of it that came here.
+    """
+
+    name = "http/1.1"
+
+    def __init__(self, *, keep_content: bool = False, annotate: Annotate = annotate_http) -> None:
+        """One decoder a connection."""
+        self._is_content_kept = keep_content
+        self._annotate = annotate
+        self._client = MessageReader(is_request=True)
+        self._server = MessageReader(is_request=False)
+        self._slots: deque[_Slot] = deque()
+        self._is_held = False  # requests wait until it is known whether the connection stays HTTP
+        self._is_pipelined = False
+        self.upgraded_to: str | None = None
+
+    @property
+    def skipped(self) -> tuple[int, int]:
+        """Bytes of either direction that belong to no message."""
+        return self._client.skipped, self._server.skipped
+
+    def feed(self, direction: Direction, data: bytes, span: Span) -> list[Exchange]:
+        """Exchanges that are complete now."""
+        reader = self._reader(direction)
+        if reader.is_opaque and reader.buffered + len(data) > MAX_HELD:
+            reader.skipped += len(data)
+            return []
+        reader.receive(data, span)
+        return self._pump(direction)
+
+    def gap(self, direction: Direction, length: int | None, span: Span) -> list[Exchange]:
+        """`length` bytes are missing (None: nobody knows how many)."""
+        self._release()
+        self._reader(direction).gap(length, span)
+        return self._pump(direction)
+
+    def end(self, direction: Direction, span: Span) -> list[Exchange]:  # noqa: ARG002  the end carries no bytes
+        """One direction ended; the other may go on."""
+        self._release()
+        self._reader(direction).close("the connection ended")
+        return self._pump(direction)
+
+    def finish(self) -> list[Exchange]:
+        """All that is incomplete, with its faults."""
+        exchanges: list[Exchange] = []
+        for direction in Direction:
+            self._release()
+            self._reader(direction).close("the capture ended")
+            exchanges += self._pump(direction)
+        for slot in self._slots:
+            slot.is_over = True
+            slot.faults += _unanswered(slot)
+        return exchanges + self._take_complete()
+
+    def take_rest(self, direction: Direction) -> bytes:
+        """Bytes of one direction that follow an upgrade, once."""
+        return self._reader(direction).take_rest()
+
+    def _reader(self, direction: Direction) -> MessageReader:
+        return self._server if direction is Direction.SERVER_TO_CLIENT else self._client
+
+    def _pump(self, direction: Direction) -> list[Exchange]:
+        if direction is Direction.CLIENT_TO_SERVER:
+            self._pump_requests()
+        else:
+            was_held = self._is_held
+            self._pump_responses()
+            if was_held and not self._is_held:
+                self._pump_requests()
+        return self._take_complete() if self._slots and self._slots[0].is_complete else []
+
+    def _release(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._pump_requests()
+
+    def _pump_requests(self) -> None:
+        reader = self._client
+        while not self._is_held or reader.buffered > MAX_HELD:
+            message = reader.next_message()
+            if message is None:
+                return
+            if not message.is_known:
+                self._begin_request(message)
+            if message.is_complete and (_method(message) == "CONNECT" or first_field(message.fields, "upgrade")):
+                self._is_held = not reader.is_closed and not reader.is_opaque
+
+    def _begin_request(self, message: Message) -> None:
+        message.is_known = True
+        line = message.line
+        service = classify(line.method, line.target) if isinstance(line, RequestLine) else None
+        self._is_pipelined |= not self._server.is_lost and any(not slot.response for slot in self._slots)
+        self._slots.append(_Slot(message, service))
+        if len(self._slots) > MAX_IN_FLIGHT:
+            self._slots[0].is_over = True
+            self._slots[0].faults += (f"more than {MAX_IN_FLIGHT:,} requests wait for an answer",)
+        if not message.is_complete:
+            self._client.frame(frame_request(message, self._sink(service, message)))
+
+    def _pump_responses(self) -> None:
+        while (message := self._server.next_message()) is not None:
+            if not message.is_known:
+                self._begin_response(message)
+
+    def _begin_response(self, message: Message) -> None:
+        message.is_known = True
+        line = message.line
+        status = line.status if isinstance(line, StatusLine) else 0
+        slot = self._slot_to_answer()
+        if status // 100 == 1 and status != _STATUS_SWITCHING:
+            slot.interim += (status,)
+            self._server.frame(None)
+            return
+        slot.response = message
+        method = _method(slot.request)
+        if not message.is_complete:
+            self._server.frame(frame_response(method, status, message, self._sink(slot.service, message)))
+        self._is_held = False
+        if status == _STATUS_SWITCHING:
+            self._upgrade(_upgrade_name(message))
+        elif method == "CONNECT" and status // 100 == _STATUS_OK // 100:
+            self._upgrade("tunnel")
+
+    def _upgrade(self, name: str) -> None:
+        self.upgraded_to = name
+        self._client.is_opaque = self._server.is_opaque = True
+
+    def _slot_to_answer(self) -> _Slot:
+        """The request that the next answer is for: the first without one, or nothing that was captured."""
+        waiting = [slot for slot in self._slots if slot.response is None and not slot.is_over]
+        if self._server.is_lost and not self._is_pipelined:
+            for slot in waiting[:-1]:  # who does not pipeline had the answer before asking again
+                slot.is_over = True
+                slot.faults += ("its answer was not captured",)
+            waiting = waiting[-1:]
+        self._server.is_lost = False
+        if waiting:
+            return waiting[0]
+        slot = _Slot(None, None)
+        self._slots.append(slot)
+        return slot
+
+    def _sink(self, service: str | None, message: Message) -> ContentSink:
+        is_kept = self._is_content_kept or is_annotated(service, first_field(message.fields, "content-type"))
+        return ContentSink(is_kept=is_kept)
+
+    def _take_complete(self) -> list[Exchange]:
+        exchanges = []
+        while self._slots and self._slots[0].is_complete:
+            exchanges.append(self._exchange(self._slots.popleft()))
+        return exchanges
+
+    def _exchange(self, slot: _Slot) -> Exchange:
+        faults = [*slot.faults]
+        request = _request(slot.request, faults) if slot.request else None
+        response = _response(slot.response, slot.interim, faults) if slot.response else None
+        annotations = self._annotate(request, response)
+        if not self._is_content_kept:
+            if request is not None and request.content is not None:
+                request = dataclasses.replace(request, content=None)
+            if response is not None and response.content is not None:
+                response = dataclasses.replace(response, content=None)
+        return Exchange(self.name, request, response, annotations, tuple(faults))
+
+
+def _method(message: Message | None) -> str | None:
+    return message.line.method if message is not None and isinstance(message.line, RequestLine) else None
+
+
+def _upgrade_name(message: Message) -> str:
+    match = _UPGRADE_NAME.match(first_field(message.fields, "upgrade") or "")
+    return match[0].lower() if match else "unknown"
+
+
+def _unanswered(slot: _Slot) -> tuple[str, ...]:
+    if slot.response is not None or slot.faults:
+        return ()
+    if slot.interim:
+        return (f"no final answer was seen, only {', '.join(map(str, slot.interim))}",)
+    return ("no answer was seen",)
+
+
+def _request(message: Message, faults: list[str]) -> HttpRequest:
+    line = message.line
+    faults += _named("request", message.faults)
+    method, target, version = line if isinstance(line, RequestLine) else ("", "", "")
+    if message.body is None:
+        return HttpRequest(method, target, version, message.fields, message.span)
+    sink = message.body.sink
+    content = _content(message, sink, "request", faults)
+    return HttpRequest(
+        method, target, version, message.fields, message.span, sink.length, content, message.body.trailers, sink.missing
+    )
+
+
+def _response(message: Message, interim: tuple[int, ...], faults: list[str]) -> HttpResponse:
+    line = message.line
+    faults += _named("response", message.faults)
+    version, status, reason = line if isinstance(line, StatusLine) else ("", 0, "")
+    if message.body is None:
+        return HttpResponse(status, reason, version, message.fields, message.span, interim=interim)
+    sink = message.body.sink
+    return HttpResponse(
+        status=status,
+        reason=reason,
+        version=version,
+        fields=message.fields,
+        span=message.span,
+        content_length=sink.length,
+        content=_content(message, sink, "response", faults),
+        trailers=message.body.trailers,
+        missing=sink.missing,
+        interim=interim,
+    )
+
+
+def _content(message: Message, sink: ContentSink, who: str, faults: list[str]) -> bytes | None:
+    """The decoded content, None where it was not collected."""
+    if sink.pieces is None:
+        if sink.is_overflowed:
+            faults.append(f"{who}: content beyond {MAX_CONTENT_KEPT:,} bytes is not kept")
+        return None
+    codings = every_field(message.fields, "content-encoding")
+    codings += every_field(message.fields, "transfer-encoding")
+    decoded, decoding_faults = decode_content(b"".join(sink.pieces), codings)
+    faults += _named(who, decoding_faults)
+    return decoded
+
+
+def _named(who: str, faults: Iterable[str]) -> list[str]:
+    return [f"{who}: {fault}" for fault in faults]

@@ -1,0 +1,142 @@
+"""The head of an HTTP/1 message: start line and fields, as an observer reads them (RFC 9112 sections 2 to 5).
+
+Nothing is refused that can still be understood; what is wrong is named. Faults never quote a field: it may be secret.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from tlsdecrypt.errors import ParseError
+
+if TYPE_CHECKING:
+    from tlsdecrypt.app.http import Fields
+
+METHODS = (
+    "GET",
+    "POST",
+    "PUT",
+    "HEAD",
+    "DELETE",
+    "OPTIONS",
+    "PATCH",
+    "CONNECT",
+    "TRACE",
+    "RPC_IN_DATA",
+    "RPC_OUT_DATA",
+    "RPC_ECHO_DATA",
+    "SSTP_DUPLEX_POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "SEARCH",
+    "REPORT",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "POLL",
+    "NOTIFY",
+    "BPROPPATCH",
+    "BDELETE",
+    "BMOVE",
+    "BCOPY",
+    "BPROPFIND",
+    "X-MS-ENUMATTS",
+    "RDG_IN_DATA",
+    "RDG_OUT_DATA",
+    "PROXYFIND",
+    "PURGE",
+)
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}"  # noqa: S105  RFC 9110 section 5.6.2, not a secret
+_REQUEST_LINE = re.compile(rf"({_TOKEN})[ \t]+(\S(?:.*\S)?)[ \t]+HTTP/(\d(?:\.\d)?)[ \t]*")
+_SIMPLE_REQUEST = re.compile(rf"({'|'.join(METHODS)})[ \t]+((?:/|https?://)\S*)[ \t]*")
+_STATUS_LINE = re.compile(r"HTTP/(\d(?:\.\d)?)[ \t]+(\d{3})(?:[ \t]+(.*?))?[ \t]*")
+
+
+class RequestLine(NamedTuple):
+    """RFC 9112 section 3; `version` is empty for HTTP/0.9."""
+
+    method: str
+    target: str
+    version: str
+
+
+class StatusLine(NamedTuple):
+    """RFC 9112 section 4."""
+
+    version: str
+    status: int
+    reason: str
+
+
+def parse_request_line(line: str, faults: list[str]) -> RequestLine:
+    """Method, target and version; raises `ParseError` for what cannot be a request line."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        match = _SIMPLE_REQUEST.fullmatch(line)
+        if match is None:
+            raise ParseError("not a request line")
+        faults.append("the request line has no HTTP version")
+        return RequestLine(match[1], match[2], "")
+    method, target, version = match.groups()
+    if " " in target or "\t" in target:
+        faults.append("the request target holds spaces")
+    _check_version(version, faults)
+    return RequestLine(method, target, f"HTTP/{version}")
+
+
+def parse_status_line(line: str, faults: list[str]) -> StatusLine:
+    """Version, status code and reason (may be absent); raises `ParseError` for what cannot be a status line."""
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise ParseError("not a status line")
+    _check_version(match[1], faults)
+    return StatusLine(f"HTTP/{match[1]}", int(match[2]), match[3] or "")
+
+
+def _check_version(version: str, faults: list[str]) -> None:
+    if not version.startswith("1."):
+        faults.append(f"HTTP version {version} in an HTTP/1 message")
+
+
+def split_lines(head: bytes, faults: list[str]) -> list[str]:
+    """The lines of a head as text, without their ends; empty lines at its end are dropped."""
+    text = head.decode("latin-1").rstrip("\r\n")
+    lines = text.split("\r\n")
+    if text.count("\n") >= len(lines):
+        faults.append("lines end with a bare LF")
+        lines = [line.rstrip("\r") for line in text.split("\n")]
+    return lines
+
+
+def parse_fields(lines: list[str], faults: list[str]) -> Fields:
+    """Field lines as (name, value), with folded lines joined by a space (RFC 9112 section 5)."""
+    fields: list[tuple[str, str]] = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon and name and not name[0].isspace() and not name[-1].isspace():
+            fields.append((name, value.strip(" \t")))
+        elif line:
+            _append_odd_line(fields, line, faults)
+    return tuple(fields)
+
+
+def _append_odd_line(fields: list[tuple[str, str]], line: str, faults: list[str]) -> None:
+    if line[0] in " \t" and fields:
+        name, value = fields[-1]
+        fields[-1] = (name, f"{value} {line.strip()}".strip())
+        fault = "a field is folded over several lines"
+    elif ":" in line and line.partition(":")[0].strip():
+        name, _, value = line.partition(":")
+        fields.append((name.strip(), value.strip(" \t")))
+        fault = "white space around a field name"
+    else:
+        fields.append(("", line.strip()))
+        fault = "a field line without a name"
+    if fault not in faults:
+        faults.append(fault)
