@@ -1,0 +1,217 @@
+"""pcap: the classic format of libpcap (draft-ietf-opsawg-pcap), in its three forms and either byte order."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tlsdecrypt.capture.columns import MAX_FRAME_BYTES, NANOSECONDS, Columns, constant, gather
+from tlsdecrypt.capture.linktypes import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tlsdecrypt.capture.frames import FrameBatch, Int64Column
+    from tlsdecrypt.capture.ledger import Ledger
+    from tlsdecrypt.capture.window import Window
+
+HEADER_BYTES = 24
+MAX_SNAP_LENGTH = 16 << 20  # a longer one is no promise to be believed
+MAX_SEARCHES = 100  # for the next record, after damage
+SEARCH_BYTES = 64 << 10  # of one step of such a search
+SEARCH_SECONDS = 86_400  # how far the times of two records on either side of damage may be apart
+
+
+class Form(NamedTuple):
+    """What a magic number tells: the name, fractions in a second, bytes in a record header."""
+
+    name: str
+    units: int
+    record_header: int
+
+
+FORMS = {
+    0xA1B2C3D4: Form("pcap", 1_000_000, 16),
+    0xA1B23C4D: Form("pcap (nanoseconds)", NANOSECONDS, 16),
+    0xA1B2CD34: Form("pcap (modified)", 1_000_000, 24),  # Alexey Kuznetsov's: interface, protocol and type follow
+}
+MAGICS = tuple(magic.to_bytes(4, order) for magic in FORMS for order in ("little", "big"))
+
+
+class PcapReader:
+    """The records of one file."""
+
+    def __init__(self, window: Window, ledger: Ledger) -> None:
+        """`window` stands at the start of the file, with its header in memory where there is one."""
+        self._window = window
+        self._ledger = ledger
+        self._order = "<" if int.from_bytes(window.data[:4], "little") in FORMS else ">"
+        self._form = FORMS[struct.unpack_from(f"{self._order}I", window.data)[0]]
+        self._layout = np.dtype(
+            [(name, f"{self._order}u4") for name in ("seconds", "fraction", "captured", "original")],
+        )
+        self._snap_length = MAX_FRAME_BYTES
+        self._max_length = MAX_FRAME_BYTES
+        self._link_type = 0
+        self._last_seconds: int | None = None
+        self._searches = 0
+
+    @property
+    def format(self) -> str:
+        """The form of the file."""
+        return self._form.name
+
+    def batches(self) -> Iterator[FrameBatch]:
+        """All frames up to the end, or to damage that nothing readable follows."""
+        if len(self._window.data) < HEADER_BYTES:
+            self._window.advance(0, HEADER_BYTES)
+        if len(self._window.data) < HEADER_BYTES:
+            self._ledger.note("The file is cut off in the middle of its header: there are no frames.")
+            return
+        self._read_header(self._window.data)
+        used: int | None = HEADER_BYTES
+        while used is not None:
+            data = self._window.data
+            positions, position = self._walk(data, used)
+            offset = np.array(positions, np.int64)
+            records = gather(data, offset, self._layout)
+            sane = self._count_sane(records)
+            if sane < len(offset):
+                position = positions[sane]
+            if sane:
+                yield self._ledger.batch(data, self._columns(offset[:sane], records[:sane]))
+            used = self._go_on(position)
+
+    def _read_header(self, data: bytes) -> None:
+        snap_length, link_type = struct.unpack_from(f"{self._order}16xII", data)
+        self._snap_length = snap_length or MAX_FRAME_BYTES
+        self._max_length = max(MAX_FRAME_BYTES, min(snap_length, MAX_SNAP_LENGTH))
+        self._link_type = normalised(link_type & 0xFFFF)  # the upper bits tell of a frame check sequence
+
+    def _walk(self, data: bytes, position: int) -> tuple[list[int], int]:
+        """Where the records that are wholly in `data` begin, and where the next one would."""
+        captured_length = struct.Struct(f"{self._order}8xI").unpack_from
+        header = self._form.record_header
+        end = len(data)
+        last = end - header
+        positions: list[int] = []
+        append = positions.append
+        while position <= last:
+            following = position + header + captured_length(data, position)[0]
+            if following > end:
+                break
+            append(position)
+            position = following
+        return positions, position
+
+    def _count_sane(self, records: NDArray[np.void]) -> int:
+        """How many records stand before the first that is too long, or nothing but zeros (as a full disk leaves them)."""
+        captured = records["captured"]
+        insane = captured > self._max_length
+        if not captured.all():
+            insane |= (captured | records["original"] | records["seconds"] | records["fraction"]) == 0
+        return int(np.argmax(insane)) if insane.any() else len(records)
+
+    def _columns(self, offset: Int64Column, records: NDArray[np.void]) -> Columns:
+        captured = records["captured"].astype(np.int64)
+        seconds = records["seconds"].astype(np.int64)
+        fraction = records["fraction"].astype(np.int64)
+        self._last_seconds = int(seconds[-1])
+        self._note_oddities(captured, fraction)
+        return Columns(
+            offset=offset + self._form.record_header,
+            captured_length=captured,
+            original_length=np.maximum(records["original"], captured),
+            time_ns=seconds * NANOSECONDS + fraction * (NANOSECONDS // self._form.units),
+            link_type=constant(self._link_type, len(offset)),
+        )
+
+    def _note_oddities(self, captured: Int64Column, fraction: Int64Column) -> None:
+        first = self._ledger.next_number
+        if (fraction >= self._form.units).any():
+            frame = first + int(np.argmax(fraction >= self._form.units))
+            self._ledger.note(
+                f"The time of frame {frame} has a fraction of more than a second: is it of another format?"
+            )
+        if (captured > self._snap_length).any():
+            frame = first + int(np.argmax(captured > self._snap_length))
+            self._ledger.note(
+                f"Frame {frame} is longer than the snap length of the file ({self._snap_length:,} bytes)."
+            )
+
+    def _go_on(self, position: int) -> int | None:
+        """Make the record at `position` readable, by reading on or by a search: where to walk on; None at the end."""
+        window, header = self._window, self._form.record_header
+        record = window.data[position : position + header]
+        is_whole = len(record) == header
+        length = struct.unpack_from(f"{self._order}8xI", record)[0] if is_whole else 0
+        if length > self._max_length:
+            return self._search(position, f"the length of the next one is said to be {length:,} bytes")
+        if is_whole and not any(record[:16]):
+            return self._search(position, "zeros follow")
+        if not window.is_last:
+            window.advance(position, header + length)
+            return 0
+        if is_whole and self._searches < MAX_SEARCHES and (found := self._find(window.data, position + 1)) is not None:
+            return self._resume(
+                found, found - position, "the length of the next one reaches beyond the end of the file"
+            )
+        if record:
+            part = (
+                f"{len(window.data) - position - header:,} of {length:,} bytes are there"
+                if is_whole
+                else "in its header"
+            )
+            self._ledger.note(f"The file is cut off in the middle of frame {self._ledger.next_number} ({part}).")
+        return None
+
+    def _search(self, position: int, why: str) -> int | None:
+        """Where the next record begins that can be believed, somewhere after `position`; None where there is none."""
+        window = self._window
+        skipped = -position
+        start = position + 1
+        while self._searches < MAX_SEARCHES:
+            found = self._find(window.data, start)
+            if found is not None:
+                return self._resume(found, skipped + found, why)
+            if window.is_last:
+                skipped += len(window.data)
+                break
+            used = max(start, len(window.data) - self._form.record_header + 1)
+            skipped += used
+            window.advance(used, SEARCH_BYTES)
+            start = 0
+        last = self._ledger.next_number - 1
+        self._ledger.note(f"Nothing could be read after frame {last}: {why}, and no frame was found behind it.")
+        return None
+
+    def _resume(self, found: int, skipped: int, why: str) -> int:
+        self._searches += 1
+        self._ledger.note(f"{skipped:,} damaged bytes were skipped after frame {self._ledger.next_number - 1}: {why}.")
+        return found
+
+    def _find(self, data: bytes, start: int) -> int | None:
+        """Where in `data` the first record begins, at or after `start`, that is believable and believably followed."""
+        header = self._form.record_header
+        for step in range(start, len(data) - header + 1, SEARCH_BYTES):
+            count = min(SEARCH_BYTES, len(data) - header + 1 - step)
+            records = np.ndarray((count,), self._layout, data, step, (1,))
+            for index in np.flatnonzero(self._are_believable(records)).tolist():
+                following = step + index + header + int(records["captured"][index])
+                if following > len(data) - header:
+                    return step + index
+                if self._are_believable(np.ndarray((1,), self._layout, data, following))[0]:
+                    return step + index
+        return None
+
+    def _are_believable(self, records: NDArray[np.void]) -> NDArray[np.bool_]:
+        captured, original = records["captured"], records["original"]
+        believable = (captured > 0) & (captured <= original) & (original <= MAX_FRAME_BYTES)
+        believable &= records["fraction"] < self._form.units
+        if self._last_seconds is not None:
+            believable &= np.abs(records["seconds"].astype(np.int64) - self._last_seconds) <= SEARCH_SECONDS
+        return believable
