@@ -125,10 +125,7 @@ class Http1Decoder:
         if direction is Direction.CLIENT_TO_SERVER:
             self._pump_requests()
         else:
-            was_held = self._is_held
             self._pump_responses()
-            if was_held and not self._is_held:
-                self._pump_requests()
         return self._take_complete() if self._slots and self._slots[0].is_complete else []
 
     def _release(self) -> None:
@@ -154,8 +151,9 @@ class Http1Decoder:
         self._is_pipelined |= not self._server.is_lost and any(not slot.response for slot in self._slots)
         self._slots.append(_Slot(message, service))
         if len(self._slots) > MAX_IN_FLIGHT:
-            self._slots[0].is_over = True
-            self._slots[0].faults += (f"more than {MAX_IN_FLIGHT:,} requests wait for an answer",)
+            oldest = self._slots[-1 - MAX_IN_FLIGHT]
+            oldest.is_over = True
+            oldest.faults += (f"more than {MAX_IN_FLIGHT:,} requests wait for an answer",)
         if not message.is_complete:
             self._client.frame(frame_request(message, self._sink(service, message)))
 
@@ -177,11 +175,11 @@ class Http1Decoder:
         method = _method(slot.request)
         if not message.is_complete:
             self._server.frame(frame_response(method, status, message, self._sink(slot.service, message)))
-        self._is_held = False
         if status == _STATUS_SWITCHING:
             self._upgrade(_upgrade_name(message))
         elif method == "CONNECT" and status // 100 == _STATUS_OK // 100:
             self._upgrade("tunnel")
+        self._release()
 
     def _upgrade(self, name: str) -> None:
         self.upgraded_to = name

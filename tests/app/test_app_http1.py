@@ -1,0 +1,414 @@
+"""HTTP/1 as an observer reads it: framing, pairing, and what is broken."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from http_feeding import CLIENT, SERVER, run, run_in_every_cut, span, without_frames
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlsdecrypt.app import http1, http1_reader, http_body
+from tlsdecrypt.app.http1 import Http1Decoder
+
+GET = b"GET /a HTTP/1.1\r\nHost: mail.contoso.com\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def test_a_request_and_its_answer_make_an_exchange_with_all_its_facts():
+    [exchange] = run_in_every_cut(
+        [(CLIENT, b"POST /x?y=1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nabc"), (SERVER, OK)],
+        keep_content=True,
+    )
+    request, response = exchange.request, exchange.response
+    assert (request.method, request.target, request.version) == ("POST", "/x?y=1", "HTTP/1.1")
+    assert request.host == "a.example"
+    assert (request.content, request.content_length) == (b"abc", 3)
+    assert (response.status, response.reason, response.version) == (200, "OK", "HTTP/1.1")
+    assert response.fields == (("Content-Length", "5"),)
+    assert response.field("CONTENT-length") == "5"
+    assert response.content == b"hello"
+    assert exchange.faults == ()
+    assert exchange.protocol == "http/1.1"
+
+
+def test_the_span_runs_from_the_first_frame_of_a_message_to_its_last():
+    pieces = [(CLIENT, GET[:10]), (CLIENT, GET[10:]), (SERVER, OK[:20]), (SERVER, OK[20:-1]), (SERVER, OK[-1:])]
+    [exchange] = run(pieces)
+    assert exchange.request.span == span(1).to(span(2))
+    assert exchange.response.span == span(3).to(span(5))
+    assert exchange.annotations["http"]["think_time_ms"] == 1.0
+    assert exchange.annotations["http"]["transfer_time_ms"] == 2.0
+
+
+def test_a_message_that_begins_in_the_middle_of_a_piece_has_that_frame():
+    [_, second] = run([(CLIENT, GET + GET[:8]), (CLIENT, GET[8:]), (SERVER, OK + OK)])
+    assert second.request.span == span(1).to(span(2))
+
+
+def test_pipelined_requests_are_paired_in_their_order():
+    requests = b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(3))
+    answers = b"".join(b"HTTP/1.1 20%d OK\r\nContent-Length: 1\r\n\r\nx" % number for number in range(3))
+    exchanges = run_in_every_cut([(CLIENT, requests), (SERVER, answers)])
+    assert [(each.request.target, each.response.status) for each in exchanges] == [("/0", 200), ("/1", 201), ("/2", 202)]
+
+
+def test_an_exchange_comes_out_as_soon_as_it_is_complete():
+    decoder = Http1Decoder()
+    assert decoder.feed(CLIENT, GET, span(1)) == []
+    assert decoder.feed(SERVER, OK[:-1], span(2)) == []
+    assert len(decoder.feed(SERVER, OK[-1:], span(3))) == 1
+    assert decoder.finish() == []
+
+
+def test_answers_with_1xx_come_before_the_answer():
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, interim + OK)])
+    assert exchange.response.interim == (100, 103)
+    assert exchange.response.status == 200
+
+
+def test_an_interim_answer_alone_is_named():
+    [exchange] = run([(CLIENT, GET), (SERVER, b"HTTP/1.1 100 Continue\r\n\r\n")])
+    assert exchange.response is None
+    assert exchange.faults == ("no final answer was seen, only 100",)
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [(b"HEAD", b"200 OK"), (b"GET", b"204 No Content"), (b"GET", b"304 Not Modified")]
+)
+def test_answers_without_content_end_with_their_head(method, status):
+    request = method + b" / HTTP/1.1\r\n\r\n"
+    answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\n\r\n"
+    exchanges = run_in_every_cut([(CLIENT, request), (SERVER, answer), (CLIENT, GET), (SERVER, OK)])
+    assert [each.response.content_length for each in exchanges] == [0, 5]
+    assert not any(each.faults for each in exchanges)
+
+
+def test_chunks_with_extensions_and_trailers_are_joined():
+    answer = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b'5;name="value"\r\nhello\r\n'
+        b"00A \r\n, observer\r\n"
+        b"0\r\nX-Checksum: 17\r\nX-Two: 2\r\n\r\n"
+    )
+    first, second = run_in_every_cut([(CLIENT, GET + GET), (SERVER, answer + OK)], keep_content=True)
+    assert first.response.content == b"hello, observer"
+    assert first.response.content_length == 15
+    assert first.response.trailers == (("X-Checksum", "17"), ("X-Two", "2"))
+    assert second.response.content == b"hello"
+
+
+def test_a_broken_chunk_is_named_and_the_next_answer_is_found():
+    broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"
+    first, second = run_in_every_cut([(CLIENT, GET + GET), (SERVER, broken + OK)], keep_content=True)
+    assert first.response.content == b"abc"
+    assert first.faults == ("response: a chunk has no valid size",)
+    assert second.response.content == b"hello"
+    assert second.faults == ("response: 4 bytes before it were not read as HTTP",)
+
+
+def test_an_answer_that_interrupts_a_chunked_one_is_not_lost():
+    broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    first, second = run_in_every_cut([(CLIENT, GET + GET), (SERVER, broken + OK)])
+    assert first.faults == ("response: a chunk has no valid size",)
+    assert second.response.status == 200
+    assert second.faults == ()
+
+
+def test_content_without_a_length_ends_with_the_connection():
+    decoder = Http1Decoder(keep_content=True)
+    decoder.feed(CLIENT, GET, span(1))
+    assert decoder.feed(SERVER, b"HTTP/1.0 200 OK\r\n\r\nabc", span(2)) == []
+    assert decoder.feed(SERVER, b"def", span(3)) == []
+    [exchange] = decoder.end(SERVER, span(4))
+    assert exchange.response.content == b"abcdef"
+    assert exchange.faults == ()
+
+
+def test_chunked_and_length_together_are_named_as_smuggling():
+    request = b"POST / HTTP/1.1\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+    [exchange] = run_in_every_cut([(CLIENT, request), (SERVER, OK)])
+    assert exchange.request.content_length == 1
+    assert exchange.faults == ("request: both Transfer-Encoding and Content-Length (a way to smuggle requests)",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        (b"Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length is repeated"),
+        (b"Content-Length: 5, 6\r\n", "Content-Length values contradict each other"),
+        (b"Content-Length : 5\r\n", "white space around a field name"),
+        (b"X-A: 1\r\n folded\r\nContent-Length: 5\r\n", "a field is folded over several lines"),
+        (b"no colon\r\nContent-Length: 5\r\n", "a field line without a name"),
+    ],
+)
+def test_odd_fields_are_read_and_named(fields, fault):
+    first, second = run_in_every_cut(
+        [(CLIENT, GET + GET), (SERVER, b"HTTP/1.1 200 OK\r\n" + fields + b"\r\nhello" + OK)]
+    )
+    assert first.response.content_length == 5
+    assert first.faults == (f"response: {fault}",)
+    assert second.faults == ()
+
+
+def test_a_length_that_is_no_number_is_named():
+    [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello")])
+    assert "response: Content-Length is no valid number" in exchange.faults
+    assert exchange.response.content_length == 5
+
+
+def test_bare_line_feeds_and_missing_reasons_are_understood():
+    request = b"\r\n\r\nGET / HTTP/1.1\nHost: a\n\n"
+    [exchange] = run_in_every_cut([(CLIENT, request), (SERVER, b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n")])
+    assert exchange.request.host == "a"
+    assert exchange.response.reason == ""
+    assert exchange.faults == ("request: lines end with a bare LF",)
+
+
+def test_spaces_in_the_target_and_bytes_beyond_ascii_survive():
+    request = b"GET /a b\xe4 HTTP/1.1\r\nX-Name: J\xf6rg\r\n\r\n"
+    [exchange] = run_in_every_cut([(CLIENT, request), (SERVER, OK)])
+    assert exchange.request.target == "/a b\xe4"
+    assert exchange.request.field("x-name") == "J\xf6rg"
+    assert exchange.faults == ("request: the request target holds spaces",)
+
+
+def test_a_request_of_http_0_9_is_kept_and_named():
+    [exchange] = run_in_every_cut([(CLIENT, b"GET /old\r\n")])
+    assert (exchange.request.target, exchange.request.version) == ("/old", "")
+    assert exchange.faults == (
+        "no answer was seen",
+        "request: the request line has no HTTP version",
+        "request: the capture ended",
+    )
+
+
+def test_a_connect_tunnel_is_left_alone():
+    decoder = Http1Decoder()
+    decoder.feed(CLIENT, b"CONNECT mail.contoso.com:443 HTTP/1.1\r\n\r\n", span(1))
+    decoder.feed(CLIENT, b"\x16\x03\x01", span(2))
+    [exchange] = decoder.feed(SERVER, b"HTTP/1.1 200 Connection established\r\n\r\n\x16\x03\x03", span(3))
+    assert exchange.request.host == "mail.contoso.com:443"
+    assert decoder.upgraded_to == "tunnel"
+    assert decoder.take_rest(CLIENT) == b"\x16\x03\x01"
+    assert decoder.take_rest(SERVER) == b"\x16\x03\x03"
+    assert decoder.take_rest(SERVER) == b""
+    assert decoder.finish() == []
+
+
+def test_a_connect_that_is_refused_leaves_the_connection_to_http():
+    refused = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    connect = b"CONNECT mail.contoso.com:443 HTTP/1.1\r\n\r\n"
+    exchanges = run_in_every_cut([(CLIENT, connect + GET), (SERVER, refused + OK)])
+    assert [each.response.status for each in exchanges] == [407, 200]
+
+
+def test_an_upgrade_names_the_protocol_that_follows():
+    decoder = Http1Decoder()
+    decoder.feed(CLIENT, b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", span(1))
+    [exchange] = decoder.feed(SERVER, b"HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n\r\n\x81\x00", span(2))
+    assert exchange.response.status == 101
+    assert decoder.upgraded_to == "websocket"
+    assert decoder.take_rest(SERVER) == b"\x81\x00"
+
+
+def test_what_follows_an_upgrade_is_held_only_up_to_the_bound(monkeypatch):
+    monkeypatch.setattr(http1, "MAX_HELD", 10)
+    decoder = Http1Decoder()
+    decoder.feed(CLIENT, b"CONNECT a:1 HTTP/1.1\r\n\r\n", span(1))
+    decoder.feed(SERVER, b"HTTP/1.1 200 OK\r\n\r\n", span(2))
+    for number in range(3):
+        decoder.feed(SERVER, b"x" * 6, span(3 + number))
+    assert decoder.take_rest(SERVER) == b"x" * 6
+    assert decoder.skipped == (0, 12)
+
+
+def test_a_request_without_an_answer_comes_out_at_the_end():
+    [exchange] = run([(CLIENT, GET)])
+    assert exchange.response is None
+    assert exchange.faults == ("no answer was seen",)
+
+
+def test_an_answer_without_a_request_is_kept():
+    [exchange] = run_in_every_cut([(SERVER, OK)])
+    assert exchange.request is None
+    assert exchange.response.status == 200
+    assert exchange.faults == ()
+
+
+def test_a_capture_that_begins_in_the_middle_of_a_message_goes_on_at_the_next():
+    exchanges = run_in_every_cut(
+        [(SERVER, b"tail of HTTP/1.1 something\r\n\r\n" + OK), (CLIENT, b"BC\x00POST x" + GET), (SERVER, OK)]
+    )
+    assert [(each.request and each.request.target, each.response.status) for each in exchanges] == [
+        (None, 200),
+        ("/a", 200),
+    ]
+    assert exchanges[0].faults == ("response: 30 bytes before it were not read as HTTP",)
+    assert exchanges[1].faults == ("request: 9 bytes before it were not read as HTTP",)
+
+
+def test_bytes_that_are_no_http_are_counted():
+    decoder = Http1Decoder()
+    decoder.feed(CLIENT, b"\x00" * 100_000, span(1))
+    decoder.finish()
+    assert decoder.skipped == (100_000, 0)
+
+
+def test_a_gap_inside_content_of_known_length_is_counted():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+    first, second = run_in_every_cut(
+        [(CLIENT, GET + GET), (SERVER, head + b"abc"), (SERVER, 4), (SERVER, b"hij" + OK)], keep_content=True
+    )
+    assert (first.response.content, first.response.missing, first.response.content_length) == (b"abchij", 4, 10)
+    assert second.response.status == 200
+    assert second.faults == ()
+
+
+def test_a_gap_beyond_the_content_resynchronises():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+    pieces = [(CLIENT, GET), (SERVER, head + b"abc"), (SERVER, 40), (SERVER, b"rest"), (CLIENT, GET), (SERVER, OK)]
+    first, second = run_in_every_cut(pieces)
+    assert (first.response.missing, first.response.content_length) == (7, 10)
+    assert second.response.status == 200
+
+
+def test_a_gap_inside_a_chunk_is_counted_and_one_across_chunks_ends_the_message():
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nab"
+    [inside] = run_in_every_cut([(CLIENT, GET), (SERVER, head), (SERVER, 6), (SERVER, b"\r\n0\r\n\r\n")])
+    assert (inside.response.missing, inside.faults) == (6, ())
+    across, second = run_in_every_cut(
+        [(CLIENT, GET), (SERVER, head), (SERVER, 7), (SERVER, b"\n0\r\n\r\n"), (CLIENT, GET), (SERVER, OK)]
+    )
+    assert across.faults == ("response: cut by a gap of 7 bytes",)
+    assert second.response.status == 200
+
+
+def test_a_gap_of_unknown_length_ends_the_message():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
+    [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, head), (SERVER, None), (SERVER, b"xyz")])
+    assert exchange.response.content_length == 3
+    assert exchange.faults == ("response: cut by a gap of unknown length",)
+
+
+def test_a_head_cut_by_a_gap_is_kept_up_to_its_last_line():
+    pieces = [(CLIENT, b"GET /a HTTP/1.1\r\nHost: a\r\nX-Cut: of"), (CLIENT, 9), (CLIENT, b"f\r\n\r\n" + GET), (SERVER, OK + OK)]
+    first, second = run_in_every_cut(pieces)
+    assert first.request.fields == (("Host", "a"),)
+    assert first.faults == ("request: cut by a gap of 9 bytes",)
+    assert second.request.target == "/a"
+
+
+def test_an_answer_after_a_lost_one_belongs_to_the_later_request():
+    second = GET.replace(b"/a", b"/b")
+    exchanges = run_in_every_cut([(CLIENT, GET), (SERVER, 100), (CLIENT, second), (SERVER, OK)])
+    assert [(each.request.target, each.response and each.response.status) for each in exchanges] == [
+        ("/a", None),
+        ("/b", 200),
+    ]
+    assert exchanges[0].faults == ("its answer was not captured",)
+
+
+def test_a_message_cut_by_the_end_says_how_much_is_there():
+    [exchange] = run([(CLIENT, GET), (SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\nabc")])
+    assert exchange.response.content_length == 3
+    assert exchange.faults == ("response: the capture ended: the content ends after 3 of 1,073,741,824 bytes",)
+
+
+def test_an_answer_before_the_request_is_complete_waits_for_it():
+    request = b"RPC_IN_DATA /rpc/rpcproxy.dll?a:6001 HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\nabc"
+    [exchange] = run([(CLIENT, request), (SERVER, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")])
+    assert exchange.response.status == 401
+    assert exchange.annotations["http"]["service"] == "outlook-anywhere"
+
+
+def test_content_codings_are_undone_and_sizes_are_those_of_the_wire():
+    packed = gzip.compress(b"hello " * 100)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
+    [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, answer)], keep_content=True)
+    assert exchange.response.content == b"hello " * 100
+    assert exchange.response.content_length == len(packed)
+
+
+def test_content_that_nobody_wants_is_counted_and_not_kept():
+    [exchange] = run([(CLIENT, GET), (SERVER, OK)])
+    assert exchange.response.content is None
+    assert exchange.response.content_length == 5
+
+
+def test_xml_is_read_and_then_let_go():
+    xml = b"<a/>"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%b" % (len(xml), xml)
+    seen = []
+
+    def annotate(request, response):
+        seen.append(response.content)
+        return {"http": {}}
+
+    [exchange] = run([(CLIENT, GET), (SERVER, answer)], annotate=annotate)
+    assert seen == [xml]
+    assert exchange.response.content is None
+
+
+def test_content_beyond_the_bound_is_dropped_and_named(monkeypatch):
+    monkeypatch.setattr(http_body, "MAX_CONTENT_KEPT", 4)
+    [exchange] = run([(CLIENT, GET), (SERVER, OK)], keep_content=True)
+    assert exchange.response.content is None
+    assert len(exchange.faults) == 1
+    assert "is not kept" in exchange.faults[0]
+
+
+def test_a_head_beyond_the_bound_is_kept_in_part(monkeypatch):
+    monkeypatch.setattr(http1_reader, "MAX_HEAD", 100)
+    request = b"GET /big HTTP/1.1\r\n" + b"X-Field: 0123456789\r\n" * 20 + b"\r\n"
+    first, second = run_in_every_cut([(CLIENT, request + GET), (SERVER, OK + OK)])
+    assert first.request.target == "/big"
+    assert len(first.request.fields) == 3
+    assert first.faults == ("request: the head is longer than 100 bytes",)
+    assert second.request.target == "/a"
+
+
+def test_requests_in_flight_are_bounded(monkeypatch):
+    monkeypatch.setattr(http1, "MAX_IN_FLIGHT", 3)
+    exchanges = run([(CLIENT, GET * 5)])
+    assert len(exchanges) == 5
+    assert exchanges[0].faults == ("more than 3 requests wait for an answer",)
+
+
+def test_trailers_and_chunk_lines_are_bounded(monkeypatch):
+    monkeypatch.setattr(http_body, "MAX_TRAILERS", 20)
+    monkeypatch.setattr(http_body, "MAX_CHUNK_LINE", 20)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    [trailers] = run_in_every_cut([(CLIENT, GET), (SERVER, head + b"0\r\n" + b"X-Long: " + b"x" * 40 + b"\r\n\r\n")])
+    assert trailers.faults == ("response: trailers are longer than 20 bytes",)
+    [line] = run_in_every_cut([(CLIENT, GET), (SERVER, head + b"1;" + b"x" * 40 + b"\r\na\r\n0\r\n\r\n")])
+    assert line.faults == ("response: a chunk line is longer than 20 bytes",)
+
+
+_FRAGMENTS = st.sampled_from(
+    [
+        b"GET /a HTTP/1.1\r\n", b"POST /x HTTP/1.1\r\n", b"HEAD / HTTP/1.0\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 \r\n",
+        b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"\r\n", b"\n", b"5\r\nhello\r\n", b"0\r\n\r\n",
+        b"hello", b"HTTP/1.1 204\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n", b"Upgrade: x\r\n", b"HTTP/1.1 101 S\r\n\r\n",
+        b"Content-Encoding: gzip\r\n", b"Content-Type: text/xml\r\n", b" folded\r\n", b"HTTP/1.", b"\x00\xff",
+    ]
+)  # fmt: skip
+_BYTES = st.lists(_FRAGMENTS | st.binary(max_size=6), max_size=8).map(b"".join)
+_GAP = st.none() | st.integers(1, 30)
+_PIECES = st.lists(st.tuples(st.sampled_from([CLIENT, SERVER]), _BYTES | _GAP), max_size=6)
+
+
+@given(_PIECES, st.booleans())
+def test_nothing_that_a_peer_sends_stops_the_decoder_and_no_cut_changes_the_result(pieces, keep_content):
+    pieces = [piece for piece in pieces if piece[1] != b""]
+    whole = run(pieces, keep_content=keep_content)
+    cut = [
+        (direction, part)
+        for direction, what in pieces
+        for part in ([what[at : at + 1] for at in range(len(what))] if isinstance(what, bytes) else [what])
+    ]
+    assert without_frames(run(cut, keep_content=keep_content)) == without_frames(whole)
+    for exchange in whole:
+        assert exchange.span.first_frame <= len(pieces)
