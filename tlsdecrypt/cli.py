@@ -157,9 +157,14 @@ def _load_keys(arguments: Arguments) -> SecretStore:
     )
 
 
+def _is_attended() -> bool:
+    """Whether a person sees the prompt and can answer it: a capture may come through standard input."""
+    return sys.stderr.isatty() and sys.stdin.isatty()
+
+
 def _ask_password(name: str) -> str | None:
     """What a person types, unseen; None where nobody is there to be asked."""
-    if not sys.stderr.isatty() or not sys.stdin.isatty():
+    if not _is_attended():
         return None
     answer: str = click.prompt(
         f"Password for {visible(name)}", hide_input=True, err=True, default="", show_default=False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from report_samples import MILLISECOND, SPKI, START, conversations
+from sample_conversations import MILLISECOND, SPKI, START, conversations
 
 from tlsdecrypt.conversation import Analysis, CaptureFacts, KeyFacts
 from tlsdecrypt.redact import Redactor

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from report_samples import SECRET, SPKI, START
+from sample_conversations import SECRET, SPKI, START
 
 from tlsdecrypt.report.document import connection_line, document, document_pieces, summary_line
 

@@ -10,10 +10,11 @@ from tlsdecrypt.report.visible import shorten
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.report.lines import Line
+    from tlsdecrypt.report.lines import Line, Style
 
 MAX_TEXT = 400  # characters of one line
 MAX_RESPONSES = 5  # failed parts of one answer that are told apart
+MAX_SETTINGS = 30  # of one Autodiscover answer
 
 _NO_ERROR = ("", "NoError", None)
 
@@ -23,10 +24,24 @@ def annotation_lines(annotations: dict[str, Any], level: int) -> Iterator[Line]:
     for name, facts in annotations.items():
         if not isinstance(facts, dict):
             continue
-        if summary := facts.get("summary"):
-            yield line(shorten(str(summary), MAX_TEXT), level=level)
+        summary = None if _TOLD_BY_OTHERS.get(name, set()) & annotations.keys() else facts.get("summary")
+        if summary:
+            yield line((shorten(summary, MAX_TEXT), _style(facts)), level=level)
         if name in _DETAILS:
-            yield from _DETAILS[name](facts, level + 1)
+            yield from _DETAILS[name](facts, level + 1 if summary else level)
+
+
+def _style(facts: dict[str, Any]) -> Style:
+    """Errors inside a successful HTTP answer are what people overlook."""
+    is_error = facts.get("response_class") == "Error" or facts.get("error_code") not in _NO_ERROR
+    return "bad" if is_error else "plain"
+
+
+def _http(facts: dict[str, Any], level: int) -> Iterator[Line]:
+    """Where the answer sends the client, and what the server says about a refusal."""
+    for key, what in _HTTP_FIELDS.items():
+        if facts.get(key):
+            yield _setting(what, str(facts[key]), level)
 
 
 def _ews(facts: dict[str, Any], level: int) -> Iterator[Line]:
@@ -48,16 +63,24 @@ def _failure(code: str | None, message: str | None) -> str | None:
 
 
 def _autodiscover(facts: dict[str, Any], level: int) -> Iterator[Line]:
-    """The error, where the client is sent instead, and the protocols with their URLs."""
-    if failure := _failure(facts.get("error_code"), facts.get("message")):
-        yield line((shorten(failure, MAX_TEXT), "bad"), level=level)
-    for key, what in (("redirect_address", "redirected to address"), ("redirect_url", "redirected to")):
-        if facts.get(key):
-            yield line((f"{what} {facts[key]}", "caution"), level=level)
+    """What the client was given: protocols with their URLs, settings by name, or the trust of a federation."""
     for protocol in facts.get("protocols") or ():
         yield line(*_protocol_head(protocol), level=level)
-        for name, url in _urls(protocol):
-            yield line((f"{name} {shorten(url, MAX_TEXT)}", "faint"), level=level + 1)
+        for name, value in protocol.items():
+            if "url" in name:
+                yield _setting(name, value, level + 1)
+    for result in facts.get("results") or ():
+        for name, value in list((result.get("settings") or {}).items())[:MAX_SETTINGS]:
+            yield _setting(name, value, level)
+        for error in (result.get("setting_errors") or ())[:MAX_RESPONSES]:
+            failure = _failure(error.get("error_code"), error.get("message")) or ""
+            yield line((shorten(f"{error.get('name')}: {failure}", MAX_TEXT), "caution"), level=level)
+    for issuer in facts.get("token_issuers") or ():
+        yield _setting("token issuer", f"{issuer.get('endpoint')} ({issuer.get('uri')})", level)
+
+
+def _setting(name: str, value: str, level: int) -> Line:
+    return line((f"{name} {shorten(value, MAX_TEXT)}", "faint"), level=level)
 
 
 def _protocol_head(protocol: dict[str, Any]) -> list[str]:
@@ -66,17 +89,11 @@ def _protocol_head(protocol: dict[str, Any]) -> list[str]:
     return [f"{label}{protocol[key]}" for key, label in labels if protocol.get(key)]
 
 
-def _urls(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every URL in a protocol, with the names that lead to it."""
-    match value:
-        case dict():
-            for key, each in value.items():
-                yield from _urls(each, f"{name}.{key}" if name else str(key))
-        case list():
-            for each in value:
-                yield from _urls(each, name)
-        case str() if "://" in value:
-            yield name, value
-
-
-_DETAILS = {"ews": _ews, "autodiscover": _autodiscover}
+_HTTP_FIELDS = {
+    "location": "location",
+    "retry_after": "retry after",
+    "x_autodiscovery_error": "X-AutoDiscovery-Error",
+    "x_ms_diagnostics": "x-ms-diagnostics",
+}
+_DETAILS = {"http": _http, "ews": _ews, "autodiscover": _autodiscover}
+_TOLD_BY_OTHERS = {"soap": {"ews", "autodiscover"}}  # what the envelope says is said again by what it holds

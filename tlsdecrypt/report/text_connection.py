@@ -90,8 +90,6 @@ def verdict_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
         return
     style: Style = "good" if code == "decrypted" else "caution" if code == "partly-decrypted" else "bad"
     yield line((f"{code}: {verdict.summary}", style), level=1)
-    if tls.key:
-        yield line((f"opened with {view.key_name(tls.key)}", "good"), level=1)
     if verdict.remedy:
         yield line((f"remedy: {verdict.remedy}", "caution"), level=1)
 

@@ -1,4 +1,4 @@
-"""An Analysis built by hand: every verdict that reads differently, every kind of exchange, and hostile text."""
+"""Conversations made by hand: every verdict that reads differently, every kind of exchange, and hostile text."""
 
 from __future__ import annotations
 
@@ -117,10 +117,12 @@ def response(status: int, reason: str, frames: Span, **changed: Any) -> HttpResp
 
 
 SEND_AS_DENIED = {
-    "soap": {"version": "1.1"},
+    "http": {"service": "ews", "user": "avery", "auth": "Basic", "summary": "as avery (Basic)"},
+    "soap": {"version": "1.1", "summary": "SOAP 1.1 CreateItem"},
     "ews": {
         "summary": "EWS CreateItem as avery@contoso.com -> Error ErrorSendAsDenied",
         "operation": "CreateItem",
+        "response_class": "Error",
         "response_code": "ErrorSendAsDenied",
         "message_text": "The user may not send as \x1b[31mavery@adatum.com.",
         "responses": [
@@ -135,36 +137,53 @@ SETTINGS = {
         "kind": "pox",
         "email_address": "avery@contoso.com",
         "action": "settings",
-        "redirect_address": "avery@contoso.mail.onmicrosoft.com",
-        "error_code": None,
+        "error_code": "NoError",
         "protocols": [
             {
                 "type": "EXPR",
                 "server": "mail.contoso.com",
                 "auth_package": "Basic",
-                "urls": {"ews_url": "https://mail.contoso.com/ews/exchange.asmx"},
+                "ews_url": "https://mail.contoso.com/ews/exchange.asmx",
             },
         ],
     },
 }
 
 
+GET_USER_SETTINGS = {
+    "autodiscover": {
+        "summary": "Autodiscover SOAP GetUserSettings avery@contoso.com -> NoError",
+        "kind": "soap",
+        "error_code": "NoError",
+        "results": [
+            {
+                "mailbox": "avery@contoso.com",
+                "settings": {"ExternalEwsUrl": "https://mail.contoso.com/ews/exchange.asmx"},
+                "setting_errors": [{"name": "Oab", "error_code": "SettingIsNotAvailable", "message": "Not set."}],
+            },
+        ],
+        "token_issuers": [{"endpoint": "https://login.example/sts", "uri": "urn:federation"}],
+    },
+}
+
+
 def conversations() -> tuple[Conversation, ...]:
     denied = Exchange(
-        "http",
+        "http/1.1",
         request("/EWS/Exchange.asmx", span(12, 13, 112, 113)),
         response(200, "OK", span(15, 17, 149, 150), missing=15268),
         SEND_AS_DENIED,
         ("the answer has two Content-Length fields",),
     )
-    unanswered = Exchange("http", request("/owa/\x1b]0;pwned\x07?token=" + SECRET, span(18, 18, 150, 150)), None)
+    unanswered = Exchange("http/1.1", request("/owa/\x1b]0;pwned\x07?token=" + SECRET, span(18, 18, 150, 150)), None)
     settings = Exchange(
-        "http",
+        "http/1.1",
         request("/autodiscover/autodiscover.xml", span(61, 61, 601, 601)),
         response(401, "Unauthorized", span(63, 63, 605, 605), content_length=0),
         SETTINGS,
     )
-    orphan = Exchange("http", None, response(302, "Found", span(55, 55, 520, 520)))
+    moved = {"http": {"location": "https://mail.contoso.com/", "retry_after": "120"}, **GET_USER_SETTINGS}
+    orphan = Exchange("http/1.1", None, response(302, "Found", span(55, 55, 520, 520)), moved)
     alert = AlertSeen(Direction.CLIENT_TO_SERVER, "fatal", "unknown_ca", span(46, 46, 420, 420))
     return (
         conversation(
