@@ -114,9 +114,8 @@ class CipherSuite:
     @property
     def is_supported(self) -> bool:
         """Whether records of this suite can be opened, given the keys."""
-        if self.bulk is None or (self.mac is not None and self.mac not in HASH_NAMES):
-            return False
-        return self.key_exchange != "SCSV" and self.prf_hash in hashlib.algorithms_available
+        is_authenticated = self.is_aead if self.mac is None else self.mac in HASH_NAMES
+        return self.bulk is not None and is_authenticated and self.prf_hash in hashlib.algorithms_available
 
     @property
     def is_aead(self) -> bool:

@@ -1,0 +1,179 @@
+"""Record protection by AEAD ciphers, TLS 1.2 (RFC 5246 section 6.2.3.3) and TLS 1.3 (RFC 8446 section 5.2)."""
+
+from __future__ import annotations
+
+import hmac
+from abc import abstractmethod
+from itertools import chain
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import InvalidTag
+
+from tlsdecrypt.tls.hole import HEADER_LENGTH, MAX_FRAGMENT_LENGTH, Place, SequencedProtection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlsdecrypt.tls.ciphers import Aead
+    from tlsdecrypt.wire import Buffer
+
+EXPLICIT_NONCE_LENGTH: Final = 8
+_MAX_SEQUENCE_NUMBER: Final = (1 << 64) - 1
+_pack_additional_data = Struct(">QBHH").pack
+_pack_header = Struct(">BHH").pack
+
+
+class AeadProtection(SequencedProtection):
+    """What the kinds of AEAD protection have in common: opening in sequence, and behind a hole."""
+
+    __slots__ = ()
+
+    def open(self, content_type: int, version: int, fragment: Buffer) -> tuple[int, bytes] | None:
+        """The next record; None where the tag does not verify."""
+        opened = self._open_at(self.sequence_number, content_type, version, fragment)
+        return opened if opened is not None else self.recover(content_type, version, fragment, 0)
+
+    def recover(
+        self, content_type: int, version: int, fragment: Buffer, lost: int | None, *, before: bytes = b""
+    ) -> tuple[int, bytes] | None:
+        """A record behind `lost` bytes; the bytes `before` it are of no use to an AEAD cipher."""
+        del before
+        for place in chain(self._likely_places(fragment), self._places(len(fragment), lost)):
+            opened = self._open_at(place.sequence_number, content_type, version, fragment)
+            if opened is not None:
+                return opened
+        return None
+
+    def _likely_places(self, _fragment: Buffer) -> Iterable[Place]:
+        """Places that the record itself hints at."""
+        return ()
+
+    @abstractmethod
+    def _open_at(
+        self, sequence_number: int, content_type: int, version: int, fragment: Buffer
+    ) -> tuple[int, bytes] | None:
+        """Open the record as that of the sequence number; if it is, the next record has the one after it."""
+
+
+class ExplicitNonceProtection(AeadProtection):
+    """TLS 1.2 with GCM and CCM: half of the nonce is in each record, RFC 5288 section 3 and RFC 6655 section 3."""
+
+    __slots__ = ("_decrypt", "_iv", "_nonce_offset")
+
+    def __init__(self, aead: Aead, iv: bytes, tag_length: int) -> None:
+        """`iv` has 4 bytes."""
+        shortest = EXPLICIT_NONCE_LENGTH + tag_length
+        super().__init__(shortest, HEADER_LENGTH + shortest)
+        self._decrypt = aead.decrypt
+        self._iv = iv
+        self._nonce_offset: int | None = None
+
+    def _open_at(
+        self, sequence_number: int, content_type: int, version: int, fragment: Buffer
+    ) -> tuple[int, bytes] | None:
+        length = len(fragment) - self._shortest
+        if not 0 <= length <= MAX_FRAGMENT_LENGTH:
+            return None
+        explicit = fragment[:EXPLICIT_NONCE_LENGTH]
+        additional_data = _pack_additional_data(sequence_number, content_type, version, length)
+        try:
+            plaintext = self._decrypt(
+                self._iv + explicit, memoryview(fragment)[EXPLICIT_NONCE_LENGTH:], additional_data
+            )
+        except InvalidTag:
+            return None
+        if self._nonce_offset is None:
+            self._nonce_offset = int.from_bytes(explicit, "big") - sequence_number
+        self.sequence_number = sequence_number + 1
+        return content_type, plaintext
+
+    def _likely_places(self, fragment: Buffer) -> Iterable[Place]:
+        """Most senders count the explicit nonce up with the sequence number, from 0 or from a random number."""
+        number = int.from_bytes(fragment[:EXPLICIT_NONCE_LENGTH], "big") - (self._nonce_offset or 0)
+        return (Place(number, None),) if self.sequence_number < number <= _MAX_SEQUENCE_NUMBER else ()
+
+
+class ImplicitNonceProtection(AeadProtection):
+    """TLS 1.2 with ChaCha20-Poly1305: the nonce is the IV XOR the sequence number, RFC 7905 section 2.
+
+    In the older form of draft-agl-tls-chacha20poly1305 the nonce is the sequence number alone, which is an IV of zeros.
+    """
+
+    __slots__ = ("_decrypt", "_iv", "_nonce_length")
+
+    def __init__(self, aead: Aead, iv: bytes, tag_length: int) -> None:
+        """`iv` is as long as the nonce."""
+        super().__init__(tag_length, HEADER_LENGTH + tag_length)
+        self._decrypt = aead.decrypt
+        self._iv = int.from_bytes(iv, "big")
+        self._nonce_length = len(iv)
+
+    def _open_at(
+        self, sequence_number: int, content_type: int, version: int, fragment: Buffer
+    ) -> tuple[int, bytes] | None:
+        length = len(fragment) - self._shortest
+        if not 0 <= length <= MAX_FRAGMENT_LENGTH:
+            return None
+        nonce = (self._iv ^ sequence_number).to_bytes(self._nonce_length, "big")
+        additional_data = _pack_additional_data(sequence_number, content_type, version, length)
+        try:
+            plaintext = self._decrypt(nonce, fragment, additional_data)
+        except InvalidTag:
+            return None
+        self.sequence_number = sequence_number + 1
+        return content_type, plaintext
+
+
+class Tls13Protection(AeadProtection):
+    """TLS 1.3: the content type stands behind the content, and zeros behind it may pad the record.
+
+    `overhead` is None for the padding's sake. Up to draft 24 the record's header was not authenticated.
+    """
+
+    __slots__ = ("_decrypt", "_header_is_authenticated", "_iv", "_nonce_length")
+
+    def __init__(self, aead: Aead, iv: bytes, tag_length: int, *, header_is_authenticated: bool = True) -> None:
+        """`iv` is as long as the nonce."""
+        super().__init__(1 + tag_length, None)
+        self._decrypt = aead.decrypt
+        self._iv = int.from_bytes(iv, "big")
+        self._nonce_length = len(iv)
+        self._header_is_authenticated = header_is_authenticated
+
+    def _open_at(
+        self, sequence_number: int, content_type: int, version: int, fragment: Buffer
+    ) -> tuple[int, bytes] | None:
+        length = len(fragment)
+        if not self._shortest <= length <= MAX_FRAGMENT_LENGTH:
+            return None
+        nonce = (self._iv ^ sequence_number).to_bytes(self._nonce_length, "big")
+        header = _pack_header(content_type, version, length) if self._header_is_authenticated else b""
+        try:
+            inner = self._decrypt(nonce, fragment, header)
+        except InvalidTag:
+            return None
+        if not inner[-1]:
+            inner = inner.rstrip(b"\0")
+            if not inner:  # RFC 8446 section 5.4: no content type at all is an error of the sender
+                return None
+        self.sequence_number = sequence_number + 1
+        return inner[-1], inner[:-1]
+
+
+class HmacIntegrity:
+    """The "AEAD" of the suites that authenticate and do not encrypt, RFC 9150 section 5."""
+
+    def __init__(self, hash_name: str, key: bytes, tag_length: int) -> None:
+        """`key` and tag are as long as the hash."""
+        self._hash_name = hash_name
+        self._key = key
+        self._tag_length = tag_length
+
+    def decrypt(self, nonce: bytes, data: Buffer, associated_data: bytes, /) -> bytes:
+        """What stands before the tag; raises InvalidTag."""
+        whole = bytes(data)
+        plaintext, tag = whole[: -self._tag_length], whole[-self._tag_length :]
+        if hmac.digest(self._key, nonce + associated_data + plaintext, self._hash_name) != tag:
+            raise InvalidTag
+        return plaintext
