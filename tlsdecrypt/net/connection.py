@@ -1,0 +1,177 @@
+"""ConnectionTable: frame batches become events of TCP connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.net.columns import read_fast_lane
+from tlsdecrypt.net.events import EndReason
+from tlsdecrypt.net.irregular import IrregularLane
+from tlsdecrypt.net.pending import PendingBudget
+from tlsdecrypt.net.protocols import TcpFlag
+from tlsdecrypt.net.reassembly import seq_distance
+from tlsdecrypt.net.runs import cut_runs
+from tlsdecrypt.net.segments import Segments
+from tlsdecrypt.net.tcp import FOREIGN_DISTANCE, TcpConnection
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    from tlsdecrypt.capture.frames import FrameBatch
+    from tlsdecrypt.net.events import StreamEvent
+    from tlsdecrypt.net.runs import ConnectionKey, Group, Runs
+
+    Happenings: TypeAlias = Iterator[tuple[TcpConnection, list[StreamEvent]]]
+
+__all__ = ["ConnectionTable", "TcpConnection"]
+
+CONNECTIONS_MAX = 1 << 17  # open at a time; beyond it, the one that was silent longest ends as idle
+LINGERING_MAX = 1 << 12  # that ended and still wait for late segments
+REMEMBERED_MAX = 1 << 16  # four-tuples of connections that are over: their stray segments start nothing new
+
+_SYN, _ACK = int(TcpFlag.SYN), int(TcpFlag.ACK)
+
+
+class ConnectionTable:
+    """All connections of a capture. `other_frames` counts, by a word, the frames that hold no TCP segment."""
+
+    def __init__(self) -> None:
+        self._lane = IrregularLane()
+        self._budget = PendingBudget()
+        self._count = 0
+        self._open: dict[ConnectionKey, TcpConnection] = {}  # the one that was silent longest comes first
+        self._closing: dict[ConnectionKey, TcpConnection] = {}
+        self._waiting: dict[ConnectionKey, TcpConnection] = {}
+        self._over: dict[ConnectionKey, tuple[int | None, int | None]] = {}
+
+    @property
+    def other_frames(self) -> Counter[str]:
+        """Frames that are not TCP or cannot be read, by a word."""
+        return self._lane.other_frames
+
+    def feed(self, batch: FrameBatch) -> Happenings:
+        """What `batch` tells, connection by connection, in the order of their first frames in it.
+
+        The events of a connection are in capture order, a run of one direction at a time.
+        """
+        if not len(batch):
+            return
+        fast = read_fast_lane(batch)
+        self.other_frames.update(fast.other_frames)
+        segments = fast.segments
+        if len(fast.irregular):
+            rows = self._lane.feed(batch, fast.irregular.tolist())
+            segments = segments.merged(Segments.of_rows(rows))
+        if len(segments):
+            groups, runs = cut_runs(batch, segments, bytes(self._lane.side_buffer))
+            for group in groups:
+                yield from self._feed_group(group, runs)
+        yield from self._sweep(int(batch.time_ns.max()))
+
+    def finish(self) -> Happenings:
+        """The capture ends: so do all connections."""
+        for key, _ in sorted(self._open.items(), key=lambda item: item[1].id):
+            yield self._close(key, EndReason.CAPTURE_END)
+
+    def _feed_group(self, group: Group, runs: Runs) -> Happenings:
+        key = group.key
+        connection = self._open.pop(key, None)
+        if connection is not None:
+            self._open[key] = connection  # now the one that was silent shortest
+            reason = _end_before(connection, group, runs)
+            if reason is not None:
+                yield self._close(key, reason)
+                connection = None
+        first = group.runs.start
+        if connection is None:
+            fresh = self._first_fresh_run(group, runs)
+            if fresh is None:
+                return
+            first, connection = fresh, self._start(group)
+        connection.touch(group)
+        events: list[StreamEvent] = []
+        for run in range(first, group.runs.stop):
+            if connection.closing_ns is not None and connection.is_reused(runs, run):
+                yield self._close(key, EndReason.REUSED, events)
+                connection, events = self._start(group), []
+                connection.touch(group)
+            connection.feed(runs, run, events)
+        connection.review(group, events)
+        self._watch(key, connection)
+        if events:
+            yield connection, events
+
+    def _start(self, group: Group) -> TcpConnection:
+        self._over.pop(group.key, None)
+        self._count += 1
+        connection = self._open[group.key] = TcpConnection(self._count, group, self._budget)
+        return connection
+
+    def _watch(self, key: ConnectionKey, connection: TcpConnection) -> None:
+        """Have `_sweep` look at connections that time alone can move on."""
+        if connection.closing_ns is not None:
+            self._closing[key] = connection
+        if connection.is_waiting:
+            self._waiting[key] = connection
+
+    def _first_fresh_run(self, group: Group, runs: Runs) -> int | None:
+        """Where in `group` a new connection starts; None where all of it belongs to one that is over."""
+        over = self._over.get(group.key)
+        if over is None:
+            return group.runs.start
+        return next((run for run in group.runs if _is_fresh(runs, run, over)), None)
+
+    def _close(
+        self, key: ConnectionKey, reason: EndReason, events: list[StreamEvent] | None = None
+    ) -> tuple[TcpConnection, list[StreamEvent]]:
+        connection = self._open.pop(key)
+        self._closing.pop(key, None)
+        self._waiting.pop(key, None)
+        events = [] if events is None else events
+        connection.close(reason, events)
+        self._over[key] = connection.next_seqs
+        while len(self._over) > REMEMBERED_MAX:
+            del self._over[next(iter(self._over))]
+        return connection, events
+
+    def _sweep(self, now_ns: int) -> Happenings:
+        """Move on what only waits for time to pass, and keep to the bounds."""
+        for key, connection in list(self._waiting.items()):
+            events: list[StreamEvent] = []
+            connection.settle(now_ns, events)
+            if not connection.is_waiting:
+                del self._waiting[key]
+                self._watch(key, connection)
+            if events:
+                yield connection, events
+        for key, connection in list(self._closing.items()):
+            reason = connection.end_by(now_ns)
+            if reason is None and len(self._closing) <= LINGERING_MAX:
+                break
+            yield self._close(key, reason or EndReason.FIN)
+        while self._open:
+            key, connection = next(iter(self._open.items()))
+            if connection.end_by(now_ns) is None and len(self._open) <= CONNECTIONS_MAX:
+                break
+            yield self._close(key, EndReason.IDLE)
+
+
+def _end_before(connection: TcpConnection, group: Group, runs: Runs) -> EndReason | None:
+    """Why `connection` was over before `group` came, if it was."""
+    reason = connection.end_by(group.first_time_ns)
+    if reason is None and group.runs and connection.is_reused(runs, group.runs.start):
+        return EndReason.REUSED
+    return reason
+
+
+def _is_fresh(runs: Runs, run: int, over: tuple[int | None, int | None]) -> bool:
+    """`run` is no late segment of the connection that was over at these sequence numbers."""
+    if runs.flags[run] & (_SYN | _ACK) == _SYN:
+        return True
+    known = over[runs.sender[run]]
+    if not runs.length[run] or known is None:
+        return runs.length[run] > 0
+    distance = seq_distance(known, runs.seq[run] + runs.length[run])
+    return distance > 0 or distance < -FOREIGN_DISTANCE

@@ -1,0 +1,280 @@
+"""HalfStream: the runs of one direction become data, gaps and an end, in stream order.
+
+Offsets count payload bytes from the first one on and never wrap; sequence numbers do, modulo 2^32 (RFC 9293 section
+3.4). Where bytes come twice, the first copy is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.flow import Span
+from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
+from tlsdecrypt.net.pending import OutOfOrder, count_differences, part
+from tlsdecrypt.net.protocols import TcpFlag
+from tlsdecrypt.net.runs import NO_ACK
+
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Direction
+    from tlsdecrypt.net.events import StreamEvent
+    from tlsdecrypt.net.pending import PendingBudget
+    from tlsdecrypt.net.runs import Runs
+
+PENDING_MAX = 4 << 20  # bytes out of order in one direction; at this bound the hole in front is given up
+REORDER_BYTES = 1 << 20  # a hole that the peer acknowledged is given up when so much waits behind it ...
+REORDER_NS = 2_000_000_000  # ... or when it waits so long: several CPUs write acknowledgments before the data
+TAIL_BYTES = 8 << 10  # delivered bytes that are kept, to tell a repetition from a conflict
+WINDOW_MAX = 1 << 30  # the largest TCP window (RFC 7323 section 2.3): what lies further ahead is no data of this stream
+
+_SYN, _FIN = int(TcpFlag.SYN), int(TcpFlag.FIN)
+_WRAP = 1 << 32
+_HALF_WRAP = 1 << 31
+
+
+def seq_distance(start: int, end: int) -> int:
+    """How far sequence number `end` lies after `start` (negative: before), the short way round."""
+    return (end - start + _HALF_WRAP) % _WRAP - _HALF_WRAP
+
+
+@dataclass(frozen=True, slots=True)
+class HalfFacts:
+    """One direction of a connection, in segments and payload bytes.
+
+    `length` was seen in order, `missing` lies in `gaps` of known size, `repeated` came again and was dropped,
+    `conflicting` of those had other content than the copy that was kept, as far as that was still held (the last
+    `TAIL_BYTES` delivered, and all that waits). `end` is an `EndReason` value, or None.
+    """
+
+    segments: int
+    length: int
+    gaps: int
+    missing: int
+    repeated: int
+    conflicting: int
+    out_of_order: int
+    end: str | None
+
+
+class HalfStream:
+    """One direction of a connection. Events are appended to the list that each method is given."""
+
+    __slots__ = (
+        "_base_seq",
+        "_budget",
+        "_conflicting",
+        "_fin",
+        "_gaps",
+        "_last",
+        "_length",
+        "_missing",
+        "_next",
+        "_out_of_order",
+        "_pending",
+        "_repeated",
+        "_tail",
+        "direction",
+        "end",
+        "has_hole",
+        "has_syn",
+        "segments",
+    )
+
+    def __init__(self, direction: Direction, budget: PendingBudget) -> None:
+        """Nothing is known yet, not even where the stream starts: see `anchor`."""
+        self.direction = direction
+        self.segments = 0
+        self.has_syn = False
+        self.has_hole = False
+        self.end: EndReason | None = None
+        self._budget = budget
+        self._base_seq: int | None = None
+        self._next = 0
+        self._pending = OutOfOrder(budget)
+        self._fin: tuple[int, Span] | None = None  # its offset, and its frame
+        self._last: tuple[int, int] | None = None
+        self._tail = b""
+        self._length = self._gaps = self._missing = 0
+        self._repeated = self._conflicting = self._out_of_order = 0
+
+    @property
+    def is_anchored(self) -> bool:
+        """It is known where the stream starts."""
+        return self._base_seq is not None
+
+    @property
+    def start_seq(self) -> int | None:
+        """The sequence number of offset 0."""
+        return self._base_seq
+
+    @property
+    def is_untouched(self) -> bool:
+        """Nothing was delivered and nothing waits."""
+        return self._next == 0 and not self._pending and self.end is None
+
+    @property
+    def next_seq(self) -> int | None:
+        """The sequence number that would follow what was delivered."""
+        return None if self._base_seq is None else (self._base_seq + self._next) % _WRAP
+
+    def anchor(self, seq: int, *, has_syn: bool) -> None:
+        """The stream starts at `seq`: the one after SYN, or the lowest that was seen."""
+        self._base_seq = seq % _WRAP
+        self.has_syn = has_syn
+
+    def distance(self, seq: int) -> int:
+        """How far ahead of what was delivered `seq` lies. Only for an anchored stream."""
+        return seq_distance((self._base_seq or 0) + self._next, seq)
+
+    def facts(self) -> HalfFacts:
+        """What is known so far."""
+        return HalfFacts(
+            self.segments,
+            self._length,
+            self._gaps,
+            self._missing,
+            self._repeated,
+            self._conflicting,
+            self._out_of_order,
+            None if self.end is None else self.end.value,
+        )
+
+    def feed(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
+        """One run of this direction. The stream has to be anchored."""
+        flags, length = runs.flags[run], runs.length[run]
+        distance = self.distance(runs.seq[run] + (1 if flags & _SYN else 0))
+        if self.end is not None:
+            self._repeated += max(min(length, -distance), 0)
+            return
+        if distance > WINDOW_MAX:
+            return
+        offset = self._next + distance
+        if length:
+            self._accept(StreamData(self.direction, offset, runs.payload(run), *runs.segments(run)), events)
+        end, missing = offset + length, runs.missing[run]
+        if missing:
+            self._skip_cut_bytes(runs, run, end, events)
+        if flags & _FIN and self._fin is None and end + missing >= self._next:
+            self._fin = end + missing, _last_span(runs, run)
+        if self._fin is not None or self._pending:
+            self._settle(events)
+
+    def _accept(self, piece: StreamData, events: list[StreamEvent]) -> None:
+        if piece.offset == self._next and not self._pending:
+            self._deliver(piece, events)
+            return
+        late = self._next - piece.offset
+        if late == 1 and _is_keep_alive(piece):
+            if len(piece.data) == 1:
+                return
+            piece, late = part(piece, 1, len(piece.data)), 0
+        if late > 0:
+            self._count_repeated(piece, min(late, len(piece.data)))
+            if late >= len(piece.data):
+                return
+            piece = part(piece, late, len(piece.data))
+        elif late < 0:
+            self._out_of_order += len(piece.starts)
+        repeated, conflicting = self._pending.insert(piece)
+        self._repeated += repeated
+        self._conflicting += conflicting
+        self._deliver_following(events)
+
+    def _count_repeated(self, piece: StreamData, length: int) -> None:
+        """The first `length` bytes of `piece` were delivered before: count them, and where they differ."""
+        self._repeated += length
+        known = max(piece.offset, self._next - len(self._tail))
+        again = piece.data[known - piece.offset : length]
+        if again:
+            start = known - (self._next - len(self._tail))
+            self._conflicting += count_differences(again, self._tail[start : start + len(again)])
+
+    def _deliver(self, piece: StreamData, events: list[StreamEvent]) -> None:
+        data = piece.data
+        events.append(piece)
+        self._next += len(data)
+        self._length += len(data)
+        self._last = piece.frames[-1], piece.times_ns[-1]
+        self._tail = data[-TAIL_BYTES:] if len(data) >= TAIL_BYTES else (self._tail + data)[-TAIL_BYTES:]
+
+    def _deliver_following(self, events: list[StreamEvent]) -> None:
+        for piece in self._pending.pop_following(self._next):
+            self._deliver(piece, events)
+
+    def _skip_cut_bytes(self, runs: Runs, run: int, end: int, events: list[StreamEvent]) -> None:
+        """The snap length cut the tail of this segment: nothing will ever fill the hole, so do not wait for it."""
+        if end != self._next:
+            return
+        missing = runs.missing[run]
+        if self._pending:
+            missing = min(missing, self._pending.front.offset - end)
+        self._add_gap(missing, _last_span(runs, run), events)
+        self._deliver_following(events)
+
+    def _add_gap(self, length: int, span: Span, events: list[StreamEvent]) -> None:
+        events.append(StreamGap(self.direction, self._next, length, span))
+        self._next += length
+        self._gaps += 1
+        self._missing += length
+        self._tail = b""
+
+    def _settle(self, events: list[StreamEvent]) -> None:
+        """End where the FIN stands, and say whether something is still waited for."""
+        if self._fin is not None and self._next >= self._fin[0]:
+            self._finish(EndReason.FIN, self._fin[1], events)
+        self.has_hole = self.end is None and (self._fin is not None or bool(self._pending))
+
+    def _finish(self, reason: EndReason, span: Span, events: list[StreamEvent]) -> None:
+        self.end = reason
+        self.has_hole = False
+        self._pending.clear()
+        self._tail = b""
+        events.append(StreamEnd(self.direction, reason, span))
+
+    def review(self, now_ns: int, peer_ack: int, events: list[StreamEvent]) -> None:
+        """Give up the hole in front where nothing speaks for waiting. Safe to call at any time, any number of times."""
+        while self.has_hole and self._is_lost(now_ns, peer_ack):
+            self._give_up_hole(events)
+
+    def _is_lost(self, now_ns: int, peer_ack: int) -> bool:
+        if self._pending.cost > PENDING_MAX or (self._pending and self._budget.is_exceeded):
+            return True
+        hole_end, span = self._hole()
+        if peer_ack == NO_ACK or self._next + self.distance(peer_ack) < hole_end:
+            return False
+        return self._pending.cost >= REORDER_BYTES or now_ns - span.first_time_ns >= REORDER_NS
+
+    def _hole(self) -> tuple[int, Span]:
+        """Where the hole in front ends, and the frame behind it."""
+        front = self._pending.front if self._pending else None
+        if self._fin is not None and (front is None or front.offset >= self._fin[0]):
+            return self._fin
+        assert front is not None, "a hole lies in front of data or of a FIN"
+        return front.offset, front.span(0, 1)
+
+    def _give_up_hole(self, events: list[StreamEvent]) -> None:
+        hole_end, after = self._hole()
+        frame, time_ns = self._last or (after.first_frame, after.first_time_ns)
+        span = Span(frame, after.first_frame, time_ns, after.first_time_ns)
+        self._add_gap(hole_end - self._next, span, events)
+        self._deliver_following(events)
+        self._settle(events)
+
+    def close(self, reason: EndReason, span: Span, events: list[StreamEvent]) -> None:
+        """Nothing more will come: what waits is delivered around its holes, then the stream ends."""
+        while self.has_hole:
+            self._give_up_hole(events)
+        if self.end is None:
+            self._finish(reason, span, events)
+
+
+def _is_keep_alive(piece: StreamData) -> bool:
+    """One byte before what comes next (RFC 9293 section 3.8.4): perhaps garbage, so neither data nor a conflict."""
+    return (piece.starts[1] if len(piece.starts) > 1 else len(piece.data)) == 1
+
+
+def _last_span(runs: Runs, run: int) -> Span:
+    """The frame of the last segment of `run`."""
+    last = runs.bounds[run + 1] - 1
+    frame, time_ns = runs.frames[last], runs.times_ns[last]
+    return Span(frame, frame, time_ns, time_ns)

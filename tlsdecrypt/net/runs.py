@@ -1,0 +1,276 @@
+"""Runs: the segments of a batch grouped by connection and cut into stretches of consecutive bytes of one direction.
+
+A group holds the segments of one connection in capture order. Segments without payload and without SYN, FIN or RST only
+acknowledge: they count for the connection's span and for gap decisions, and do not break a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+from tlsdecrypt.net.protocols import TcpFlag
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tlsdecrypt.capture.frames import FrameBatch
+    from tlsdecrypt.net.segments import Segments
+
+    Int64Column: TypeAlias = NDArray[np.int64]
+    Mask: TypeAlias = NDArray[np.bool_]
+
+# The 64-bit halves of the lower and of the higher address, then both ports in one integer.
+ConnectionKey: TypeAlias = tuple[int, int, int, int, int]
+
+IDLE_NS = 3_600_000_000_000  # a silence of one hour of capture time ends a connection
+
+NO_ACK = -1
+
+_SYN, _FIN, _RST, _ACK = (int(flag) for flag in (TcpFlag.SYN, TcpFlag.FIN, TcpFlag.RST, TcpFlag.ACK))
+_SEQ_MASK = 0xFFFFFFFF
+# Odd 64-bit constants (golden ratio and the finalizers of MurmurHash3): a multiplication by each mixes one column.
+_MIXERS = np.array(
+    [0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53, 0x2545F4914F6CDD1D, 0xBF58476D1CE4E5B9], np.uint64
+)
+_SHIFT = np.uint64(32)
+
+
+class Group(NamedTuple):
+    """Segments of one connection: its key, which runs they make, and what else they say.
+
+    Endpoint 0 of the key is the lower one. Pairs have one element for each sender, endpoint 0 first.
+    """
+
+    key: ConnectionKey
+    runs: range
+    first_frame: int
+    last_frame: int
+    first_time_ns: int
+    last_time_ns: int
+    first_sender: int
+    segments: tuple[int, int]
+    acks: tuple[int, int]
+
+
+class Runs:
+    """All runs of a batch. Lists have one element a run, if not said otherwise."""
+
+    def __init__(self, data: bytes, side_buffer: bytes, columns: _RunColumns) -> None:
+        """`columns` are those of the segments that carry something, in group order."""
+        self._data = data
+        self._side_buffer = side_buffer
+        segments, bounds = columns, columns.bounds
+        first = bounds[:-1]
+        relative = segments.position - np.repeat(segments.position[first], np.diff(bounds))
+        length = relative[bounds[1:] - 1] + segments.length[bounds[1:] - 1]
+        self.sender: list[int] = segments.sender[first].tolist()
+        self.length: list[int] = length.tolist()
+        self.seq: list[int] = segments.seq[first].tolist()
+        self.flags: list[int] = (segments.flags[first] | segments.flags[bounds[1:] - 1]).tolist()
+        self.missing: list[int] = segments.missing[bounds[1:] - 1].tolist()
+        self.acks: tuple[list[int], list[int]] = (segments.acks[0][first].tolist(), segments.acks[1][first].tolist())
+        self.bounds: list[int] = bounds.tolist()
+        self._starts: list[int] = relative.tolist()
+        self.frames: list[int] = segments.frame.tolist()
+        self.times_ns: list[int] = segments.time_ns.tolist()
+        self._begins: list[int] = segments.begin.tolist()
+        self._ends: list[int] = (segments.begin + segments.length).tolist()
+
+    def time_ns(self, run: int) -> int:
+        """When the first segment of `run` was captured."""
+        return self.times_ns[self.bounds[run]]
+
+    def payload(self, run: int) -> bytes:
+        """The bytes of `run`, copied out of the batch."""
+        first, last = self.bounds[run], self.bounds[run + 1]
+        begins, ends = self._begins, self._ends
+        if begins[first] >= len(self._data):
+            size = len(self._data)
+            return self._side_buffer[begins[first] - size : ends[first] - size]
+        data = self._data
+        if last - first == 1:
+            return data[begins[first] : ends[first]]
+        pairs = zip(begins[first:last], ends[first:last], strict=True)
+        return b"".join([data[begin:end] for begin, end in pairs])
+
+    def segments(self, run: int) -> tuple[list[int], list[int], list[int]]:
+        """Where in the payload each segment of `run` starts, its frame and its time."""
+        first, last = self.bounds[run], self.bounds[run + 1]
+        return self._starts[first:last], self.frames[first:last], self.times_ns[first:last]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _RunColumns:
+    """Segments that carry something, in group order. Run `i` is `bounds[i]` to `bounds[i + 1]`.
+
+    `position` counts payload bytes from the first segment on; `acks` are the last ones of each sender so far.
+    """
+
+    sender: Int64Column
+    seq: Int64Column
+    flags: Int64Column
+    missing: Int64Column
+    begin: Int64Column
+    length: Int64Column
+    frame: Int64Column
+    time_ns: Int64Column
+    acks: tuple[Int64Column, Int64Column]
+    position: Int64Column
+    bounds: Int64Column
+
+
+class _Grouped:
+    """The segments of a batch in group order: `starts` are the first segment of each group, and the end of all."""
+
+    def __init__(self, batch: FrameBatch, segments: Segments) -> None:
+        addresses, ports = segments.addresses, (segments.source_port, segments.destination_port)
+        sender = _is_source_higher(segments)
+        low = np.where(sender, addresses[2:], addresses[:2])
+        high = np.where(sender, addresses[:2], addresses[2:])
+        low_port, high_port = np.where(sender, ports[1], ports[0]), np.where(sender, ports[0], ports[1])
+        keys = np.stack((*low, *high, ((low_port << 16) | high_port).astype(np.uint64)))
+        order, is_new = _sorted_by_key(keys)
+        self.keys = keys[:, order]
+        self.sender = sender[order].astype(np.int64)
+        self.segments = segments
+        self.order = order
+        self.flags = segments.flags[order]
+        self.time_ns = batch.time_ns[segments.frame[order]]
+        self.frame = segments.frame[order] + batch.first_number
+        is_new[1:] |= (self.flags[1:] & (_SYN | _ACK)) == _SYN
+        is_new[1:] |= np.diff(self.time_ns) > IDLE_NS
+        self.is_new = is_new
+        self.starts = np.append(np.flatnonzero(is_new), len(order))
+
+    def last_acks(self) -> tuple[Int64Column, Int64Column]:
+        """For each segment and sender: the acknowledgment number that the sender gave last in the group, or NO_ACK."""
+        group_start = np.repeat(self.starts[:-1], np.diff(self.starts))
+        index = np.arange(len(self.order))
+        has_ack = (self.flags & _ACK) != 0
+        ack = self.segments.ack[self.order]
+        result = []
+        for sender in (0, 1):
+            latest = np.maximum.accumulate(np.where(has_ack & (self.sender == sender), index, -1))
+            result.append(np.where(latest >= group_start, ack[latest], NO_ACK))
+        return result[0], result[1]
+
+
+def _is_source_higher(segments: Segments) -> Mask:
+    source_high, source_low, destination_high, destination_low = segments.addresses
+    is_same = (source_high == destination_high) & (source_low == destination_low)
+    is_higher = (source_high > destination_high) | ((source_high == destination_high) & (source_low > destination_low))
+    result: Mask = is_higher | (is_same & (segments.source_port > segments.destination_port))
+    return result
+
+
+def _sorted_by_key(keys: NDArray[np.uint64]) -> tuple[Int64Column, Mask]:
+    """The stable order that brings equal keys together, and where in that order a new key starts.
+
+    The order is that of a 64-bit hash. Where two keys share a hash, the keys themselves are sorted instead.
+    """
+    mixed = np.zeros(keys.shape[1], np.uint64)
+    for column, mixer in zip(keys, _MIXERS, strict=True):
+        mixed = (mixed ^ column) * mixer
+        mixed ^= mixed >> _SHIFT
+    order = np.argsort(mixed, kind="stable")
+    is_new, is_new_hash = _changes(keys[:, order]), _changes(mixed[None, order])
+    if (is_new & ~is_new_hash).any():
+        order = np.lexsort(keys)
+        is_new = _changes(keys[:, order])
+    return order, is_new
+
+
+def _changes(columns: NDArray[np.uint64]) -> Mask:
+    result = np.ones(columns.shape[1], np.bool_)
+    result[1:] = (columns[:, 1:] != columns[:, :-1]).any(axis=0)
+    return result
+
+
+def cut_runs(batch: FrameBatch, segments: Segments, side_buffer: bytes = b"") -> tuple[list[Group], Runs]:
+    """The connections in `segments`, in the order of their first frame, and the runs that their groups name."""
+    grouped = _Grouped(batch, segments)
+    acks = grouped.last_acks()
+    length = segments.length[grouped.order]
+    carries_bytes = (length > 0) | (segments.missing[grouped.order] > 0)
+    carrying = np.flatnonzero(carries_bytes | ((grouped.flags & (_SYN | _FIN | _RST)) != 0))
+    columns = _run_columns(grouped, carrying, acks, len(batch.data))
+    run_of_group = np.searchsorted(carrying[columns.bounds[:-1]], grouped.starts)
+    return _groups(grouped, acks, run_of_group), Runs(batch.data, side_buffer, columns)
+
+
+def _run_columns(
+    grouped: _Grouped, carrying: Int64Column, acks: tuple[Int64Column, Int64Column], side_start: int
+) -> _RunColumns:
+    order, segments = grouped.order[carrying], grouped.segments
+    flags, length = grouped.flags[carrying], segments.length[order]
+    sender, seq, begin = grouped.sender[carrying], segments.seq[order], segments.start[order]
+    missing = segments.missing[order]
+    is_first = np.ones(len(carrying) + 1, np.bool_)
+    group = np.cumsum(grouped.is_new)[carrying]
+    is_single = ((flags & (_SYN | _RST)) != 0) | (length == 0) | (begin >= side_start)
+    ends_run = is_single | ((flags & _FIN) != 0) | (missing > 0)
+    is_first[1:-1] = (
+        (group[1:] != group[:-1])
+        | (sender[1:] != sender[:-1])
+        | (seq[1:] != (seq[:-1] + length[:-1]) & _SEQ_MASK)
+        | is_single[1:]
+        | ends_run[:-1]
+    )
+    return _RunColumns(
+        sender,
+        seq,
+        flags,
+        missing,
+        begin,
+        length,
+        grouped.frame[carrying],
+        grouped.time_ns[carrying],
+        (acks[0][carrying], acks[1][carrying]),
+        np.cumsum(length) - length,
+        np.flatnonzero(is_first),
+    )
+
+
+def _groups(grouped: _Grouped, acks: tuple[Int64Column, Int64Column], run_of_group: Int64Column) -> list[Group]:
+    starts, ends = grouped.starts[:-1], grouped.starts[1:]
+    last = ends - 1
+    sent_by_1 = np.add.reduceat(grouped.sender, starts)
+    columns = (
+        grouped.keys[0][starts],
+        grouped.keys[1][starts],
+        grouped.keys[2][starts],
+        grouped.keys[3][starts],
+        grouped.keys[4][starts],
+        run_of_group[:-1],
+        run_of_group[1:],
+        grouped.frame[starts],
+        grouped.frame[last],
+        grouped.time_ns[starts],
+        grouped.time_ns[last],
+        grouped.sender[starts],
+        ends - starts - sent_by_1,
+        sent_by_1,
+        acks[0][last],
+        acks[1][last],
+    )
+    visiting_order = np.argsort(grouped.frame[starts])
+    rows = zip(*(column[visiting_order].tolist() for column in columns), strict=True)
+    return [_group(row) for row in rows]
+
+
+def _group(row: tuple[int, ...]) -> Group:
+    first_frame, last_frame, first_time_ns, last_time_ns, first_sender = row[7:12]
+    return Group(
+        (row[0], row[1], row[2], row[3], row[4]),
+        range(row[5], row[6]),
+        first_frame,
+        last_frame,
+        first_time_ns,
+        last_time_ns,
+        first_sender,
+        (row[12], row[13]),
+        (row[14], row[15]),
+    )
