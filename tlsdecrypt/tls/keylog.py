@@ -24,6 +24,7 @@ CLIENT_RANDOM: Final = "CLIENT_RANDOM"
 PMS_CLIENT_RANDOM: Final = "PMS_CLIENT_RANDOM"
 
 _RANDOM_LENGTH: Final = 32
+_COMMENT: Final = b"#"
 _HEADER_LENGTH: Final = 6  # of a record: label, source, length of the secret
 _RSA_PREFIX_LENGTH: Final = 8
 _MASTER_SECRET_LENGTH: Final = 48
@@ -48,6 +49,7 @@ _LOOKS_LIKE_KEYLOG: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LOOKED_AT: Final = 64 << 10  # bytes
+_CODEC_LENGTH: Final = 4  # bytes that tell UTF-16
 _SESSION_ID: Final = re.compile(rb"Session-ID:([0-9a-f]*)", re.IGNORECASE)
 _MASTER_KEY: Final = re.compile(rb"Master-Key:([0-9a-f]{96})", re.IGNORECASE)
 
@@ -63,16 +65,19 @@ class KeyLogFacts(NamedTuple):
 def is_keylog(data: bytes) -> bool:
     """Whether the beginning of `data` (ASCII or UTF-16) has a line of a key log."""
     head = data[:_LOOKED_AT]
-    return bool(_LOOKS_LIKE_KEYLOG.search(head.replace(b"\0", b"") if _utf16(head) else head))
+    codec = _utf16(head)
+    text = head.decode(codec, "replace").encode("ascii", "replace") if codec else head.removeprefix(codecs.BOM_UTF8)
+    return bool(_LOOKS_LIKE_KEYLOG.search(text))
 
 
 def _utf16(head: bytes) -> str | None:
-    """The codec of text in UTF-16, as PowerShell redirects write it; None for bytes that hold ASCII."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    """The codec of text in UTF-16, as PowerShell redirects write it, by its first bytes; None for other bytes."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    if head[1:2] == b"\0":
+    zeros = [byte == 0 for byte in head[:_CODEC_LENGTH]]
+    if zeros == [False, True, False, True]:
         return "utf-16-le"
-    return "utf-16-be" if head[:1] == b"\0" else None
+    return "utf-16-be" if zeros == [True, False, True, False] else None
 
 
 class _Headers(dict[tuple[bytes, int], bytes]):
@@ -160,7 +165,7 @@ class KeyLog:
                 buckets[client_random[-2:]] += client_random + header + secret
             else:
                 odd.append(line)
-        fields = [parts for parts in map(bytes.split, odd) if parts and not parts[0].startswith(b"#")]
+        fields = [parts for parts in map(bytes.split, odd) if parts and not parts[0].startswith(_COMMENT)]
         junk = sum(not self._add_rsa(parts, source) for parts in fields)
         return len(lines) - len(odd) + len(fields) - junk, junk
 
@@ -192,6 +197,7 @@ class KeyLogReader:
         self._headers = headers
         self._decoder: codecs.IncrementalDecoder | None = None
         self._begun = False
+        self._unread = b""
         self._rest = b""
         self._secrets = 0
         self._junk = 0
@@ -203,28 +209,37 @@ class KeyLogReader:
 
     def feed(self, text: bytes) -> None:
         """Take the next piece: whole lines count at once, the rest waits for its end."""
-        head, newline, self._rest = (self._rest + self._ascii(text)).rpartition(b"\n")
-        if newline:
-            self._add(head.splitlines())
-        if len(self._rest) > LONGEST_LINE:
-            self._junk += 1
-            self._rest = b"#"  # what follows of the line is as good as a comment
+        if not self._begun:
+            text = self._unread + text
+            if len(text) < _CODEC_LENGTH:
+                self._unread = text
+                return
+            text = self._begin(text)
+        self._feed_lines(self._decoder.decode(text).encode("ascii", "replace") if self._decoder else text)
 
     def finish(self) -> KeyLogFacts:
         """Take the last line, which may have no end: its secret counts only if it is whole."""
-        self._add(self._rest.splitlines())
-        self._rest = b""
+        last = self._rest if self._begun else self._unread
+        self._add(last.splitlines())
+        self._rest = self._unread = b""
         return self.facts
+
+    def _begin(self, text: bytes) -> bytes:
+        self._begun = True
+        codec = _utf16(text)
+        if codec:
+            self._decoder = codecs.getincrementaldecoder(codec)("replace")
+        return text.removeprefix(codecs.BOM_UTF8)
+
+    def _feed_lines(self, text: bytes) -> None:
+        head, newline, self._rest = (self._rest + text).rpartition(b"\n")
+        if newline:
+            self._add(head.splitlines())
+        if len(self._rest) > LONGEST_LINE:
+            self._junk += not self._rest.startswith(_COMMENT)
+            self._rest = _COMMENT  # what follows of the line is as good as a comment
 
     def _add(self, lines: list[bytes]) -> None:
         secrets, junk = self._log.add_lines(lines, self._source, self._headers)
         self._secrets += secrets
         self._junk += junk
-
-    def _ascii(self, text: bytes) -> bytes:
-        if not self._begun and text:
-            self._begun = True
-            codec = _utf16(text)
-            self._decoder = codecs.getincrementaldecoder(codec)("replace") if codec else None
-            text = text.removeprefix(codecs.BOM_UTF8)
-        return self._decoder.decode(text).encode("ascii", "replace") if self._decoder else text

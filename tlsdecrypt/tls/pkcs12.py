@@ -50,13 +50,15 @@ def is_pfx(data: bytes) -> bool:
 
 def open_pfx(data: bytes, password: bytes) -> PfxContents:
     """The contents of a PFX; an empty `password` stands for none too. Raises ValueError: wrong password, damaged."""
+    # The empty password is a guess for most files: the MAC refuses it before any key is derived for nothing.
+    whole = None if password else _open_whole(data, password)
     try:
         parts = _take_apart(data)
-        if parts.keys:
+        if len(parts.keys) > (1 if whole else 0):
             return PfxContents(_open_keys(parts, password), _open_certificates(parts.others, password))
     except (ParseError, ValueError):
-        pass  # the library may know better, and knows the MAC
-    return _open_whole(data, password)
+        pass  # the library may know better
+    return whole or _open_whole(data, password)
 
 
 def _octets(content_info: asn1.Element) -> bytes:
