@@ -87,7 +87,9 @@ BULK_CIPHERS: Final[dict[str, BulkCipher]] = {
     "AES_128_CCM_8": _aead(16, tag_length=8),
     "AES_256_CCM_8": _aead(32, tag_length=8),
     "CHACHA20_POLY1305": _aead(32, 12, 0),
-    # draft-agl-tls-chacha20poly1305: the nonce is the sequence number alone
+    # draft-ietf-tls-chacha20-poly1305-00: the nonce is four bytes of IV and the sequence number
+    "CHACHA20_POLY1305_DRAFT_00": _aead(32, 4, 0),
+    # draft-agl-tls-chacha20poly1305: it is the sequence number alone
     "CHACHA20_POLY1305_OLD": _aead(32, 0, 0),
 }
 """Every cipher that is computed here."""

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.wire import Buffer
 
 _FIRST_DRAFT_WITH_AUTHENTICATED_HEADER: Final = 0x7F19  # draft 25
-_OLD_CHACHA20_NONCE: Final = bytes(8)
+_NONCE_LENGTH: Final = 12
+_OLD_NONCE_LENGTH: Final = 8
 
 
 class RecordProtection(Protocol):
@@ -110,7 +111,9 @@ def _make_aead(suite: CipherSuite, bulk: BulkCipher, keys: DirectionKeys) -> Rec
         return None
     if bulk.explicit_nonce_length:
         return ExplicitNonceProtection(aead, keys.iv, bulk.tag_length)
-    return ImplicitNonceProtection(aead, keys.iv or _OLD_CHACHA20_NONCE, bulk.tag_length)
+    # An IV shorter than the nonce stands before the sequence number: XOR with zeros leaves that as it is.
+    nonce_length = _NONCE_LENGTH if keys.iv else _OLD_NONCE_LENGTH
+    return ImplicitNonceProtection(aead, keys.iv.ljust(nonce_length, b"\0"), bulk.tag_length)
 
 
 def _make_mac(suite: CipherSuite, version: int, keys: DirectionKeys, *, truncated: bool) -> RecordMac | None:

@@ -97,7 +97,7 @@ class ExplicitNonceProtection(AeadProtection):
 class ImplicitNonceProtection(AeadProtection):
     """TLS 1.2 with ChaCha20-Poly1305: the nonce is the IV XOR the sequence number, RFC 7905 section 2.
 
-    In the older form of draft-agl-tls-chacha20poly1305 the nonce is the sequence number alone, which is an IV of zeros.
+    The drafts before it are the same with an IV that ends in zeros, or is nothing else.
     """
 
     __slots__ = ("_decrypt", "_iv", "_nonce_length")
