@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "tls": "errors flow wire",
         "app": "errors flow wire",
         "conversation": "flow",
-        "redact": "errors flow",
+        "redact": "errors flow app.auth",
         "keyring": "errors tls",
         "findings": "errors flow tls app conversation",
         "plaintext": "flow app conversation",

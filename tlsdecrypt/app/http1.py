@@ -38,7 +38,7 @@ _STATUS_OK = 200
 class _Slot:
     """A request and its answer while they are read."""
 
-    __slots__ = ("faults", "interim", "is_over", "request", "response", "service")
+    __slots__ = ("faults", "interim", "is_over", "request", "response", "service", "stray")
 
     def __init__(self, request: Message | None, service: str | None) -> None:
         self.request = request
@@ -47,6 +47,7 @@ class _Slot:
         self.interim: tuple[int, ...] = ()
         self.faults: tuple[str, ...] = ()
         self.is_over = False
+        self.stray: Message | None = None  # an interim answer, all that was seen of this exchange
 
     @property
     def is_complete(self) -> bool:
@@ -170,6 +171,8 @@ class Http1Decoder:
         if status // 100 == 1 and status != _STATUS_SWITCHING:
             slot.interim += (status,)
             self._server.frame(None)
+            if slot.request is None:
+                slot.stray = message
             return
         slot.response = message
         method = _method(slot.request)
@@ -213,7 +216,8 @@ class Http1Decoder:
     def _exchange(self, slot: _Slot) -> Exchange:
         faults = [*slot.faults]
         request = _request(slot.request, faults) if slot.request else None
-        response = _response(slot.response, slot.interim, faults) if slot.response else None
+        answer = slot.response or slot.stray
+        response = _response(answer, slot.interim, faults) if answer else None
         annotations = self._annotate(request, response)
         if not self._is_content_kept:
             if request is not None and request.content is not None:

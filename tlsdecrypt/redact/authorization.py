@@ -1,0 +1,72 @@
+"""What may be shown of credentials and challenges: who, by which mechanism, for whom; never what proves it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.app.auth import parse_credentials
+from tlsdecrypt.redact import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tlsdecrypt.app.auth import Credentials, NtlmMessage
+
+_TOKEN_CHALLENGE = re.compile(r"\s*(?:NTLM|Negotiate|Kerberos)\s+[A-Za-z0-9+/\s]+=*\s*", re.IGNORECASE)
+_PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(\s*=\s*)(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]+)")
+_SHOWN_PARAMETERS = frozenset(
+    {"username", "realm", "uri", "algorithm", "qop", "nc", "opaque", "domain", "charset", "credential", "signedheaders"}
+)
+_HIDDEN_IN_CHALLENGES = frozenset({"nextnonce", "rspauth", "cnonce"})
+
+
+def show_credentials(value: str, mask: Callable[[str, str], str]) -> str:
+    """An Authorization value with `mask(kind, secret)` in place of what is secret."""
+    credentials = parse_credentials(value)
+    if credentials.user is not None and credentials.scheme.lower() == "basic":
+        return f"{credentials.scheme} user={credentials.user} password={mask(names.PASSWORD, credentials.secret)}"
+    if not credentials.secret:
+        return mask(names.SECRET, value) if value.strip() else value
+    if _PARAMETER.match(credentials.secret):
+        return f"{credentials.scheme} {_show_parameters(credentials.secret, mask)}"
+    shown = [credentials.scheme, *_facts(credentials), mask(names.TOKEN, credentials.secret)]
+    return " ".join(shown)
+
+
+def show_challenge(value: str, mask: Callable[[str, str], str]) -> str:
+    """A WWW-Authenticate value: schemes, realms and parameters stay, a token does not."""
+    if _TOKEN_CHALLENGE.fullmatch(value):
+        return show_credentials(value, mask)
+    return _PARAMETER.sub(
+        lambda match: (
+            f"{match[1]}{match[2]}{mask(names.TOKEN, match[3])}"
+            if match[1].lower() in _HIDDEN_IN_CHALLENGES
+            else match[0]
+        ),
+        value,
+    )
+
+
+def _facts(credentials: Credentials) -> list[str]:
+    if credentials.ntlm is not None:
+        return _ntlm_facts(credentials.ntlm)
+    shown = [f"{name}={value}" for name, value in credentials.claims]
+    return [f"mechanism={credentials.mechanism}", *shown] if credentials.mechanism else shown
+
+
+def _ntlm_facts(ntlm: NtlmMessage) -> list[str]:
+    named = (("domain", ntlm.domain), ("user", ntlm.user), ("workstation", ntlm.workstation), ("target", ntlm.target))
+    return [f"NTLM type={ntlm.message_type}", *(f"{name}={value}" for name, value in named if value)]
+
+
+def _show_parameters(text: str, mask: Callable[[str, str], str]) -> str:
+    """`name="value", ...` of Digest and the like, with the proofs masked."""
+    return _PARAMETER.sub(
+        lambda match: (
+            match[0]
+            if match[1].lower() in _SHOWN_PARAMETERS
+            else f"{match[1]}{match[2]}{mask(names.TOKEN, match[3].strip(chr(34)))}"
+        ),
+        text,
+    )

@@ -1,0 +1,121 @@
+"""LearnedSecrets: every secret that was masked once is found again elsewhere, whatever it was wrapped in.
+
+Forms that are sought: plain, escaped for XML and JSON, percent-encoded (once, twice, either case, as in forms), and
+UTF-16; each of plain and UTF-16 also in Base64 (both alphabets, three alignments) and in hexadecimal. White space does
+not count, so folded lines are no hiding place.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus, unquote_plus
+from xml.sax.saxutils import escape, quoteattr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_SECRETS = 20_000
+MAX_ENCODED = 512  # characters of a secret up to which all its forms are sought; beyond, its plain form
+SHORTEST = 4
+KEY_LENGTHS = (8, 4)  # a form is found by its first characters, so that a text is read once for all secrets
+
+_ENDINGS = re.compile("%[0-9A-F]{2}")
+_UNSTABLE_HEAD = (0, 2, 3)  # Base64 characters that depend on what stands before, by the alignment
+
+
+class LearnedSecrets:
+    """Bounded: what comes after `MAX_SECRETS` secrets is masked in its own place only."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._known: set[str] = set()
+        self._forms: tuple[dict[str, dict[str, str]], ...] = tuple({} for _ in KEY_LENGTHS)
+
+    def learn(self, secret: str, mask: str) -> None:
+        """From now on `secret` is replaced by `mask`."""
+        if secret in self._known or len(secret) < SHORTEST or len(self._known) >= MAX_SECRETS:
+            return
+        self._known.add(secret)
+        for form in set(_forms(secret)):
+            squeezed = "".join(form.split())
+            for length, table in zip(KEY_LENGTHS, self._forms, strict=True):
+                if len(squeezed) >= length:
+                    table.setdefault(squeezed[:length], {})[squeezed] = mask
+                    break
+
+    def replace(self, text: str) -> tuple[str, list[str]]:
+        """`text` with the masks of all that was learned, and those masks in their order."""
+        if not self._known:
+            return text, []
+        squeezed = "".join(text.split())
+        found = list(self._find(squeezed))
+        if not found:
+            return text, []
+        places = [at for at, character in enumerate(text) if not character.isspace()]
+        pieces, end = [], 0
+        for start, stop, mask in found:
+            pieces += [text[end : places[start]], mask]
+            end = places[stop - 1] + 1
+        return "".join([*pieces, text[end:]]), [mask for _, _, mask in found]
+
+    def _find(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Start, stop and mask of each form in `text`, the longest first where several begin at one place."""
+        tables = [(length, table) for length, table in zip(KEY_LENGTHS, self._forms, strict=True) if table]
+        at, last = 0, len(text) - SHORTEST
+        while at <= last:
+            stop = at
+            for length, table in tables:
+                candidates = table.get(text[at : at + length])
+                if candidates:
+                    matching = [form for form in candidates if text.startswith(form, at)]
+                    if matching:
+                        longest = max(matching, key=len)
+                        stop = at + len(longest)
+                        yield at, stop, candidates[longest]
+                        break
+            at = max(stop, at + 1)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """What `secret` may look like, itself and undone of percent-encoding."""
+    yield secret
+    variants = {secret, unquote_plus(secret), unquote_plus(unquote_plus(secret))}
+    for variant in variants:
+        if len(variant) >= SHORTEST:
+            yield variant
+            if len(variant) <= MAX_ENCODED:
+                yield from _escaped(variant)
+                for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+                    yield from _encoded(variant.encode(encoding, "surrogatepass"))
+
+
+def _escaped(secret: str) -> Iterator[str]:
+    for percent in (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"), quote(secret)):
+        lowered = _ENDINGS.sub(lambda match: match[0].lower(), percent)
+        for once in (percent, lowered):
+            yield once
+            yield once.replace("%", "%25")
+    yield escape(secret)
+    yield escape(secret, {'"': "&quot;", "'": "&apos;"})
+    yield quoteattr(secret)[1:-1]
+    for in_json in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield in_json
+        yield in_json.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("'", "\\u0027")
+        yield in_json.replace("/", "\\/")
+
+
+def _encoded(secret: bytes) -> Iterator[str]:
+    """UTF-16 as text of one byte a character, hexadecimal, and the part of Base64 that is the same in any context."""
+    yield secret.decode("latin-1")
+    yield secret.hex()
+    yield secret.hex().upper()
+    for alignment, unstable in enumerate(_UNSTABLE_HEAD):
+        text = base64.b64encode(bytes(alignment) + secret).decode().rstrip("=")
+        spare = (alignment + len(secret)) % 3
+        stable = text[unstable : len(text) - (1 if spare else 0)]
+        if len(stable) >= SHORTEST:
+            yield stable
+            yield stable.replace("+", "-").replace("/", "_")

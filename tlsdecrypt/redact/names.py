@@ -1,0 +1,94 @@
+"""What is secret by its name: fields, parameters of queries, forms and JSON, and elements of XML."""
+
+from __future__ import annotations
+
+import re
+
+SECRET = "secret"
+PASSWORD = "password"  # noqa: S105  the name of a kind
+TOKEN = "token"  # noqa: S105  the name of a kind
+PERSONAL = "personal"
+
+CREDENTIAL_FIELDS = frozenset({"authorization", "proxy-authorization"})
+CHALLENGE_FIELDS = frozenset(
+    {"www-authenticate", "proxy-authenticate", "authentication-info", "proxy-authentication-info"}
+)
+COOKIE_FIELDS = frozenset({"cookie", "cookie2"})
+SET_COOKIE_FIELDS = frozenset({"set-cookie", "set-cookie2"})
+TARGET_FIELDS = frozenset(
+    {"location", "referer", "content-location", "refresh", "link", "x-original-url", "x-rewrite-url", "destination"}
+)
+PLAIN_FIELDS = frozenset(
+    {
+        "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-encoding",
+        "content-length", "content-type", "date", "etag", "expires", "host", "keep-alive", "last-modified", "pragma",
+        "server", "transfer-encoding", "user-agent", "vary", "via", "x-aspnet-version", "x-powered-by",
+    }
+)  # fmt: skip
+"""Fields that hold no secret, so that nothing is sought in them."""
+
+_SECRET_FIELDS = frozenset({"x-commonaccesstoken", "x-owa-canary", "x-ms-policykey", "x-api-key", "x-authorization"})
+_SECRET_FIELD = re.compile(r"x-ext-|.*(?:canary|token|secret|password|passwd|api-?key|authoriz|cookie|session-?id)")
+
+_PASSWORDS = frozenset({"password", "passwd", "pwd", "pass", "oldpwd", "newpwd1", "newpwd2", "passphrase"})
+_ONLY_IN_QUERIES = frozenset(
+    {"code", "curl", "wctx", "relaystate", "state", "sig", "key", "ticket", "auth", "cadata", "nonce", "samlrequest"}
+)
+_SECRET_NAMES = frozenset(
+    {"wresult", "samlresponse", "assertion", "code_verifier", "sessionid", "apikey", "api_key", "sharedaccesssignature"}
+)
+_SECRET_NAME = re.compile(r".*(?:passw|pwd|passphrase|secret|token|canary|assertion|credential|authorization)")
+_HARMLESS_NAME = re.compile(
+    r".*(?:type|endpoint|issuers?|name|length|count|expire[sd]?|expires_in|lifetime|policy|ur[il]|state|status|format)"
+)
+
+SECRET_ELEMENTS: dict[str, str] = {
+    "password": PASSWORD,
+    "oldpassword": PASSWORD,
+    "newpassword": PASSWORD,
+    "recoverypassword": PASSWORD,
+    "ss": SECRET,
+    "nonce": SECRET,
+    "binarysecuritytoken": TOKEN,
+    "assertion": TOKEN,
+    "encryptedassertion": TOKEN,
+    "encrypteddata": TOKEN,
+    "ciphervalue": SECRET,
+    "signaturevalue": SECRET,
+    "binarysecret": SECRET,
+    "entropy": SECRET,
+    "requestedsecuritytoken": TOKEN,
+    "requestedprooftoken": TOKEN,
+    "serializedsecuritycontext": TOKEN,
+    "clientaccesstoken": TOKEN,
+    "tokenvalue": TOKEN,
+    "subscriptionid": TOKEN,
+    "policykey": SECRET,
+    "mimecontent": PERSONAL,
+    "content": PERSONAL,
+    "subject": PERSONAL,
+    "textbody": PERSONAL,
+    "uniquebody": PERSONAL,
+    "normalizedbody": PERSONAL,
+}
+"""Local names in lower case, and what kind of secret they hold. The children of some hold it, so all inside is masked."""
+
+
+def is_secret_field(name: str) -> bool:
+    """Whether a field (in lower case) is secret as a whole."""
+    return name in _SECRET_FIELDS or _SECRET_FIELD.match(name) is not None
+
+
+def secret_kind(name: str, *, is_query: bool = False) -> str | None:
+    """The kind of secret that a parameter called `name` holds, None for none.
+
+    Some names mean something else outside of queries and forms: `code` in JSON is mostly an error code.
+    """
+    lowered = name.strip().lower()
+    if lowered in _PASSWORDS:
+        return PASSWORD
+    if lowered in _SECRET_NAMES or (is_query and lowered in _ONLY_IN_QUERIES):
+        return TOKEN
+    if _SECRET_NAME.match(lowered) is None or _HARMLESS_NAME.fullmatch(lowered):
+        return None
+    return PASSWORD if "passw" in lowered or "pwd" in lowered else TOKEN

@@ -1,0 +1,158 @@
+"""Redactor: what an output may show of fields, targets, contents and texts.
+
+A secret is replaced by `<masked:kind len=NN fp=xxxxxxxx>` (a password by no length). `fp` is the start of a SHA-256 with
+a salt of this run: equal secrets show equal fingerprints, and nothing can be tried against them later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_plus
+
+from tlsdecrypt.redact import names
+from tlsdecrypt.redact.authorization import show_challenge, show_credentials
+from tlsdecrypt.redact.contents import mask_content
+from tlsdecrypt.redact.learned import LearnedSecrets
+from tlsdecrypt.redact.texts import mask_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FINGERPRINT_LENGTH = 8
+SHORTEST_LEARNED = {names.PASSWORD: 4}
+SHORTEST_LEARNED_OTHER = 12  # short cookies and codes are words that stand everywhere
+MAX_NESTING = 3  # a URL inside a parameter of a URL, and how often it is percent-encoded
+
+_HOST_OR_ADDRESS = re.compile(r"[A-Za-z0-9.@_-]+\.[A-Za-z]{2,}|[A-Za-z -]+")
+_USER_INFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://[^/?#:@]*:)([^/?#@]*)(@)")
+_PATH_PARAMETER = re.compile(r"(;jsessionid=)([^/?#;]+)", re.IGNORECASE)
+_SEPARATORS = re.compile(r"([&;])")
+_SAFE_IN_VALUES = "<>:= /?&;,@"
+
+
+class Redactor:
+    """One for each run. `counts` says what was masked how often; with `show_secrets` all passes unchanged."""
+
+    def __init__(self, *, show_secrets: bool = False, salt: bytes | None = None) -> None:
+        """`salt` makes fingerprints repeatable, for tests."""
+        self.show_secrets = show_secrets
+        self.counts: Counter[str] = Counter()
+        self._salt = secrets.token_bytes(16) if salt is None else salt
+        self._learned = LearnedSecrets()
+
+    def value(self, kind: str, secret: str) -> str:
+        """The mask of one secret, which is known from here on."""
+        if self.show_secrets:
+            return secret
+        self.counts[kind] += 1
+        fingerprint = hashlib.sha256(self._salt + secret.encode("utf-8", "surrogatepass")).hexdigest()
+        length = "" if kind == names.PASSWORD else f" len={len(secret)}"
+        mask = f"<masked:{kind}{length} fp={fingerprint[:FINGERPRINT_LENGTH]}>"
+        shortest = SHORTEST_LEARNED.get(kind, SHORTEST_LEARNED_OTHER)
+        if len(secret) >= shortest and (kind == names.PASSWORD or not _HOST_OR_ADDRESS.fullmatch(secret)):
+            self._learned.learn(secret, mask)
+        return mask
+
+    def fields(self, fields: Iterable[tuple[str, str]]) -> list[list[str]]:
+        """`[[name, value], ...]` with masks; names stay."""
+        shown = [[name, value] for name, value in fields]
+        if self.show_secrets:
+            return shown
+        open_fields = []
+        for field in shown:
+            masked = self._by_name(field[0].strip().lower(), field[1])
+            if masked is None:
+                open_fields.append(field)
+            else:
+                field[1] = masked
+        for field in open_fields:  # after the others, whose secrets they may repeat
+            if field[0].lower() not in names.PLAIN_FIELDS:
+                field[1] = self.text(field[1])
+        return shown
+
+    def _by_name(self, name: str, value: str) -> str | None:
+        """The masked value of a field that is known to hold a secret, None for any other."""
+        masked: str | None = None
+        if name in names.PLAIN_FIELDS:
+            return None
+        if name in names.CREDENTIAL_FIELDS:
+            masked = show_credentials(value, self.value)
+        elif name in names.CHALLENGE_FIELDS:
+            masked = show_challenge(value, self.value)
+        elif name in names.COOKIE_FIELDS:
+            masked = ";".join(self._cookie(each) for each in value.split(";"))
+        elif name in names.SET_COOKIE_FIELDS:
+            pair, semicolon, attributes = value.partition(";")
+            masked = f"{self._cookie(pair)}{semicolon}{attributes}"
+        elif name in names.TARGET_FIELDS:
+            masked = self.target(value)
+        elif not name or names.is_secret_field(name):
+            masked = self.value(names.SECRET, value)
+        return masked
+
+    def _cookie(self, pair: str) -> str:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            return self.value("cookie", pair.strip()) if pair.strip() else pair
+        return f"{name}={self.value('cookie', value.strip())}"
+
+    def target(self, target: str) -> str:
+        """A request target or URL: parameters that hold secrets are masked, here and in URLs inside."""
+        return target if self.show_secrets else self._known(self._target(target, MAX_NESTING))
+
+    def _target(self, target: str, depth: int) -> str:
+        target = _USER_INFO.sub(lambda match: f"{match[1]}{self.value(names.PASSWORD, match[2])}{match[3]}", target)
+        target = _PATH_PARAMETER.sub(lambda match: match[1] + self.value("cookie", match[2]), target)
+        path, hash_sign, fragment = target.partition("#")
+        path, question_mark, query = path.partition("?")
+        query = self.parameters(query, depth) if query else query
+        fragment = self.parameters(fragment, depth) if fragment else fragment
+        return f"{path}{question_mark}{query}{hash_sign}{fragment}"
+
+    def parameters(self, query: str, depth: int = MAX_NESTING) -> str:
+        """`name=value&...` of a query, a fragment or a form."""
+        return "".join(
+            each if each in ("&", ";") else self._parameter(each, depth) for each in _SEPARATORS.split(query)
+        )
+
+    def _parameter(self, parameter: str, depth: int) -> str:
+        name, equals, value = parameter.partition("=")
+        if not equals:
+            return parameter
+        decoded = _unquoted(value)
+        kind = names.secret_kind(_unquoted(name), is_query=True)
+        if kind is not None:
+            return f"{name}={self.value(kind, decoded)}" if value else parameter
+        if depth > 0 and ("=" in decoded or "://" in decoded):
+            masked = self._target(decoded, depth - 1) if "?" in decoded else self.parameters(decoded, depth - 1)
+            masked = mask_text(masked, self.value)
+            if masked != decoded:
+                return f"{name}={quote(masked, safe=_SAFE_IN_VALUES)}"
+        return parameter
+
+    def content(self, data: bytes, content_type: str | None) -> bytes:
+        """Content of a message (decoded): forms, JSON, XML and HTML by names, all else by what is known to be secret."""
+        return data if self.show_secrets else mask_content(data, content_type, self)
+
+    def text(self, text: str) -> str:
+        """Free text: secrets that were seen elsewhere, and what looks like one."""
+        return text if self.show_secrets else mask_text(self._known(text), self.value)
+
+    def _known(self, text: str) -> str:
+        replaced, masks = self._learned.replace(text)
+        self.counts.update(mask.partition(":")[2].partition(" ")[0] for mask in masks)
+        return replaced
+
+
+def _unquoted(text: str) -> str:
+    """Percent-encoding undone as often as it was done, within reason."""
+    for _ in range(MAX_NESTING):
+        undone = unquote_plus(text)
+        if undone == text:
+            break
+        text = undone
+    return text

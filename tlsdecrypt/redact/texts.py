@@ -1,0 +1,44 @@
+"""What looks like a secret in free text: tokens, credentials, and `password=...`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.redact import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}")
+_CREDENTIALS = re.compile(r"\b(Basic|Bearer|NTLM|Negotiate)(\s+)([A-Za-z0-9+/_.~-]{12,}=*)", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?<![\w.-])([\w.-]++)([\"']?[ \t]*+[=:][ \t]*+)(?:\"([^\"]++)\"|'([^']++)'|(?!<masked:)([^\s\"'<>,]++))"
+)
+_USER_INFO = re.compile(r"(://[^/?#:@\s]{1,128}:)([^/?#@\s]{1,128})(@)")
+_LETTERS = re.compile(r"[A-Za-z]+[.!]?")
+_NEEDS_NO_LOOK = re.compile(r"[^=:\s]*")
+
+
+def mask_text(text: str, mask: Callable[[str, str], str]) -> str:
+    """`text` with `mask(kind, secret)` in place of what looks like a secret."""
+    if "eyJ" in text:
+        text = _JWT.sub(lambda match: mask(names.TOKEN, match[0]), text)
+    if _NEEDS_NO_LOOK.fullmatch(text):
+        return text
+    text = _CREDENTIALS.sub(lambda match: f"{match[1]}{match[2]}{mask(names.TOKEN, match[3])}", text)
+    if "=" in text or ":" in text:
+        text = _USER_INFO.sub(lambda match: f"{match[1]}{mask(names.PASSWORD, match[2])}{match[3]}", text)
+        text = _NAMED.sub(lambda match: _named(match, mask), text)
+    return text
+
+
+def _named(match: re.Match[str], mask: Callable[[str, str], str]) -> str:
+    """`name=value` or `name: value`; after a colon, words are taken for a sentence that goes on."""
+    kind = names.secret_kind(match[1])
+    secret = next(each for each in match.groups()[2:] if each is not None)
+    if kind is None or (":" in match[2] and match[5] is not None and _LETTERS.fullmatch(secret)):
+        return match[0]
+    return (
+        match[0].replace(secret, mask(kind, secret)) if secret not in match[1] else f"{match[1]}={mask(kind, secret)}"
+    )
