@@ -57,7 +57,8 @@ def by_bytes(pieces: Iterable[Piece]) -> list[Piece]:
     """Every byte alone."""
     cut: list[Piece] = []
     for direction, what in pieces:
-        cut += [(direction, what[at : at + 1]) for at in range(len(what))] if isinstance(what, bytes) else [(direction, what)]
+        parts = [what[at : at + 1] for at in range(len(what))] if isinstance(what, bytes) else [what]
+        cut += [(direction, part) for part in parts]
     return cut
 
 

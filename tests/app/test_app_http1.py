@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import gzip
+from typing import TYPE_CHECKING
 
 import pytest
-from http_feeding import CLIENT, SERVER, run, run_in_every_cut, span, without_frames
+from http_feeding import CLIENT, SERVER, by_bytes, run, run_in_every_cut, span, without_frames
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tlsdecrypt.app import http1, http1_reader, http_body
 from tlsdecrypt.app.http1 import Http1Decoder
 
+if TYPE_CHECKING:
+    from http_feeding import Piece
+
+    from tlsdecrypt.app.exchange import Annotations
+    from tlsdecrypt.app.http import HttpRequest, HttpResponse
+
 GET = b"GET /a HTTP/1.1\r\nHost: mail.contoso.com\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
-def test_a_request_and_its_answer_make_an_exchange_with_all_its_facts():
+def test_a_request_and_its_answer_make_an_exchange_with_all_its_facts() -> None:
     [exchange] = run_in_every_cut(
         [(CLIENT, b"POST /x?y=1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nabc"), (SERVER, OK)],
         keep_content=True,
@@ -33,7 +40,7 @@ def test_a_request_and_its_answer_make_an_exchange_with_all_its_facts():
     assert exchange.protocol == "http/1.1"
 
 
-def test_the_span_runs_from_the_first_frame_of_a_message_to_its_last():
+def test_the_span_runs_from_the_first_frame_of_a_message_to_its_last() -> None:
     pieces = [(CLIENT, GET[:10]), (CLIENT, GET[10:]), (SERVER, OK[:20]), (SERVER, OK[20:-1]), (SERVER, OK[-1:])]
     [exchange] = run(pieces)
     assert exchange.request.span == span(1).to(span(2))
@@ -42,19 +49,23 @@ def test_the_span_runs_from_the_first_frame_of_a_message_to_its_last():
     assert exchange.annotations["http"]["transfer_time_ms"] == 2.0
 
 
-def test_a_message_that_begins_in_the_middle_of_a_piece_has_that_frame():
+def test_a_message_that_begins_in_the_middle_of_a_piece_has_that_frame() -> None:
     [_, second] = run([(CLIENT, GET + GET[:8]), (CLIENT, GET[8:]), (SERVER, OK + OK)])
     assert second.request.span == span(1).to(span(2))
 
 
-def test_pipelined_requests_are_paired_in_their_order():
+def test_pipelined_requests_are_paired_in_their_order() -> None:
     requests = b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(3))
     answers = b"".join(b"HTTP/1.1 20%d OK\r\nContent-Length: 1\r\n\r\nx" % number for number in range(3))
     exchanges = run_in_every_cut([(CLIENT, requests), (SERVER, answers)])
-    assert [(each.request.target, each.response.status) for each in exchanges] == [("/0", 200), ("/1", 201), ("/2", 202)]
+    assert [(each.request.target, each.response.status) for each in exchanges] == [
+        ("/0", 200),
+        ("/1", 201),
+        ("/2", 202),
+    ]
 
 
-def test_an_exchange_comes_out_as_soon_as_it_is_complete():
+def test_an_exchange_comes_out_as_soon_as_it_is_complete() -> None:
     decoder = Http1Decoder()
     assert decoder.feed(CLIENT, GET, span(1)) == []
     assert decoder.feed(SERVER, OK[:-1], span(2)) == []
@@ -62,14 +73,14 @@ def test_an_exchange_comes_out_as_soon_as_it_is_complete():
     assert decoder.finish() == []
 
 
-def test_answers_with_1xx_come_before_the_answer():
+def test_answers_with_1xx_come_before_the_answer() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, interim + OK)])
     assert exchange.response.interim == (100, 103)
     assert exchange.response.status == 200
 
 
-def test_an_interim_answer_alone_is_named():
+def test_an_interim_answer_alone_is_named() -> None:
     [exchange] = run([(CLIENT, GET), (SERVER, b"HTTP/1.1 100 Continue\r\n\r\n")])
     assert exchange.response is None
     assert exchange.faults == ("no final answer was seen, only 100",)
@@ -78,7 +89,7 @@ def test_an_interim_answer_alone_is_named():
 @pytest.mark.parametrize(
     ("method", "status"), [(b"HEAD", b"200 OK"), (b"GET", b"204 No Content"), (b"GET", b"304 Not Modified")]
 )
-def test_answers_without_content_end_with_their_head(method, status):
+def test_answers_without_content_end_with_their_head(method: bytes, status: bytes) -> None:
     request = method + b" / HTTP/1.1\r\n\r\n"
     answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\n\r\n"
     exchanges = run_in_every_cut([(CLIENT, request), (SERVER, answer), (CLIENT, GET), (SERVER, OK)])
@@ -86,7 +97,7 @@ def test_answers_without_content_end_with_their_head(method, status):
     assert not any(each.faults for each in exchanges)
 
 
-def test_chunks_with_extensions_and_trailers_are_joined():
+def test_chunks_with_extensions_and_trailers_are_joined() -> None:
     answer = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         b'5;name="value"\r\nhello\r\n'
@@ -100,7 +111,7 @@ def test_chunks_with_extensions_and_trailers_are_joined():
     assert second.response.content == b"hello"
 
 
-def test_a_broken_chunk_is_named_and_the_next_answer_is_found():
+def test_a_broken_chunk_is_named_and_the_next_answer_is_found() -> None:
     broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"
     first, second = run_in_every_cut([(CLIENT, GET + GET), (SERVER, broken + OK)], keep_content=True)
     assert first.response.content == b"abc"
@@ -109,7 +120,7 @@ def test_a_broken_chunk_is_named_and_the_next_answer_is_found():
     assert second.faults == ("response: 4 bytes before it were not read as HTTP",)
 
 
-def test_an_answer_that_interrupts_a_chunked_one_is_not_lost():
+def test_an_answer_that_interrupts_a_chunked_one_is_not_lost() -> None:
     broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
     first, second = run_in_every_cut([(CLIENT, GET + GET), (SERVER, broken + OK)])
     assert first.faults == ("response: a chunk has no valid size",)
@@ -117,7 +128,7 @@ def test_an_answer_that_interrupts_a_chunked_one_is_not_lost():
     assert second.faults == ()
 
 
-def test_content_without_a_length_ends_with_the_connection():
+def test_content_without_a_length_ends_with_the_connection() -> None:
     decoder = Http1Decoder(keep_content=True)
     decoder.feed(CLIENT, GET, span(1))
     assert decoder.feed(SERVER, b"HTTP/1.0 200 OK\r\n\r\nabc", span(2)) == []
@@ -127,7 +138,7 @@ def test_content_without_a_length_ends_with_the_connection():
     assert exchange.faults == ()
 
 
-def test_chunked_and_length_together_are_named_as_smuggling():
+def test_chunked_and_length_together_are_named_as_smuggling() -> None:
     request = b"POST / HTTP/1.1\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
     [exchange] = run_in_every_cut([(CLIENT, request), (SERVER, OK)])
     assert exchange.request.content_length == 1
@@ -144,7 +155,7 @@ def test_chunked_and_length_together_are_named_as_smuggling():
         (b"no colon\r\nContent-Length: 5\r\n", "a field line without a name"),
     ],
 )
-def test_odd_fields_are_read_and_named(fields, fault):
+def test_odd_fields_are_read_and_named(fields: bytes, fault: str) -> None:
     first, second = run_in_every_cut(
         [(CLIENT, GET + GET), (SERVER, b"HTTP/1.1 200 OK\r\n" + fields + b"\r\nhello" + OK)]
     )
@@ -153,13 +164,13 @@ def test_odd_fields_are_read_and_named(fields, fault):
     assert second.faults == ()
 
 
-def test_a_length_that_is_no_number_is_named():
+def test_a_length_that_is_no_number_is_named() -> None:
     [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello")])
     assert "response: Content-Length is no valid number" in exchange.faults
     assert exchange.response.content_length == 5
 
 
-def test_bare_line_feeds_and_missing_reasons_are_understood():
+def test_bare_line_feeds_and_missing_reasons_are_understood() -> None:
     request = b"\r\n\r\nGET / HTTP/1.1\nHost: a\n\n"
     [exchange] = run_in_every_cut([(CLIENT, request), (SERVER, b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n")])
     assert exchange.request.host == "a"
@@ -167,7 +178,7 @@ def test_bare_line_feeds_and_missing_reasons_are_understood():
     assert exchange.faults == ("request: lines end with a bare LF",)
 
 
-def test_spaces_in_the_target_and_bytes_beyond_ascii_survive():
+def test_spaces_in_the_target_and_bytes_beyond_ascii_survive() -> None:
     request = b"GET /a b\xe4 HTTP/1.1\r\nX-Name: J\xf6rg\r\n\r\n"
     [exchange] = run_in_every_cut([(CLIENT, request), (SERVER, OK)])
     assert exchange.request.target == "/a b\xe4"
@@ -175,7 +186,7 @@ def test_spaces_in_the_target_and_bytes_beyond_ascii_survive():
     assert exchange.faults == ("request: the request target holds spaces",)
 
 
-def test_a_request_of_http_0_9_is_kept_and_named():
+def test_a_request_of_http_0_9_is_kept_and_named() -> None:
     [exchange] = run_in_every_cut([(CLIENT, b"GET /old\r\n")])
     assert (exchange.request.target, exchange.request.version) == ("/old", "")
     assert exchange.faults == (
@@ -185,7 +196,7 @@ def test_a_request_of_http_0_9_is_kept_and_named():
     )
 
 
-def test_a_connect_tunnel_is_left_alone():
+def test_a_connect_tunnel_is_left_alone() -> None:
     decoder = Http1Decoder()
     decoder.feed(CLIENT, b"CONNECT mail.contoso.com:443 HTTP/1.1\r\n\r\n", span(1))
     decoder.feed(CLIENT, b"\x16\x03\x01", span(2))
@@ -198,14 +209,14 @@ def test_a_connect_tunnel_is_left_alone():
     assert decoder.finish() == []
 
 
-def test_a_connect_that_is_refused_leaves_the_connection_to_http():
+def test_a_connect_that_is_refused_leaves_the_connection_to_http() -> None:
     refused = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     connect = b"CONNECT mail.contoso.com:443 HTTP/1.1\r\n\r\n"
     exchanges = run_in_every_cut([(CLIENT, connect + GET), (SERVER, refused + OK)])
     assert [each.response.status for each in exchanges] == [407, 200]
 
 
-def test_an_upgrade_names_the_protocol_that_follows():
+def test_an_upgrade_names_the_protocol_that_follows() -> None:
     decoder = Http1Decoder()
     decoder.feed(CLIENT, b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", span(1))
     [exchange] = decoder.feed(SERVER, b"HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n\r\n\x81\x00", span(2))
@@ -214,7 +225,7 @@ def test_an_upgrade_names_the_protocol_that_follows():
     assert decoder.take_rest(SERVER) == b"\x81\x00"
 
 
-def test_what_follows_an_upgrade_is_held_only_up_to_the_bound(monkeypatch):
+def test_what_follows_an_upgrade_is_held_only_up_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http1, "MAX_HELD", 10)
     decoder = Http1Decoder()
     decoder.feed(CLIENT, b"CONNECT a:1 HTTP/1.1\r\n\r\n", span(1))
@@ -225,20 +236,20 @@ def test_what_follows_an_upgrade_is_held_only_up_to_the_bound(monkeypatch):
     assert decoder.skipped == (0, 12)
 
 
-def test_a_request_without_an_answer_comes_out_at_the_end():
+def test_a_request_without_an_answer_comes_out_at_the_end() -> None:
     [exchange] = run([(CLIENT, GET)])
     assert exchange.response is None
     assert exchange.faults == ("no answer was seen",)
 
 
-def test_an_answer_without_a_request_is_kept():
+def test_an_answer_without_a_request_is_kept() -> None:
     [exchange] = run_in_every_cut([(SERVER, OK)])
     assert exchange.request is None
     assert exchange.response.status == 200
     assert exchange.faults == ()
 
 
-def test_a_capture_that_begins_in_the_middle_of_a_message_goes_on_at_the_next():
+def test_a_capture_that_begins_in_the_middle_of_a_message_goes_on_at_the_next() -> None:
     exchanges = run_in_every_cut(
         [(SERVER, b"tail of HTTP/1.1 something\r\n\r\n" + OK), (CLIENT, b"BC\x00POST x" + GET), (SERVER, OK)]
     )
@@ -250,14 +261,14 @@ def test_a_capture_that_begins_in_the_middle_of_a_message_goes_on_at_the_next():
     assert exchanges[1].faults == ("request: 9 bytes before it were not read as HTTP",)
 
 
-def test_bytes_that_are_no_http_are_counted():
+def test_bytes_that_are_no_http_are_counted() -> None:
     decoder = Http1Decoder()
     decoder.feed(CLIENT, b"\x00" * 100_000, span(1))
     decoder.finish()
     assert decoder.skipped == (100_000, 0)
 
 
-def test_a_gap_inside_content_of_known_length_is_counted():
+def test_a_gap_inside_content_of_known_length_is_counted() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
     first, second = run_in_every_cut(
         [(CLIENT, GET + GET), (SERVER, head + b"abc"), (SERVER, 4), (SERVER, b"hij" + OK)], keep_content=True
@@ -267,7 +278,7 @@ def test_a_gap_inside_content_of_known_length_is_counted():
     assert second.faults == ()
 
 
-def test_a_gap_beyond_the_content_resynchronises():
+def test_a_gap_beyond_the_content_resynchronises() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
     pieces = [(CLIENT, GET), (SERVER, head + b"abc"), (SERVER, 40), (SERVER, b"rest"), (CLIENT, GET), (SERVER, OK)]
     first, second = run_in_every_cut(pieces)
@@ -275,7 +286,7 @@ def test_a_gap_beyond_the_content_resynchronises():
     assert second.response.status == 200
 
 
-def test_a_gap_inside_a_chunk_is_counted_and_one_across_chunks_ends_the_message():
+def test_a_gap_inside_a_chunk_is_counted_and_one_across_chunks_ends_the_message() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nab"
     [inside] = run_in_every_cut([(CLIENT, GET), (SERVER, head), (SERVER, 6), (SERVER, b"\r\n0\r\n\r\n")])
     assert (inside.response.missing, inside.faults) == (6, ())
@@ -286,22 +297,27 @@ def test_a_gap_inside_a_chunk_is_counted_and_one_across_chunks_ends_the_message(
     assert second.response.status == 200
 
 
-def test_a_gap_of_unknown_length_ends_the_message():
+def test_a_gap_of_unknown_length_ends_the_message() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
     [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, head), (SERVER, None), (SERVER, b"xyz")])
     assert exchange.response.content_length == 3
     assert exchange.faults == ("response: cut by a gap of unknown length",)
 
 
-def test_a_head_cut_by_a_gap_is_kept_up_to_its_last_line():
-    pieces = [(CLIENT, b"GET /a HTTP/1.1\r\nHost: a\r\nX-Cut: of"), (CLIENT, 9), (CLIENT, b"f\r\n\r\n" + GET), (SERVER, OK + OK)]
+def test_a_head_cut_by_a_gap_is_kept_up_to_its_last_line() -> None:
+    pieces = [
+        (CLIENT, b"GET /a HTTP/1.1\r\nHost: a\r\nX-Cut: of"),
+        (CLIENT, 9),
+        (CLIENT, b"f\r\n\r\n" + GET),
+        (SERVER, OK + OK),
+    ]
     first, second = run_in_every_cut(pieces)
     assert first.request.fields == (("Host", "a"),)
     assert first.faults == ("request: cut by a gap of 9 bytes",)
     assert second.request.target == "/a"
 
 
-def test_an_answer_after_a_lost_one_belongs_to_the_later_request():
+def test_an_answer_after_a_lost_one_belongs_to_the_later_request() -> None:
     second = GET.replace(b"/a", b"/b")
     exchanges = run_in_every_cut([(CLIENT, GET), (SERVER, 100), (CLIENT, second), (SERVER, OK)])
     assert [(each.request.target, each.response and each.response.status) for each in exchanges] == [
@@ -311,20 +327,20 @@ def test_an_answer_after_a_lost_one_belongs_to_the_later_request():
     assert exchanges[0].faults == ("its answer was not captured",)
 
 
-def test_a_message_cut_by_the_end_says_how_much_is_there():
+def test_a_message_cut_by_the_end_says_how_much_is_there() -> None:
     [exchange] = run([(CLIENT, GET), (SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\nabc")])
     assert exchange.response.content_length == 3
     assert exchange.faults == ("response: the capture ended: the content ends after 3 of 1,073,741,824 bytes",)
 
 
-def test_an_answer_before_the_request_is_complete_waits_for_it():
+def test_an_answer_before_the_request_is_complete_waits_for_it() -> None:
     request = b"RPC_IN_DATA /rpc/rpcproxy.dll?a:6001 HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\nabc"
     [exchange] = run([(CLIENT, request), (SERVER, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")])
     assert exchange.response.status == 401
     assert exchange.annotations["http"]["service"] == "outlook-anywhere"
 
 
-def test_content_codings_are_undone_and_sizes_are_those_of_the_wire():
+def test_content_codings_are_undone_and_sizes_are_those_of_the_wire() -> None:
     packed = gzip.compress(b"hello " * 100)
     answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
     [exchange] = run_in_every_cut([(CLIENT, GET), (SERVER, answer)], keep_content=True)
@@ -332,18 +348,19 @@ def test_content_codings_are_undone_and_sizes_are_those_of_the_wire():
     assert exchange.response.content_length == len(packed)
 
 
-def test_content_that_nobody_wants_is_counted_and_not_kept():
+def test_content_that_nobody_wants_is_counted_and_not_kept() -> None:
     [exchange] = run([(CLIENT, GET), (SERVER, OK)])
     assert exchange.response.content is None
     assert exchange.response.content_length == 5
 
 
-def test_xml_is_read_and_then_let_go():
+def test_xml_is_read_and_then_let_go() -> None:
     xml = b"<a/>"
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%b" % (len(xml), xml)
     seen = []
 
-    def annotate(request, response):
+    def annotate(_: HttpRequest | None, response: HttpResponse | None) -> Annotations:
+        assert response is not None
         seen.append(response.content)
         return {"http": {}}
 
@@ -352,7 +369,7 @@ def test_xml_is_read_and_then_let_go():
     assert exchange.response.content is None
 
 
-def test_content_beyond_the_bound_is_dropped_and_named(monkeypatch):
+def test_content_beyond_the_bound_is_dropped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_body, "MAX_CONTENT_KEPT", 4)
     [exchange] = run([(CLIENT, GET), (SERVER, OK)], keep_content=True)
     assert exchange.response.content is None
@@ -360,7 +377,7 @@ def test_content_beyond_the_bound_is_dropped_and_named(monkeypatch):
     assert "is not kept" in exchange.faults[0]
 
 
-def test_a_head_beyond_the_bound_is_kept_in_part(monkeypatch):
+def test_a_head_beyond_the_bound_is_kept_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http1_reader, "MAX_HEAD", 100)
     request = b"GET /big HTTP/1.1\r\n" + b"X-Field: 0123456789\r\n" * 20 + b"\r\n"
     first, second = run_in_every_cut([(CLIENT, request + GET), (SERVER, OK + OK)])
@@ -370,14 +387,14 @@ def test_a_head_beyond_the_bound_is_kept_in_part(monkeypatch):
     assert second.request.target == "/a"
 
 
-def test_requests_in_flight_are_bounded(monkeypatch):
+def test_requests_in_flight_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http1, "MAX_IN_FLIGHT", 3)
     exchanges = run([(CLIENT, GET * 5)])
     assert len(exchanges) == 5
     assert exchanges[0].faults == ("more than 3 requests wait for an answer",)
 
 
-def test_trailers_and_chunk_lines_are_bounded(monkeypatch):
+def test_trailers_and_chunk_lines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_body, "MAX_TRAILERS", 20)
     monkeypatch.setattr(http_body, "MAX_CHUNK_LINE", 20)
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -389,9 +406,11 @@ def test_trailers_and_chunk_lines_are_bounded(monkeypatch):
 
 _FRAGMENTS = st.sampled_from(
     [
-        b"GET /a HTTP/1.1\r\n", b"POST /x HTTP/1.1\r\n", b"HEAD / HTTP/1.0\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 \r\n",
+        b"GET /a HTTP/1.1\r\n", b"POST /x HTTP/1.1\r\n", b"HEAD / HTTP/1.0\n", b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 100 \r\n",
         b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"\r\n", b"\n", b"5\r\nhello\r\n", b"0\r\n\r\n",
-        b"hello", b"HTTP/1.1 204\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n", b"Upgrade: x\r\n", b"HTTP/1.1 101 S\r\n\r\n",
+        b"hello", b"HTTP/1.1 204\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n", b"Upgrade: x\r\n",
+        b"HTTP/1.1 101 S\r\n\r\n",
         b"Content-Encoding: gzip\r\n", b"Content-Type: text/xml\r\n", b" folded\r\n", b"HTTP/1.", b"\x00\xff",
     ]
 )  # fmt: skip
@@ -400,15 +419,12 @@ _GAP = st.none() | st.integers(1, 30)
 _PIECES = st.lists(st.tuples(st.sampled_from([CLIENT, SERVER]), _BYTES | _GAP), max_size=6)
 
 
-@given(_PIECES, st.booleans())
-def test_nothing_that_a_peer_sends_stops_the_decoder_and_no_cut_changes_the_result(pieces, keep_content):
+@given(pieces=_PIECES, keep_content=st.booleans())
+def test_nothing_that_a_peer_sends_stops_the_decoder_and_no_cut_changes_the_result(
+    *, pieces: list[Piece], keep_content: bool
+) -> None:
     pieces = [piece for piece in pieces if piece[1] != b""]
     whole = run(pieces, keep_content=keep_content)
-    cut = [
-        (direction, part)
-        for direction, what in pieces
-        for part in ([what[at : at + 1] for at in range(len(what))] if isinstance(what, bytes) else [what])
-    ]
-    assert without_frames(run(cut, keep_content=keep_content)) == without_frames(whole)
+    assert without_frames(run(by_bytes(pieces), keep_content=keep_content)) == without_frames(whole)
     for exchange in whole:
         assert exchange.span.first_frame <= len(pieces)

@@ -28,6 +28,7 @@ _TAG = re.compile(r"<((?:[\w.-]+:)?([\w.-]+))((?:\s[^<>]*)?)>")
 _INPUT = re.compile(r"<input\b([^>]*)>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\b(name|value)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
 _JSON_PAIR = re.compile(r"(\"([\w.-]{1,64})\"\s*:\s*)(\"(?:[^\"\\]|\\.)*+\"?|[^\s,}\]]+)")
+_MASK = re.compile(r"<(masked:[^<>]*)>")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -60,6 +61,8 @@ def mask_content(data: bytes, content_type: str | None, masker: Masker, depth: i
     encoding = _encoding(data, content_type)
     text = data.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
     masked = masker.text(_mask_by_kind(text, kind, masker))
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        masked = _MASK.sub(r"[\1]", masked)  # markup stays well-formed
     return data if masked == text else masked.encode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
 
 
@@ -129,7 +132,7 @@ def _mask_markup(text: str, masker: Masker) -> str:
         if inside.strip():
             pieces += [
                 text[end:start],
-                masker.value(kind, unescape(inside.strip())).replace("<", "[").replace(">", "]"),
+                masker.value(kind, unescape(inside.strip())),
             ]
             end = stop
     text = "".join([*pieces, text[end:]])
@@ -151,7 +154,7 @@ def _secret_elements(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _end_of_element(text: str, name: str, start: int) -> int:
-    """Where the end tag of the element whose content begins at `start` stands; elements of its own name may be inside."""
+    """Where the end tag of the element stands whose content begins at `start`; some of its own name may be inside."""
     depth = 1
     for match in re.compile(rf"<(/?){re.escape(name)}(?:\s[^<>]*)?(/?)>").finditer(text, start):
         if not match[2]:
@@ -170,7 +173,7 @@ def _mask_input(match: re.Match[str], masker: Masker) -> str:
     secret = _attribute_text(value)
     if kind is None or not secret:
         return match[0]
-    mask = masker.value(kind, unescape(secret)).replace("<", "[").replace(">", "]")
+    mask = masker.value(kind, unescape(secret))
     return f'<input{match[1][: value.start()]}value="{mask}"{match[1][value.end() :]}>'
 
 

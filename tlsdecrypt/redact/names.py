@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-SECRET = "secret"
+SECRET = "secret"  # noqa: S105  the name of a kind
 PASSWORD = "password"  # noqa: S105  the name of a kind
 TOKEN = "token"  # noqa: S105  the name of a kind
 PERSONAL = "personal"
@@ -71,7 +71,7 @@ SECRET_ELEMENTS: dict[str, str] = {
     "uniquebody": PERSONAL,
     "normalizedbody": PERSONAL,
 }
-"""Local names in lower case, and what kind of secret they hold. The children of some hold it, so all inside is masked."""
+"""Local names in lower case, and the kind of secret; all inside is masked, since it may stand in a child."""
 
 
 def is_secret_field(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Redactor: what an output may show of fields, targets, contents and texts.
 
-A secret is replaced by `<masked:kind len=NN fp=xxxxxxxx>` (a password by no length). `fp` is the start of a SHA-256 with
-a salt of this run: equal secrets show equal fingerprints, and nothing can be tried against them later.
+A secret is replaced by `<masked:kind len=NN fp=xxxxxxxx>` (without the length for a password). `fp` is the start of a
+SHA-256 with a salt of this run: equal secrets show equal fingerprints, and nothing can be tried against them later.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_NESTING = 3  # a URL inside a parameter of a URL, and how often it is percen
 _HOST_OR_ADDRESS = re.compile(r"[A-Za-z0-9.@_-]+\.[A-Za-z]{2,}|[A-Za-z -]+")
 _USER_INFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://[^/?#:@]*:)([^/?#@]*)(@)")
 _PATH_PARAMETER = re.compile(r"(;jsessionid=)([^/?#;]+)", re.IGNORECASE)
-_SEPARATORS = re.compile(r"([&;])")
+_SEPARATORS = re.compile(r"([&;?])")
 _SAFE_IN_VALUES = "<>:= /?&;,@"
 
 
@@ -116,7 +116,7 @@ class Redactor:
     def parameters(self, query: str, depth: int = MAX_NESTING) -> str:
         """`name=value&...` of a query, a fragment or a form."""
         return "".join(
-            each if each in ("&", ";") else self._parameter(each, depth) for each in _SEPARATORS.split(query)
+            each if each in ("&", ";", "?") else self._parameter(each, depth) for each in _SEPARATORS.split(query)
         )
 
     def _parameter(self, parameter: str, depth: int) -> str:
@@ -135,7 +135,7 @@ class Redactor:
         return parameter
 
     def content(self, data: bytes, content_type: str | None) -> bytes:
-        """Content of a message (decoded): forms, JSON, XML and HTML by names, all else by what is known to be secret."""
+        """Content of a message (decoded): forms, JSON, XML, HTML by names, the rest by what is known to be secret."""
         return data if self.show_secrets else mask_content(data, content_type, self)
 
     def text(self, text: str) -> str:

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}")
-_CREDENTIALS = re.compile(r"\b(Basic|Bearer|NTLM|Negotiate)(\s+)([A-Za-z0-9+/_.~-]{12,}=*)", re.IGNORECASE)
+_CREDENTIALS = re.compile(
+    r"\b(Basic|Bearer|NTLM|Negotiate)(\s+)(?![A-Za-z]?[a-z.-]+(?:\s|\Z))([A-Za-z0-9+/_.~-]{12,}=*)"
+)
 _NAMED = re.compile(
-    r"(?<![\w.-])([\w.-]++)([\"']?[ \t]*+[=:][ \t]*+)(?:\"([^\"]++)\"|'([^']++)'|(?!<masked:)([^\s\"'<>,]++))"
+    r"(?<![\w.-])([\w.-]++)([\"']?[ \t]*+[=:][ \t]*+)(?![\"']?<masked:)(?:([\"'])([^\"']++)|([^\s\"'<>,]++))"
 )
 _USER_INFO = re.compile(r"(://[^/?#:@\s]{1,128}:)([^/?#@\s]{1,128})(@)")
 _LETTERS = re.compile(r"[A-Za-z]+[.!]?")
@@ -35,10 +37,8 @@ def mask_text(text: str, mask: Callable[[str, str], str]) -> str:
 
 def _named(match: re.Match[str], mask: Callable[[str, str], str]) -> str:
     """`name=value` or `name: value`; after a colon, words are taken for a sentence that goes on."""
-    kind = names.secret_kind(match[1])
-    secret = next(each for each in match.groups()[2:] if each is not None)
-    if kind is None or (":" in match[2] and match[5] is not None and _LETTERS.fullmatch(secret)):
+    name, separator, quotation, quoted, bare = match.groups()
+    kind = names.secret_kind(name)
+    if kind is None or (":" in separator and bare is not None and _LETTERS.fullmatch(bare)):
         return match[0]
-    return (
-        match[0].replace(secret, mask(kind, secret)) if secret not in match[1] else f"{match[1]}={mask(kind, secret)}"
-    )
+    return f"{name}{separator}{quotation or ''}{mask(kind, quoted or bare)}"
