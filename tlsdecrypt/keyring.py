@@ -121,7 +121,7 @@ class _Loader:
         text = gzip.GzipFile(fileobj=file) if is_gzip else file
         length = 0
         try:
-            while piece := text.read(_PIECE):
+            while piece := text.read1(_PIECE):  # `read` would lose what stands before damage
                 length += len(piece)
                 if length > LARGEST_KEYLOG:
                     raise KeyFileError(f"{path}: larger than {LARGEST_KEYLOG >> 30} GB, which no key log is")

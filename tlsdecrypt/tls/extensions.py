@@ -266,7 +266,8 @@ def parse_uint16(data: bytes) -> int:
     return value
 
 
-def _uint16s(data: bytes, what: str) -> tuple[int, ...]:
+def uint16s(data: bytes, what: str) -> tuple[int, ...]:
+    """Values of two bytes, one after the other; `what` names them in the error."""
     if len(data) % _UINT16_LENGTH:
         raise ParseError(f"{what}: odd length {len(data)}")
     return Struct(f">{len(data) // _UINT16_LENGTH}H").unpack(data)
@@ -274,7 +275,7 @@ def _uint16s(data: bytes, what: str) -> tuple[int, ...]:
 
 def parse_uint16_list(data: bytes) -> tuple[int, ...]:
     """A list of two-byte values with a two-byte length, as that of groups and of signature schemes."""
-    return _uint16s(Reader(data).vector(2, "list"), "list")
+    return uint16s(Reader(data).vector(2, "list"), "list")
 
 
 def parse_uint8_list(data: bytes) -> tuple[int, ...]:
@@ -284,12 +285,12 @@ def parse_uint8_list(data: bytes) -> tuple[int, ...]:
 
 def parse_client_versions(data: bytes) -> tuple[int, ...]:
     """`ProtocolVersion versions<2..254>`, RFC 8446 section 4.2.1."""
-    return _uint16s(Reader(data).vector(1, "versions"), "versions")
+    return uint16s(Reader(data).vector(1, "versions"), "versions")
 
 
 def parse_compression_algorithms(data: bytes) -> tuple[int, ...]:
     """`CertificateCompressionAlgorithm algorithms<2..2^8-2>`, RFC 8879 section 3."""
-    return _uint16s(Reader(data).vector(1, "algorithms"), "algorithms")
+    return uint16s(Reader(data).vector(1, "algorithms"), "algorithms")
 
 
 def parse_certificate_types(data: bytes) -> tuple[int, ...]:

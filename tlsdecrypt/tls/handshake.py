@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Final
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.certificate_compression import decompress_certificate
-from tlsdecrypt.tls.extensions import NO_EXTENSIONS, Extensions, KeyShareEntry, parse_extensions
+from tlsdecrypt.tls.extensions import NO_EXTENSIONS, Extensions, KeyShareEntry, parse_extensions, uint16s
 from tlsdecrypt.tls.key_exchange import (
     group_name,
     parse_client_key_exchange,
@@ -163,12 +162,6 @@ class CertificateRequest:
     authorities: tuple[bytes, ...] = field(repr=False)
 
 
-def _uint16s(data: bytes, what: str) -> tuple[int, ...]:
-    if len(data) % 2:
-        raise ParseError(f"{what}: odd length {len(data)}")
-    return Struct(f">{len(data) // 2}H").unpack(data)
-
-
 def parse_client_hello(body: bytes) -> ClientHello:
     """ClientHello, RFC 8446 section 4.1.2."""
     reader = Reader(body)
@@ -176,7 +169,7 @@ def parse_client_hello(body: bytes) -> ClientHello:
         legacy_version=reader.u16("client version"),
         random=reader.take(_RANDOM_LENGTH, "client random"),
         session_id=reader.vector(1, "session id"),
-        cipher_suites=_uint16s(reader.vector(2, "cipher suites"), "cipher suites"),
+        cipher_suites=uint16s(reader.vector(2, "cipher suites"), "cipher suites"),
         compression_methods=tuple(reader.vector(1, "compression methods")),
         extensions=parse_extensions(reader),
     )
@@ -272,7 +265,7 @@ def parse_certificate_request(body: bytes, version: int) -> CertificateRequest:
     reader = Reader(body)
     types = tuple(reader.vector(1, "certificate types"))
     has_algorithms = version >= ProtocolVersion.TLSv1_2
-    algorithms = _uint16s(reader.vector(2, "signature algorithms"), "signature algorithms") if has_algorithms else ()
+    algorithms = uint16s(reader.vector(2, "signature algorithms"), "signature algorithms") if has_algorithms else ()
     names, found = reader.sub(2, "certificate authorities"), []
     while names.remaining:
         found.append(names.vector(2, "distinguished name"))

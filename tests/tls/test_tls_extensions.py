@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlsdecrypt.errors import ParseError
+from tlsdecrypt.tls import extensions
+from tlsdecrypt.tls.extensions import Extensions, parse_extensions
+from tlsdecrypt.wire import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# name: parser, content in hex, value; the layouts are those of the RFC that the parser names
+CASES: dict[str, tuple[Callable[[bytes], object], str, object]] = {
+    "server_name": (extensions.parse_server_name, "000e 00 000b 6578616d706c652e636f6d", "example.com"),
+    "alpn": (extensions.parse_alpn, "000c 02 6832 08 687474702f312e31", ("h2", "http/1.1")),
+    "client_versions": (extensions.parse_client_versions, "04 0304 0303", (0x0304, 0x0303)),
+    "uint16": (extensions.parse_uint16, "7f1c", 0x7F1C),
+    "groups": (extensions.parse_uint16_list, "0004 001d 0a0a", (29, 0x0A0A)),
+    "modes": (extensions.parse_uint8_list, "02 00 01", (0, 1)),
+    "algorithms": (extensions.parse_compression_algorithms, "04 0002 0001", (2, 1)),
+    "renegotiation": (extensions.parse_opaque8, "03 010203", b"\1\2\3"),
+    "fragment": (extensions.parse_max_fragment_length, "02", 1024),
+    "client_shares": (
+        extensions.parse_client_key_shares,
+        "000d 001d 0004 01020304 0a0a 0001 00",
+        ((29, b"\1\2\3\4"), (0x0A0A, b"\0")),
+    ),
+    "server_share": (extensions.parse_server_key_share, "0017 0002 aabb", (23, b"\xaa\xbb")),
+    "psks": (
+        extensions.parse_offered_psks,
+        "000a 0004 7469636b 00000064 0004 03 aabbcc",
+        (((b"tick", 100),), (b"\xaa\xbb\xcc",)),
+    ),
+    "types_offered": (extensions.parse_certificate_types, "02 02 00", (2, 0)),
+    "type_chosen": (extensions.parse_certificate_types, "02", (2,)),
+}
+CUT_IS_VALID = {"server_name": [0], "types_offered": [1]}
+
+
+def content(name: str) -> bytes:
+    return bytes.fromhex(CASES[name][1])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_extension_is_read(name: str) -> None:
+    assert CASES[name][0](content(name)) == CASES[name][2]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_cut_extension_is_a_parse_error(name: str) -> None:
+    for length in range(len(content(name))):
+        if length in CUT_IS_VALID.get(name, []):
+            continue
+        with pytest.raises(ParseError):
+            CASES[name][0](content(name)[:length])
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=st.binary(max_size=40))
+def test_random_bytes_in_an_extension_are_a_value_or_a_parse_error(name: str, data: bytes) -> None:
+    try:
+        CASES[name][0](data)
+    except ParseError:
+        return
+
+
+def test_odd_bytes_in_names_are_kept_visible() -> None:
+    assert extensions.parse_alpn(bytes.fromhex("0003 02 ff41")) == ("\\xffA",)
+    assert extensions.parse_server_name(bytes.fromhex("0005 00 0002 0a41")) == "\nA"
+
+
+def test_a_name_of_another_type_is_passed_over() -> None:
+    assert extensions.parse_server_name(bytes.fromhex("0009 07 0001 78 00 0002 6f6b")) == "ok"
+    assert extensions.parse_server_name(bytes.fromhex("0004 07 0001 78")) is None
+
+
+@pytest.mark.parametrize("code", [0, 5, 255])
+def test_a_fragment_length_of_no_known_code_is_refused(code: int) -> None:
+    with pytest.raises(ParseError, match="no known code"):
+        extensions.parse_max_fragment_length(bytes([code]))
+
+
+def test_a_list_of_odd_length_is_refused() -> None:
+    with pytest.raises(ParseError, match="odd length"):
+        extensions.parse_uint16_list(bytes.fromhex("0003 001d 00"))
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=20)), max_size=12))
+def test_extensions_come_back_as_they_were_written(entries: list[tuple[int, bytes]]) -> None:
+    block = b"".join(kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body for kind, body in entries)
+    assert parse_extensions(Reader(len(block).to_bytes(2, "big") + block)) == Extensions(tuple(entries))
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 10, 16, 28, 41, 43, 51]), st.binary(max_size=20)), max_size=6))
+def test_no_property_raises_whatever_an_extension_holds(entries: list[tuple[int, bytes]]) -> None:
+    value = Extensions(tuple(entries))
+    for name in dir(Extensions):
+        if not name.startswith("_"):
+            getattr(value, name)
+
+
+def test_drafts_have_their_own_number_for_key_shares() -> None:
+    share = bytes.fromhex("001d 0001 aa")
+    assert Extensions(((40, share),)).server_key_share == (29, b"\xaa")
+    assert Extensions(((40, share), (51, bytes.fromhex("0017 0001 bb")))).server_key_share == (23, b"\xbb")
+
+
+def test_what_is_only_present_or_absent_is_told() -> None:
+    names = {
+        4: "has_truncated_hmac",
+        5: "has_status_request",
+        22: "has_encrypt_then_mac",
+        23: "has_extended_master_secret",
+        42: "has_early_data",
+        65037: "has_encrypted_client_hello",
+    }
+    for kind, name in names.items():
+        assert getattr(Extensions(((kind, b""),)), name)
+        assert not getattr(Extensions(), name)
