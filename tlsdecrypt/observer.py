@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.conversation import Conversation, Note, StreamFacts
@@ -18,8 +17,9 @@ from tlsdecrypt.tls.summary import summarize
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tlsdecrypt.net.connection import TcpConnection
     from tlsdecrypt.net.events import StreamEvent
+    from tlsdecrypt.net.reassembly import HalfFacts
+    from tlsdecrypt.net.tcp import TcpConnection
     from tlsdecrypt.tls.events import TlsEvent
     from tlsdecrypt.tls.secrets import SecretStore
 
@@ -180,7 +180,7 @@ class Observer:
     def _conversation(self) -> Conversation:
         tcp = self._tcp
         ends = [tcp.client, tcp.server]
-        facts = [StreamFacts(**asdict(tcp.facts(direction))) for direction in Direction]
+        facts = [_stream_facts(tcp.facts(direction)) for direction in Direction]
         if self._is_flipped:
             ends.reverse()
             facts.reverse()
@@ -197,6 +197,19 @@ class Observer:
             exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),
             notes=tuple(self._notes),
         )
+
+
+def _stream_facts(half: HalfFacts) -> StreamFacts:
+    return StreamFacts(
+        segments=half.segments,
+        length=half.length,
+        gaps=half.gaps,
+        missing=half.missing,
+        repeated=half.repeated,
+        conflicting=half.conflicting,
+        out_of_order=half.out_of_order,
+        end=half.end,
+    )
 
 
 def _first_at_segment(pattern: re.Pattern[bytes], event: StreamData) -> int | None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.capture.source import Capture
     from tlsdecrypt.conversation import Conversation
-    from tlsdecrypt.net.connection import TcpConnection
     from tlsdecrypt.net.events import StreamEvent
+    from tlsdecrypt.net.tcp import TcpConnection
 
 MAX_WAITING_BYTES = 64 << 20  # records of finished connections that wait for another connection's secret
 

@@ -25,8 +25,7 @@ from tlsdecrypt.tls.side import Side
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.events import TlsEvent
-    from tlsdecrypt.tls.negotiation import Negotiation
-    from tlsdecrypt.tls.opening import Candidate
+    from tlsdecrypt.tls.negotiation import Candidate, Negotiation
     from tlsdecrypt.tls.protection import RecordProtection
     from tlsdecrypt.tls.record import Locate
     from tlsdecrypt.tls.secrets import SecretStore
@@ -125,6 +124,9 @@ class TlsConnection:
         protection = side.protection
         if protection is None or side.awaits_keys:
             return self._take_without_keys(side, record)
+        if record.content_type != APPLICATION_DATA and isinstance(protection, Ladder):  # in the clear in TLS 1.3
+            self._dispatch(side, record.content_type, bytes(record.fragment), record.span)
+            return True
         if record.lost == 0:
             opened = protection.open(record.content_type, record.version, record.fragment)
         else:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls.key_schedule import labels_of, next_traffic_secret
 from tlsdecrypt.tls.protection import make_protection_13
-from tlsdecrypt.tls.registry import ContentType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,9 +87,7 @@ class Ladder:
             self._open_stage(Stage.APPLICATION, secret)
 
     def open(self, content_type: int, version: int, fragment: Buffer) -> tuple[int, bytes] | None:
-        """The inner content type and the plaintext; what was sent in the clear (ChangeCipherSpec, alerts) as it is."""
-        if content_type != ContentType.APPLICATION_DATA:
-            return content_type, bytes(fragment)
+        """The inner content type and the plaintext."""
         for stage in self._stages():
             protection = self._protection(stage)
             opened = protection.open(content_type, version, fragment) if protection else None
@@ -101,8 +98,6 @@ class Ladder:
 
     def recover(self, content_type: int, version: int, fragment: Buffer, lost: int | None) -> tuple[int, bytes] | None:
         """As `open`, behind a hole of `lost` bytes, which may have swallowed a KeyUpdate too."""
-        if content_type != ContentType.APPLICATION_DATA:
-            return content_type, bytes(fragment)
         for stage in self._stages():
             protection = self._protection(stage)
             opened = protection.recover(content_type, version, fragment, lost) if protection else None

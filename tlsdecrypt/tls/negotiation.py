@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import handshake
 from tlsdecrypt.tls.ciphersuites import cipher_suite
+from tlsdecrypt.tls.key_exchange import group_name, parse_server_key_exchange_group
 from tlsdecrypt.tls.registry import HandshakeType, ProtocolVersion
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Negotiation:
         self.server_hello = hello
         self.alpn = hello.alpn
         if hello.key_share is not None:
-            self.key_exchange_group = handshake.group_name(hello.key_share[0])
+            self.key_exchange_group = group_name(hello.key_share.group)
 
     def _add_encrypted_extensions(self, _direction: Direction, body: bytes) -> None:
         extensions = handshake.parse_encrypted_extensions(body)
@@ -180,7 +181,7 @@ class Negotiation:
 
     def _add_server_key_exchange(self, _direction: Direction, body: bytes) -> None:
         if self.suite is not None:
-            self.key_exchange_group = handshake.parse_server_key_exchange_group(body, self.suite.key_exchange)
+            self.key_exchange_group = parse_server_key_exchange_group(body, self.suite.key_exchange)
 
     def _add_certificate_request(self, _direction: Direction, _body: bytes) -> None:
         self.has_certificate_request = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls import prf
 from tlsdecrypt.tls.certificates import certificate_facts
-from tlsdecrypt.tls.handshake import parse_encrypted_pre_master_secret
+from tlsdecrypt.tls.key_exchange import parse_encrypted_pre_master_secret
 from tlsdecrypt.tls.negotiation import Candidate
 from tlsdecrypt.tls.protection import make_protection
 from tlsdecrypt.tls.session import KeySource
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Direction
     from tlsdecrypt.tls.negotiation import Negotiation
     from tlsdecrypt.tls.protection import RecordProtection
-    from tlsdecrypt.tls.secrets import PrivateKey, SecretStore
+    from tlsdecrypt.tls.private_key import PrivateKey
+    from tlsdecrypt.tls.secrets import SecretStore
 
 PRE_MASTER_SECRET_LENGTH = 48
 
