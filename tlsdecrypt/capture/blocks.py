@@ -32,13 +32,13 @@ MAGIC = SECTION_HEADER.to_bytes(4, "big")  # reads the same from both ends
 
 LEAST_BLOCK_BYTES = 12
 MAX_BLOCK_BYTES = 32 << 20
-MAX_SEARCHES = 100  # for the next block, after damage
+MAX_SEARCHES = 64  # less than MAX_NOTES: for the next block, after damage
 SEARCH_BYTES = 1 << 20  # what a search looks at, at least; a longer block is not found by it
 
 # The shortest total length of each kind of block that holds a frame.
-LEAST_PACKET_BYTES = {ENHANCED_PACKET: 32, PACKET: 32, SIMPLE_PACKET: 16}
+LEAST_ENHANCED_PACKET = 32
+LEAST_PACKET_BYTES = {ENHANCED_PACKET: LEAST_ENHANCED_PACKET, PACKET: 32, SIMPLE_PACKET: 16}
 LEAST_BYTES = {**LEAST_PACKET_BYTES, SECTION_HEADER: 28, INTERFACE_DESCRIPTION: 20, DECRYPTION_SECRETS: 20}
-_NEVER = 1 << 32
 
 _SOUGHT = {
     "<": re.compile(rb"[\x01-\x06\x0a]\0\0\0|\x0a\x0d\x0d\x0a", re.DOTALL),
@@ -100,16 +100,16 @@ class BlockWalk:
             position = self._go_on(position)
 
     def _packets(self, data: bytes, position: int) -> tuple[list[int], int]:
-        """Where sound blocks with frames begin, from `position` on, as long as a block header follows each."""
+        """Where sound Enhanced Packet Blocks begin, from `position` on, as long as a block header follows each."""
         positions: list[int] = []
         last = len(data) - 8
         if position > last:
             return positions, position
-        append, least = positions.append, LEAST_PACKET_BYTES.get
+        append = positions.append
         # One look reads the end of this block and the start of the next.
         joint = struct.Struct(f"{self._order}III").unpack_from
         kind, length = struct.unpack_from(f"{self._order}II", data, position)
-        while length >= least(kind, _NEVER):
+        while kind == ENHANCED_PACKET and length >= LEAST_ENHANCED_PACKET:
             following = position + length
             if following > last:
                 break

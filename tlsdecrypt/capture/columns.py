@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_FRAME_BYTES = 262_144  # as libpcap, tcpdump and Wireshark: no record of a sane capture is longer
 NANOSECONDS = 1_000_000_000
+MAX_SECONDS = 9_000_000_000  # the year 2255: more does not fit 63 bits of nanoseconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)

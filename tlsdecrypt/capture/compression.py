@@ -8,8 +8,6 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tlsdecrypt.errors import CaptureError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,13 +34,7 @@ def _zstd() -> Any:
 
 
 def _lz4() -> Any:
-    try:
-        frame = importlib.import_module("lz4.frame")
-    except ImportError:
-        raise CaptureError(
-            "lz4 needs the package lz4: install it (pip install lz4), or decompress the file first."
-        ) from None
-    return frame.LZ4FrameDecompressor()
+    return importlib.import_module("lz4.frame").LZ4FrameDecompressor()
 
 
 # RFC 8878 section 3.1.2: skippable frames; parallel compressors begin with one.
@@ -66,7 +58,7 @@ class Decompressed:
     """A Source of what another one holds compressed. Where that is cut or damaged, what stands before still comes."""
 
     def __init__(self, compression: Compression, source: Source, head: bytes, complain: Callable[[str], None]) -> None:
-        """`head` was read from `source` already. Raises CaptureError where the compression needs what is not there."""
+        """`head` was read from `source` already. Raises ImportError without its library."""
         self._compression = compression
         self._source = source
         self._complain = complain

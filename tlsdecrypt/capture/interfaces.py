@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tlsdecrypt.capture.blocks import options
-from tlsdecrypt.capture.columns import NANOSECONDS
+from tlsdecrypt.capture.columns import MAX_SECONDS, NANOSECONDS
 from tlsdecrypt.capture.linktypes import ETHERNET, normalised
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tlsdecrypt.capture.blocks import Block
     from tlsdecrypt.capture.frames import Int64Column
 
-    Uint64Column = NDArray[np.uint64]
-
 MAX_INTERFACES = 65_536  # of one section
-MAX_SECONDS = 9_000_000_000  # the year 2255: more does not fit 63 bits of nanoseconds
-# Up to this the remainder of a division, times 10^9, fits 64 bits.
-_MAX_COLUMN_TICKS = 1 << 34
+# Finer clocks need all 64 bits for the present; to those of this one and coarser ones, half of that is 292 years.
+_MAX_SIGNED_TICKS = 1_000_000_000
 
 _IF_NAME = 2
 _IF_TSRESOL = 9
@@ -59,7 +54,7 @@ class Interfaces:
     def __init__(self) -> None:
         """No interface yet."""
         self._known: list[Interface] = []
-        self._tables: tuple[Int64Column, Uint64Column, Int64Column] | None = None
+        self._tables: tuple[Int64Column, Int64Column, Int64Column] | None = None
 
     def __len__(self) -> int:
         """How many interfaces were described."""
@@ -79,28 +74,28 @@ class Interfaces:
         link_types: Int64Column = self._table()[0][np.minimum(numbers, len(self._known))]
         return link_types
 
-    def times_ns(self, numbers: Int64Column, ticks: Uint64Column) -> Int64Column:
-        """Nanoseconds since 1970, rounded down, for each time stamp."""
+    def times_ns(self, numbers: Int64Column, ticks: Int64Column) -> Int64Column:
+        """Nanoseconds since 1970, rounded down, for each time stamp (64 bits; some tools write times before 1970)."""
         numbers = np.minimum(numbers, len(self._known))
         _, ticks_per_second, offset_s = self._table()
         rate = ticks_per_second[numbers]
         whole, rest = np.divmod(ticks, np.maximum(rate, 1))
-        seconds = np.minimum(whole, MAX_SECONDS).astype(np.int64) + offset_s[numbers]
-        times = np.clip(seconds, -MAX_SECONDS, MAX_SECONDS) * NANOSECONDS
-        times += (rest * NANOSECONDS // np.maximum(rate, 1)).astype(np.int64)
+        seconds = np.clip(whole, -MAX_SECONDS, MAX_SECONDS) + offset_s[numbers]
+        times: Int64Column = np.clip(seconds, -MAX_SECONDS, MAX_SECONDS) * NANOSECONDS
+        times += rest * NANOSECONDS // np.maximum(rate, 1)
         for row in np.flatnonzero(rate == 0).tolist():
-            times[row] = _time_ns(self[int(numbers[row])], int(ticks[row]))
+            times[row] = _time_ns(self[int(numbers[row])], int(ticks[row]) % (1 << 64))
         return times
 
-    def _table(self) -> tuple[Int64Column, Uint64Column, Int64Column]:
+    def _table(self) -> tuple[Int64Column, Int64Column, Int64Column]:
         """Link type, ticks in a second (0: too many for a column), and offset; the last row is for unknown numbers."""
         if self._tables is None:
             rows = [*self._known, Interface()]
-            ticks = [each.ticks_per_second if each.ticks_per_second <= _MAX_COLUMN_TICKS else 0 for each in rows]
+            ticks = [each.ticks_per_second if each.ticks_per_second <= _MAX_SIGNED_TICKS else 0 for each in rows]
             offsets = [max(-MAX_SECONDS, min(each.offset_s, MAX_SECONDS)) for each in rows]
             self._tables = (
                 np.array([each.link_type for each in rows], np.int64),
-                np.array(ticks, np.uint64),
+                np.array(ticks, np.int64),
                 np.array(offsets, np.int64),
             )
         return self._tables

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tlsdecrypt.capture.columns import MAX_FRAME_BYTES, NANOSECONDS, Columns, constant, gather
+from tlsdecrypt.capture.columns import MAX_FRAME_BYTES, MAX_SECONDS, NANOSECONDS, Columns, constant, gather
 from tlsdecrypt.capture.linktypes import ETHERNET, FDDI, IEEE802_11, NONE, RAW_IP, TOKEN_RING, normalised
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAGICS = (b"RTSS", b"GMBU")
 HEADER_BYTES = 128  # of which the first 32 are read
 MAX_FRAMES = 16 << 20  # in the frame table: 64 MB of it
+MAX_TABLE_AT = 1 << 32
 MAX_BATCH_FRAMES = 1 << 20
 MAX_JUMPS = 100  # back to a record that stands before the one read last
 
@@ -120,11 +121,13 @@ class NetmonReader:
         if self._layout.trailer is not _TRAILERS[-1]:
             self._ledger.note("Times are the local time of the machine that captured: the file does not tell its zone.")
         try:
-            start = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+            seconds = int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
         except ValueError:
-            self._ledger.note("The start of the capture is no date: times count from 1970.")
+            seconds = -1
+        if not 0 <= seconds <= MAX_SECONDS:
+            self._ledger.note("The start of the capture is no date of this age: times count from 1970.")
             return 0
-        return int(start.timestamp()) * NANOSECONDS + milliseconds * 1_000_000
+        return seconds * NANOSECONDS + milliseconds * 1_000_000
 
     def _read_table(self, table_at: int, table_bytes: int) -> Int64Column:
         """Where the records stand: the frame table, or, where that is cut off or absurd, what a walk finds."""
@@ -135,15 +138,15 @@ class NetmonReader:
             if len(window.data) >= table_bytes:
                 return np.frombuffer(window.data, "<u4", table_bytes // 4).astype(np.int64)
         self._ledger.note("The frame table is missing, so the file is cut off: records were read one after the other.")
-        return np.array(self._walked_table(), np.int64)
+        return np.array(self._walked_table(table_at or MAX_TABLE_AT), np.int64)
 
-    def _walked_table(self) -> list[int]:
-        """Where whole records stand, one after the other from the header on."""
+    def _walked_table(self, end: int) -> list[int]:
+        """Where whole records stand, one after the other from the header on, as far as `end`."""
         window, layout = self._window, self._layout
         table: list[int] = []
         window.advance(HEADER_BYTES - window.start, layout.around)
         position = 0
-        while len(table) < MAX_FRAMES:
+        while window.start + position < end and len(table) < MAX_FRAMES:
             left = len(window.data) - position
             length = layout.captured_length.unpack_from(window.data, position)[0] if left >= layout.around else 0
             if length <= MAX_FRAME_BYTES and layout.around + length <= left:
@@ -157,7 +160,7 @@ class NetmonReader:
         return table
 
     def _reach(self, table: Int64Column) -> int:
-        """Move the window if the first record is not wholly in it; how many are there then, in the order of the table."""
+        """Move the window if the first record is not wholly in it; how many stand there, in the order of the table."""
         count = self._count_whole(table)
         if not count:
             window = self._window

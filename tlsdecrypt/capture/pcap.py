@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from tlsdecrypt.capture.window import Window
 
 HEADER_BYTES = 24
+_LENGTHS_SWAPPED = (2, 3)  # files before this version have the two lengths the other way round
 MAX_SNAP_LENGTH = 16 << 20  # a longer one is no promise to be believed
-MAX_SEARCHES = 100  # for the next record, after damage
+MAX_SEARCHES = 64  # less than MAX_NOTES: for the next record, after damage
 SEARCH_BYTES = 64 << 10  # of one step of such a search
 SEARCH_SECONDS = 86_400  # how far the times of two records on either side of damage may be apart
 
@@ -51,13 +52,13 @@ class PcapReader:
         self._ledger = ledger
         self._order = "<" if int.from_bytes(window.data[:4], "little") in FORMS else ">"
         self._form = FORMS[struct.unpack_from(f"{self._order}I", window.data)[0]]
-        self._layout = np.dtype(
-            [(name, f"{self._order}u4") for name in ("seconds", "fraction", "captured", "original")],
-        )
+        self._layout = self._layout_of("captured", "original")
+        self._captured_length = struct.Struct(f"{self._order}8xI")
+        self._head = (0, 0)  # magic and version, as the two words of a time
         self._snap_length = MAX_FRAME_BYTES
         self._max_length = MAX_FRAME_BYTES
         self._link_type = 0
-        self._last_seconds: int | None = None
+        self._seconds = 0  # of the last record; of the one that is damaged, where that is the first
         self._searches = 0
 
     @property
@@ -86,15 +87,23 @@ class PcapReader:
                 yield self._ledger.batch(data, self._columns(offset[:sane], records[:sane]))
             used = self._go_on(position)
 
-    def _read_header(self, data: bytes) -> None:
-        snap_length, link_type = struct.unpack_from(f"{self._order}16xII", data)
+    def _layout_of(self, *lengths: str) -> np.dtype[np.void]:
+        return np.dtype([(name, f"{self._order}u4") for name in ("seconds", "fraction", *lengths)])
+
+    def _read_header(self, data: bytes, position: int = 0) -> None:
+        self._head = struct.unpack_from(f"{self._order}II", data, position)
+        major, minor = struct.unpack_from(f"{self._order}4xHH", data, position)
+        if (major, minor) < _LENGTHS_SWAPPED:
+            self._layout = self._layout_of("original", "captured")
+            self._captured_length = struct.Struct(f"{self._order}12xI")
+        snap_length, link_type = struct.unpack_from(f"{self._order}16xII", data, position)
         self._snap_length = snap_length or MAX_FRAME_BYTES
         self._max_length = max(MAX_FRAME_BYTES, min(snap_length, MAX_SNAP_LENGTH))
         self._link_type = normalised(link_type & 0xFFFF)  # the upper bits tell of a frame check sequence
 
     def _walk(self, data: bytes, position: int) -> tuple[list[int], int]:
         """Where the records that are wholly in `data` begin, and where the next one would."""
-        captured_length = struct.Struct(f"{self._order}8xI").unpack_from
+        captured_length = self._captured_length.unpack_from
         header = self._form.record_header
         end = len(data)
         last = end - header
@@ -109,18 +118,22 @@ class PcapReader:
         return positions, position
 
     def _count_sane(self, records: NDArray[np.void]) -> int:
-        """How many records stand before the first that is too long, or nothing but zeros (as a full disk leaves them)."""
+        """How many records stand before the first that is none.
+
+        It may be too long, nothing but zeros (as a full disk leaves them), or the header of a file that was joined on.
+        """
         captured = records["captured"]
         insane = captured > self._max_length
         if not captured.all():
             insane |= (captured | records["original"] | records["seconds"] | records["fraction"]) == 0
+        insane |= (records["seconds"] == self._head[0]) & (records["fraction"] == self._head[1])
         return int(np.argmax(insane)) if insane.any() else len(records)
 
     def _columns(self, offset: Int64Column, records: NDArray[np.void]) -> Columns:
         captured = records["captured"].astype(np.int64)
         seconds = records["seconds"].astype(np.int64)
         fraction = records["fraction"].astype(np.int64)
-        self._last_seconds = int(seconds[-1])
+        self._seconds = int(seconds[-1])
         self._note_oddities(captured, fraction)
         return Columns(
             offset=offset + self._form.record_header,
@@ -148,13 +161,19 @@ class PcapReader:
         window, header = self._window, self._form.record_header
         record = window.data[position : position + header]
         is_whole = len(record) == header
-        length = struct.unpack_from(f"{self._order}8xI", record)[0] if is_whole else 0
+        seconds, fraction = struct.unpack_from(f"{self._order}II", record) if is_whole else (0, 0)
+        if (seconds, fraction) == self._head and len(window.data) - position >= HEADER_BYTES:
+            self._read_header(window.data, position)
+            return position + HEADER_BYTES
+        if not self._ledger.frames:
+            self._seconds = seconds
+        length = self._captured_length.unpack_from(record)[0] if is_whole else 0
         if length > self._max_length:
             return self._search(position, f"the length of the next one is said to be {length:,} bytes")
         if is_whole and not any(record[:16]):
             return self._search(position, "zeros follow")
         if not window.is_last:
-            window.advance(position, header + length)
+            window.advance(position, max(HEADER_BYTES, header + length))
             return 0
         if is_whole and self._searches < MAX_SEARCHES and (found := self._find(window.data, position + 1)) is not None:
             return self._resume(
@@ -195,23 +214,17 @@ class PcapReader:
         return found
 
     def _find(self, data: bytes, start: int) -> int | None:
-        """Where in `data` the first record begins, at or after `start`, that is believable and believably followed."""
+        """Where in `data` the first record begins, at or after `start`, that can be believed."""
         header = self._form.record_header
         for step in range(start, len(data) - header + 1, SEARCH_BYTES):
             count = min(SEARCH_BYTES, len(data) - header + 1 - step)
             records = np.ndarray((count,), self._layout, data, step, (1,))
-            for index in np.flatnonzero(self._are_believable(records)).tolist():
-                following = step + index + header + int(records["captured"][index])
-                if following > len(data) - header:
-                    return step + index
-                if self._are_believable(np.ndarray((1,), self._layout, data, following))[0]:
-                    return step + index
+            if (is_believable := self._are_believable(records)).any():
+                return step + int(np.argmax(is_believable))
         return None
 
     def _are_believable(self, records: NDArray[np.void]) -> NDArray[np.bool_]:
         captured, original = records["captured"], records["original"]
         believable = (captured > 0) & (captured <= original) & (original <= MAX_FRAME_BYTES)
         believable &= records["fraction"] < self._form.units
-        if self._last_seconds is not None:
-            believable &= np.abs(records["seconds"].astype(np.int64) - self._last_seconds) <= SEARCH_SECONDS
-        return believable
+        return believable & (np.abs(records["seconds"].astype(np.int64) - self._seconds) <= SEARCH_SECONDS)

@@ -148,7 +148,7 @@ class PcapngReader:
             offset=position + _FRAME_AT,
             captured_length=captured,
             original_length=np.maximum(records["original"], captured),
-            time_ns=self._interfaces.times_ns(number, ticks),
+            time_ns=self._interfaces.times_ns(number, ticks.view(np.int64)),
             link_type=self._interfaces.link_types(number),
         )
 

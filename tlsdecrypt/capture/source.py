@@ -8,7 +8,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from typing import IO, TYPE_CHECKING, Protocol, Self, cast
 
 from tlsdecrypt.capture import netmon, pcap, pcapng, snoop
 from tlsdecrypt.capture.compression import Compression, Decompressed, compression_of
@@ -57,13 +57,12 @@ class Capture:
         self.path = path
         self.size = _size(file)
         self._file = file
+        self._spool: IO[bytes] | None = None
         self._ledger = ledger = Ledger(first_number)
         self._raw = RawSource(file, ledger.note, is_pipe=not self.size)
         head = _head(self._raw)
         if not head:
-            raise CaptureError(
-                f"{path}: it is empty, so there is nothing to read." if not ledger.notes else ledger.notes[0]
-            )
+            raise CaptureError(" ".join((f"{path}: there is nothing in it to read.", *ledger.notes)))
         compression = compression_of(head)
         self._window = self._open_window(head, compression)
         self._reader = self._open_reader()
@@ -73,13 +72,22 @@ class Capture:
     def _open_window(self, head: bytes, compression: Compression | None) -> FileWindow | StreamWindow:
         window: FileWindow | StreamWindow
         if compression:
-            window = StreamWindow(Decompressed(compression, self._raw, head, self._ledger.note))
+            window = StreamWindow(self._decompressed(head, compression))
         elif self.size:
             window = FileWindow(self._file, self._ledger.note)
         else:
             window = StreamWindow(self._raw, head)
         window.advance(0, HEAD_BYTES)
         return window
+
+    def _decompressed(self, head: bytes, compression: Compression) -> Decompressed:
+        try:
+            return Decompressed(compression, self._raw, head, self._ledger.note)
+        except ImportError:
+            name = compression.name
+            raise CaptureError(
+                f"{self.path}: it is compressed with {name}: install the package {name}, or decompress it first."
+            ) from None
 
     def _open_reader(self) -> Reader:
         """The reader of the format whose magic stands at the start. Raises CaptureError where there is none."""
@@ -109,11 +117,13 @@ class Capture:
         """The window, over a temporary file where the capture itself cannot go back."""
         if isinstance(self._window, FileWindow):
             return self._window
-        spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 -- it is read as long as the capture is
-        while self._window.data:
-            spool.write(self._window.data)
-            self._window.advance(len(self._window.data), 1)
-        self._spool = spool
+        self._spool = spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 -- it lives as long as the capture
+        while data := self._window.data:
+            try:
+                spool.write(data)
+            except OSError as error:
+                raise CaptureError(f"{self.path}: it does not fit the folder for temporary files: {error}.") from None
+            self._window.advance(len(data), 1)
         window = FileWindow(cast("io.RawIOBase", spool), self._ledger.note)
         window.advance(0, HEAD_BYTES)
         return window
@@ -159,6 +169,8 @@ class Capture:
     def close(self) -> None:
         """Close the file; frames that were not read are lost."""
         self._file.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def __enter__(self) -> Self:
         return self

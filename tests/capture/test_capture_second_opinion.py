@@ -1,0 +1,94 @@
+"""tshark and editcap as second opinion: they write the variants, and say what is inside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from capture_samples import FRAMES, Frame, frame, frames_of, pcap, pcapng
+
+from tlsdecrypt.capture.source import open_capture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+needs_wireshark = pytest.mark.skipif(
+    not (shutil.which("editcap") and shutil.which("tshark")), reason="Wireshark's editcap and tshark are not installed"
+)
+
+FAMILY = [*FRAMES, frame(7, 1514), frame(8, 1513), frame(9, 64, 9_000), frame(10, 400)]
+
+
+def editcap(*arguments: str) -> None:
+    subprocess.run(["editcap", *arguments], check=True, capture_output=True, timeout=60)
+
+
+def by_tshark(path: Path) -> list[tuple[int, int, int]]:
+    """Captured length, original length and time of each frame, as tshark tells them."""
+    fields = ("-T", "fields", "-e", "frame.cap_len", "-e", "frame.len", "-e", "frame.time_epoch")
+    answer = subprocess.run(
+        ["tshark", "-n", "-r", str(path), *fields],
+        env={**os.environ, "TZ": "UTC"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    out = []
+    for line in answer.stdout.splitlines():
+        captured, original, time = line.split("\t")
+        seconds, _, fraction = time.partition(".")
+        out.append((int(captured), int(original), int(seconds + fraction.ljust(9, "0"))))
+    return out
+
+
+def lengths_and_times(frames: list[Frame]) -> list[tuple[int, int, int]]:
+    return [(len(each.content), each.original_length, each.time_ns) for each in frames]
+
+
+@needs_wireshark
+@pytest.mark.parametrize(
+    ("variant", "unit_ns"),
+    [
+        ("pcap", 1_000),
+        ("nsecpcap", 1),
+        ("modpcap", 1_000),
+        ("pcapng", 1_000),
+        ("snoop", 1_000),
+        ("netmon1", 1_000_000),
+        ("netmon2", 1_000),
+    ],
+)
+def test_what_editcap_writes_is_read_as_tshark_reads_it(variant: str, unit_ns: int, tmp_path: Path) -> None:
+    source, path = tmp_path / "source", tmp_path / "variant"
+    source.write_bytes(pcap(FAMILY))
+    editcap("-F", variant, str(source), str(path))
+    found, _ = frames_of(path)
+    assert [each.content for each in found] == [each.content for each in FAMILY]
+    assert lengths_and_times(found) == by_tshark(path)
+    assert [each.time_ns for each in found] == [each.time_ns // unit_ns * unit_ns for each in FAMILY]
+
+
+@needs_wireshark
+def test_comments_and_secrets_that_editcap_adds_are_found(tmp_path: Path) -> None:
+    source, path, keys = tmp_path / "source", tmp_path / "with", tmp_path / "keys"
+    source.write_bytes(pcapng())
+    keys.write_text("CLIENT_RANDOM " + "00" * 32 + " " + "11" * 48 + "\n")
+    editcap("--inject-secrets", f"tls,{keys}", "-a", "3:this one", "--capture-comment", "all", str(source), str(path))
+    with open_capture(path) as capture:
+        assert capture.secrets == [keys.read_bytes()]
+        assert sum(map(len, capture)) == len(FRAMES)
+        assert capture.comments == [(None, "all"), (3, "this one")]
+
+
+@needs_wireshark
+def test_files_written_by_hand_are_what_tshark_takes_them_for(tmp_path: Path) -> None:
+    path = tmp_path / "by hand"
+    for data in (pcap(FAMILY, ">"), pcap(FAMILY, magic=0xA1B23C4D), pcapng(FAMILY, ">")):
+        path.write_bytes(data)
+        found, notes = frames_of(path)
+        assert lengths_and_times(found) == by_tshark(path)
+        assert not notes
