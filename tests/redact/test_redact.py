@@ -123,6 +123,9 @@ def test_an_ntlm_challenge_shows_its_target_only() -> None:
     assert_hidden(shown)
 
 
+SAML = quote(base64.b64encode(MARKER.encode()).decode())
+
+
 @pytest.mark.parametrize(
     ("target", "visible"),
     [
@@ -132,9 +135,7 @@ def test_an_ntlm_challenge_shows_its_target_only() -> None:
         (f"/x?PassWord={quote(quote(MARKER, safe=''), safe='')}", "PassWord="),
         (f"/x?url={quote('https://a.example/?access_token=' + quote(MARKER, safe=''), safe='')}", "url=https://a.example"),
         (f"/owa/service.svc;jsessionid={quote(MARKER, safe='')}?a=b", "?a=b"),
-        (f"/adfs/ls?SAMLRequest={quote(base64.b64encode(MARKER.encode()).decode())}"
-         f"&RelayState={quote(MARKER, safe='')}",
-         "SAMLRequest=<masked"),
+        (f"/adfs/ls?SAMLRequest={SAML}&RelayState={quote(MARKER, safe='')}", "SAMLRequest=<masked"),
     ],
 )  # fmt: skip
 def test_targets_keep_their_parameter_names(target: str, visible: list[str]) -> None:

@@ -37,7 +37,7 @@ def decode_content(data: bytes, codings: Iterable[str]) -> tuple[bytes, list[str
         if decode is None:
             faults.append(f"unknown content coding {name[:32]!r}: not decoded")
             break
-        data = _collect(decode(data), name, faults)
+        data = _collect(decode(data), name, faults) if data else data
     return data, faults
 
 
@@ -109,9 +109,10 @@ def _unbrotli(data: bytes) -> Iterator[bytes]:
 
     decompressor = brotli.Decompressor()
     try:
-        yield decompressor.process(data, output_buffer_limit=STEP)
-        while not decompressor.is_finished() and not decompressor.can_accept_more_data():
-            yield decompressor.process(b"", output_buffer_limit=STEP)
+        piece = decompressor.process(data, output_buffer_limit=STEP)
+        while piece:
+            yield piece
+            piece = decompressor.process(b"", output_buffer_limit=STEP)
     except brotli.error:
         raise ValueError(_DAMAGED) from None
     if not decompressor.is_finished():

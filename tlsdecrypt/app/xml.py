@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lxml.etree import _Element
+    from lxml.etree import XMLParser, _Element
 
 MAX_TEXT = 500  # characters of one value that goes into an annotation
 MAX_FAULTS = 3
+MAX_PROLOG = 64 * 1024  # bytes in which declarations are sought where the parser gave up
+
+_UNREADABLE = "the XML cannot be read"
+_HOSTILE = "the XML declares entities, which is hostile: not read"
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_WIDE_STARTS = (b"<\x00", b"\x00<")
+_WIDE_STARTS = {b"<\x00": "UTF-16LE", b"\x00<": "UTF-16BE"}
 
 
 def is_xml_type(content_type: str | None) -> bool:
@@ -35,40 +39,52 @@ def parse_xml(data: bytes, content_type: str | None = None) -> tuple[_Element | 
 
     if not data.strip(b" \t\r\n\x00"):
         return None, []
-    parser = etree.XMLParser(
-        encoding=_charset(data, content_type),
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        recover=True,
-        remove_comments=True,
-        remove_pis=True,
-    )
+    parser = _parser(_charset(data, content_type))
     try:
         root = etree.fromstring(data.lstrip(b" \t\r\n"), parser)
     except (etree.XMLSyntaxError, ValueError):
-        return None, ["the XML cannot be read"]
+        return None, [_HOSTILE if _has_entity_declaration(data) else _UNREADABLE]
     faults = [f"the XML is damaged at line {each.line}: {each.type_name}" for each in parser.error_log][:MAX_FAULTS]
     if root is None:
-        return None, faults or ["the XML cannot be read"]
+        return None, [_HOSTILE] if _has_entity_declaration(data) else faults or [_UNREADABLE]
     document_type = root.getroottree().docinfo.internalDTD
     if isinstance(document_type, etree.DTD) and document_type.entities():  # type: ignore[attr-defined]  # the stubs lack it
-        return None, ["the XML declares entities, which is hostile: not read"]
+        return None, [_HOSTILE]
     if document_type is not None:
         faults.append("the XML has a DOCTYPE, which no Exchange protocol allows")
     return root, faults
 
 
+def _has_entity_declaration(data: bytes) -> bool:
+    return b"<!ENTITY" in data[:MAX_PROLOG].replace(b"\x00", b"")
+
+
 def _charset(data: bytes, content_type: str | None) -> str | None:
-    """The charset of the Content-Type, where it counts and is known."""
+    """The charset of the Content-Type, where it counts."""
     match = _CHARSET.search(content_type or "")
-    if match is None or data.startswith(_BOMS) or data[:2] in _WIDE_STARTS:
+    if data[:2] in _WIDE_STARTS:
+        return _WIDE_STARTS[data[:2]]
+    if match is None or data.startswith(_BOMS):
         return None
+    return match[1]
+
+
+def _parser(encoding: str | None) -> XMLParser:
+    from lxml import etree  # noqa: PLC0415  see above
+
     try:
-        return codecs.lookup(match[1]).name
+        return etree.XMLParser(
+            encoding=encoding,
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            recover=True,
+            remove_comments=True,
+            remove_pis=True,
+        )
     except LookupError:
-        return None
+        return _parser(None)
 
 
 def local_name(element: _Element) -> str:
