@@ -7,10 +7,12 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import tiny_capture
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 settings.register_profile("fast", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("deep", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow])
@@ -38,3 +40,21 @@ def program() -> Callable[[str], str]:
 def tshark(program: Callable[[str], str]) -> str:
     """The path of tshark, the second opinion."""
     return program("tshark")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a capture of one clear HTTP exchange and things that are none; the environment gives nothing."""
+    for name in ("TLSDECRYPT_PASSWORD", "TLSDECRYPT_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "clear.pcap").write_bytes(tiny_capture.pcap())
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("This is no capture, and no key.\n")
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def capture(folder: Path) -> str:
+    """The path of the capture in `folder`."""
+    return str(folder / "clear.pcap")

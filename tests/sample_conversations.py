@@ -22,7 +22,7 @@ START = 1_795_487_450_123_456_789  # 2026-11-24T02:30:50.123456789Z
 MILLISECOND = 1_000_000
 NOTHING = PlaintextDigest(0, None)
 SPKI = "ab" * 32
-SECRET = "Tr0ub4dor&3-marker"
+SECRET = "Tr0ub4dor3-marker"
 
 
 def span(first: int, last: int, at_ms: int, until_ms: int) -> Span:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TypeAlias
 
-REQUEST = b"GET /owa/?token=Tr0ub4dor&3-marker HTTP/1.1\r\nHost: mail.contoso.com\r\n\r\n"
+REQUEST = b"GET /owa/?token=Tr0ub4dor3-marker HTTP/1.1\r\nHost: mail.contoso.com\r\n\r\n"
 RESPONSE = b"HTTP/1.1 302 Found\r\nLocation: https://mail.contoso.com/owa/\r\nContent-Length: 0\r\n\r\n"
 
 FIN, SYN, ACK = 0x01, 0x02, 0x10

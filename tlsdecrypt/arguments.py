@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_PASSWORD_FILE = 1 << 20  # bytes
 
 _STANDARD_INPUT = "-"
-_PASSWORD_VARIABLE = "TLSDECRYPT_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD_VARIABLE = "TLSDECRYPT_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def expanded(names: Sequence[str]) -> list[str]:
 def passwords_of(arguments: Arguments) -> list[str]:
     """What to try on encrypted key files: each line of the password file, else the environment's password."""
     if arguments.password_file is None:
-        password = os.environ.get(_PASSWORD_VARIABLE)
+        password = os.environ.get(PASSWORD_VARIABLE)
         return [] if password is None else [password]
     path = Path(arguments.password_file)
     try:

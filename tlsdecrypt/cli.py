@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tlsdecrypt.arguments import Arguments, expanded, passwords_of
-from tlsdecrypt.errors import CaptureError, InputError
+from tlsdecrypt.arguments import PASSWORD_VARIABLE, Arguments, expanded, passwords_of
+from tlsdecrypt.errors import CaptureError, InputError, PasswordError
 from tlsdecrypt.report.visible import visible
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ A handshake that failed has nothing to decrypt, and does not count for 3.
 
 
 def say(sentence: str) -> None:
-    """One sentence on standard error; control characters in names and captured text are made visible."""
-    click.echo(f"tlsdecrypt: {visible(sentence)}", err=True)
+    """One sentence on standard error, without its full stop; control characters in it are made visible."""
+    click.echo(f"tlsdecrypt: {visible(sentence.removesuffix('.'))}", err=True)
 
 
 class _Command(click.Command):
@@ -80,6 +80,9 @@ def guarded(run: Callable[[], int]) -> int:
     """The status that `run` gives, or that of what went wrong in it."""
     try:
         return run()
+    except PasswordError as fault:
+        say(f"{fault}: give the password with --password-file, or in ${PASSWORD_VARIABLE}")
+        return WRONG_INPUT
     except InputError as fault:
         say(str(fault))
         return WRONG_INPUT
@@ -152,7 +155,7 @@ def _load_keys(arguments: Arguments) -> SecretStore:
         keylogs=arguments.keylog,
         psks=arguments.psk,
         folders=arguments.keys,
-        password=_ask_password,
+        password=_ask_password if _is_attended() else None,
         passwords=passwords_of(arguments),
     )
 
@@ -162,10 +165,8 @@ def _is_attended() -> bool:
     return sys.stderr.isatty() and sys.stdin.isatty()
 
 
-def _ask_password(name: str) -> str | None:
-    """What a person types, unseen; None where nobody is there to be asked."""
-    if not _is_attended():
-        return None
+def _ask_password(name: str) -> str:
+    """What a person types, unseen; nothing typed is the empty password."""
     answer: str = click.prompt(
         f"Password for {visible(name)}", hide_input=True, err=True, default="", show_default=False
     )

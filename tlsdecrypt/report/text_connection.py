@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.events import AlertSeen
     from tlsdecrypt.tls.session import TlsSession
 
+_ROUTINE = (None, "close_notify")  # alerts that end a session as they should, or whose meaning is not known
+
 
 def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Line]:
     """One conversation, an empty line behind it."""
@@ -53,6 +55,8 @@ def _session_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
     yield line(tls.version or "TLS of unknown version", tls.cipher_suite, tls.server_name, *_traits(tls), level=1)
     yield from verdict_lines(tls, view)
     for alert in tls.alerts:
+        if alert.description in _ROUTINE and not view.is_verbose:
+            continue
         yield line(_alert(alert), (frame_range(alert.span), "faint"), level=1)
     if view.is_verbose:
         yield from _certificate_lines("server", tls.server_certificates)
