@@ -149,7 +149,8 @@ class Http1Decoder:
         message.is_known = True
         line = message.line
         service = classify(line.method, line.target) if isinstance(line, RequestLine) else None
-        self._is_pipelined |= not self._server.is_lost and any(not slot.response for slot in self._slots)
+        if self._slots and not self._server.is_lost and any(slot.response is None for slot in self._slots):
+            self._is_pipelined = True
         self._slots.append(_Slot(message, service))
         if len(self._slots) > MAX_IN_FLIGHT:
             oldest = self._slots[-1 - MAX_IN_FLIGHT]

@@ -147,9 +147,13 @@ class MessageReader:
             self._ended.is_complete = True
 
     def _consume(self, length: int) -> None:
-        del self._buffer[:length]
-        self._marks = [(end - length, span) for end, span in self._marks if end > length]
         self._scanned = 0
+        if length == len(self._buffer):
+            self._buffer.clear()
+            self._marks.clear()
+        else:
+            del self._buffer[:length]
+            self._marks = [(end - length, span) for end, span in self._marks if end > length]
 
     def _skip(self, length: int) -> None:
         self.skipped += length
