@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tlsdecrypt.net.columns import read_fast_lane
 from tlsdecrypt.net.events import EndReason
 from tlsdecrypt.net.irregular import IrregularLane
@@ -68,7 +70,8 @@ class ConnectionTable:
             groups, runs = cut_runs(batch, segments, bytes(self._lane.side_buffer))
             for group in groups:
                 yield from self._feed_group(group, runs)
-        yield from self._sweep(int(batch.time_ns.max()))
+        # A clock that jumps for a frame must not end all connections: the median frame tells the time.
+        yield from self._sweep(int(np.median(batch.time_ns)))
 
     def finish(self) -> Happenings:
         """The capture ends: so do all connections."""
@@ -147,23 +150,22 @@ class ConnectionTable:
             if events:
                 yield connection, events
         for key, connection in list(self._closing.items()):
-            reason = connection.end_by(now_ns)
-            if reason is None and len(self._closing) <= LINGERING_MAX:
+            if not connection.has_lingered(now_ns) and len(self._closing) <= LINGERING_MAX:
                 break
-            yield self._close(key, reason or EndReason.FIN)
+            yield self._close(key, EndReason.FIN)
         while self._open:
             key, connection = next(iter(self._open.items()))
-            if connection.end_by(now_ns) is None and len(self._open) <= CONNECTIONS_MAX:
+            if not connection.is_idle(now_ns) and len(self._open) <= CONNECTIONS_MAX:
                 break
             yield self._close(key, EndReason.IDLE)
 
 
 def _end_before(connection: TcpConnection, group: Group, runs: Runs) -> EndReason | None:
     """Why `connection` was over before `group` came, if it was."""
-    reason = connection.end_by(group.first_time_ns)
-    if reason is None and group.runs and connection.is_reused(runs, group.runs.start):
-        return EndReason.REUSED
-    return reason
+    if connection.has_lingered(group.first_time_ns):
+        return EndReason.FIN
+    is_reused = bool(group.runs) and connection.is_reused(runs, group.runs.start)
+    return EndReason.REUSED if is_reused else None
 
 
 def _is_fresh(runs: Runs, run: int, over: tuple[int | None, int | None]) -> bool:

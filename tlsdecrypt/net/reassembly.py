@@ -156,7 +156,7 @@ class HalfStream:
             self._skip_cut_bytes(runs, run, end, events)
         if flags & _FIN and self._fin is None and end + missing >= self._next:
             self._fin = end + missing, _last_span(runs, run)
-        if self._fin is not None or self._pending:
+        if self._fin is not None or self._pending or self.has_hole:
             self._settle(events)
 
     def _accept(self, piece: StreamData, events: list[StreamEvent]) -> None:

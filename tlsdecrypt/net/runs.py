@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # The 64-bit halves of the lower and of the higher address, then both ports in one integer.
 ConnectionKey: TypeAlias = tuple[int, int, int, int, int]
 
-IDLE_NS = 3_600_000_000_000  # a silence of one hour of capture time ends a connection
-
 NO_ACK = -1
 
 _SYN, _FIN, _RST, _ACK = (int(flag) for flag in (TcpFlag.SYN, TcpFlag.FIN, TcpFlag.RST, TcpFlag.ACK))
@@ -141,7 +139,6 @@ class _Grouped:
         self.time_ns = batch.time_ns[segments.frame[order]]
         self.frame = segments.frame[order] + batch.first_number
         is_new[1:] |= (self.flags[1:] & (_SYN | _ACK)) == _SYN
-        is_new[1:] |= np.diff(self.time_ns) > IDLE_NS
         self.is_new = is_new
         self.starts = np.append(np.flatnonzero(is_new), len(order))
 

@@ -70,9 +70,8 @@ class Segments:
             for column in ([row.source for row in rows], [row.destination for row in rows])
             for half in (_high, _low)
         ]
-        numbers = np.array([(row.frame, *row[3:]) for row in rows], np.int64).reshape(len(rows), -1).T
-        if not len(rows):
-            numbers = np.zeros((len(SegmentRow._fields) - 2, 0), np.int64)
+        width = len(SegmentRow._fields) - 2
+        numbers = np.array([(row.frame, *row[3:]) for row in rows], np.int64).reshape(len(rows), width).T
         return cls(numbers[0], np.array(halves, np.uint64), *numbers[1:])
 
     def merged(self, other: Segments) -> Segments:

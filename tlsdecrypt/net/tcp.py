@@ -9,13 +9,14 @@ from tlsdecrypt.net.events import EndReason
 from tlsdecrypt.net.protocols import TcpFlag
 from tlsdecrypt.net.reassembly import HalfFacts, HalfStream, seq_distance
 from tlsdecrypt.net.roles import client_by_flags, client_by_ports, endpoints_of
-from tlsdecrypt.net.runs import IDLE_NS, NO_ACK
+from tlsdecrypt.net.runs import NO_ACK
 
 if TYPE_CHECKING:
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.pending import PendingBudget
     from tlsdecrypt.net.runs import Group, Runs
 
+IDLE_NS = 3_600_000_000_000  # a silence of one hour ends a connection
 LINGER_NS = 3_000_000_000  # a connection that ended still takes what was captured late, until it was silent so long
 SETTLE_SEGMENTS = 16  # without a SYN, so many segments are looked at ...
 SETTLE_NS = 50_000_000  # ... or so much time, for the lowest sequence number
@@ -99,11 +100,13 @@ class TcpConnection:
         self._halves[0].segments += group.segments[0]
         self._halves[1].segments += group.segments[1]
 
-    def end_by(self, now_ns: int) -> EndReason | None:
-        """Why the connection is over at `now_ns`, if it is."""
-        if self.closing_ns is not None and now_ns - self.closing_ns > LINGER_NS:
-            return EndReason.RST if self._reset else EndReason.FIN
-        return EndReason.IDLE if now_ns - self._last[1] > IDLE_NS else None
+    def has_lingered(self, now_ns: int) -> bool:
+        """Its end was seen, and it was silent since for so long that nothing late will come."""
+        return self.closing_ns is not None and now_ns - self.closing_ns > LINGER_NS
+
+    def is_idle(self, now_ns: int) -> bool:
+        """It was silent for so long that its end was missed."""
+        return now_ns - self._last[1] > IDLE_NS
 
     def is_reused(self, runs: Runs, run: int) -> bool:
         """`run` belongs to a later connection with the same addresses and ports."""
