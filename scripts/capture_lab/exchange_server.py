@@ -36,6 +36,7 @@ ADDRESSES = {
     "mail6.contoso.com.": "2001:db8:25::25",
 }
 REALM = "mail.contoso.com"
+OP_ALLOW_CLIENT_RENEGOTIATION = 1 << 8  # of OpenSSL 3; the ssl module has no name for it
 ITEMS = 40
 ADDRESS_LIST = b"<OAB><OAL id='6f4dd1f4' dn='/' name='\\Default Global Address List'/></OAB>\r\n" * 40
 
@@ -224,6 +225,7 @@ def server_context(certificates: str, private_key: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF  # clients that just leave get no decode_error alert
+    context.options |= OP_ALLOW_CLIENT_RENEGOTIATION
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificates, private_key)
     return context

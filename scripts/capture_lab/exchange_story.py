@@ -149,12 +149,16 @@ class Story:
         )
 
 
+def exchange_server(key: ServerKey) -> list[str | Path]:
+    """The command line of the stub front end."""
+    return [sys.executable, HERE / "exchange_server.py", key.certificates, key.private_key]
+
+
 def record_exchange(lab: Lab, key: ServerKey, scratch: Path) -> Path:
     """Record the story, seven clients at a time, into a pcap in `scratch`; its path."""
     path = scratch / "exchange.pcap"
     story = Story(lab, key, scratch)
-    server = [sys.executable, HERE / "exchange_server.py", key.certificates, key.private_key]
-    with lab.serving(server, HTTPS), lab.recording(path), ThreadPoolExecutor(max_workers=7) as clients:
+    with lab.serving(exchange_server(key), HTTPS), lab.recording(path), ThreadPoolExecutor(max_workers=7) as clients:
         for done in [clients.submit(chapter) for chapter in story.chapters()]:
             done.result()
     return path

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "tlsdecrypt"  # noqa: S105 - published in keys/README.md
 SUBJECT = "/C=US/O=Contoso/CN=mail.contoso.com"
+CLIENT_SUBJECT = "/O=Contoso/CN=avery@contoso.com"
 NAMES = "DNS:mail.contoso.com,DNS:autodiscover.contoso.com,DNS:mail6.contoso.com"
 DAYS = 7300
 KEY_FILES = {
@@ -51,7 +52,7 @@ def _new_key(path: Path, algorithm: Sequence[str]) -> None:
     run(["openssl", "genpkey", "-algorithm", *algorithm, "-out", str(path)])
 
 
-def _authority(folder: Path) -> None:
+def authority(folder: Path) -> None:
     """A CA in ca.key and ca.pem of `folder`."""
     _new_key(folder / "ca.key", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
     name = ["-subj", "/O=Contoso/CN=Contoso Lab CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
@@ -103,7 +104,7 @@ def make_keys(keys: Path) -> ServerKey:
     if not (keys / "mail.pfx").exists():
         with TemporaryDirectory() as name:
             folder = Path(name)
-            _authority(folder)
+            authority(folder)
             issue(folder, "mail", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
             issue(folder, "other", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
             issue(folder, "ec", ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"])

@@ -128,9 +128,8 @@ class Lab:
         command = ["tcpdump", "-i", device, "-s", "0", "-U", "-n", "-Z", "root", "--immediate-mode", "-w", str(path)]
         recorder = self.server.start(command)
         assert recorder.stdout is not None
-        first_line = recorder.stdout.readline()
-        if b"listening on" not in first_line:
-            msg = f"tcpdump did not start: {first_line.decode(errors='replace')}"
+        if not any(b"listening on" in line for line in iter(recorder.stdout.readline, b"")):
+            msg = "tcpdump did not start"
             raise LabError(msg)
         try:
             yield

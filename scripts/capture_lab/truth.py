@@ -111,13 +111,17 @@ def _learn_hellos(capture: Path, options: Sequence[str], connections: list[Conne
         for each in packet.iter("field"):
             values.setdefault(each.get("name", ""), each.get("show", ""))
         connection = connections[int(values["tcp.stream"])]
-        connection.is_tls = True
         if values["tls.handshake.type"] == "1":
             connection.server_name = connection.server_name or values.get("tls.handshake.extensions_server_name")
         elif not connection.version:
             spoken = values.get("tls.handshake.extensions.supported_version") or values["tls.handshake.version"]
             connection.version = VERSIONS[int(spoken, 16)]
             connection.cipher_suite = next(filter(None, map(_suite_name, packet.iter("proto"))), None)
+
+
+def _learn_protocol(capture: Path, options: Sequence[str], connections: list[Connection]) -> None:
+    for (stream,) in _fields(capture, options, "tls", ["tcp.stream"]):
+        connections[int(stream)].is_tls = True
 
 
 def _learn_alerts(capture: Path, options: Sequence[str], connections: list[Connection]) -> None:
@@ -148,6 +152,7 @@ def observe(capture: Path, keys: Iterable[Key], root: Path) -> list[Connection]:
     """All TCP connections of `capture` in the order of their first frames, decrypted with `keys` by tshark."""
     options = _options(keys, root)
     connections = _connections(capture, options)
+    _learn_protocol(capture, options, connections)
     _learn_hellos(capture, options, connections)
     _learn_alerts(capture, options, connections)
     for protocol, is_tls in (("tls", True), ("tcp", False)):

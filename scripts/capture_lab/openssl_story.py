@@ -1,0 +1,155 @@
+"""openssl-* and forward-secret-*: OpenSSL's own server and client, one option of TLS after the other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from capture_lab.exchange_story import exchange_server
+from capture_lab.keys import CLIENT_SUBJECT, authority, issue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from capture_lab.keys import ServerKey
+    from capture_lab.network import Lab
+
+HTTPS = 443
+HOST = "mail.contoso.com"
+PAGE_BYTES, BULK_BYTES = 3_000, 120_000
+BULK_RECORD_BYTES = 4_096
+ANY_CIPHER = "ALL:@SECLEVEL=0"  # OpenSSL 3 refuses TLS 1.0 and 1.1 above level 0
+TYPING_SECONDS = 0.3  # between two lines that a person types
+CBC = ("AES128-SHA", "AES256-SHA")
+TLS12_SUITES = (*CBC, "AES128-SHA256", "AES256-SHA256", "AES128-GCM-SHA256", "AES256-GCM-SHA384")
+FORWARD_SECRET_12 = ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384", "DHE-RSA-CHACHA20-POLY1305")
+FORWARD_SECRET_13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+CONFIGURATION = """\
+openssl_conf = default
+[default]
+ssl_conf = ssl
+[ssl]
+system_default = system
+[system]
+MinProtocol = None
+Options = {}
+"""
+
+
+@dataclass(frozen=True)
+class OpenSsl:
+    """s_server and s_client between the namespaces; `scratch` holds the pages and what is made on the way."""
+
+    lab: Lab
+    key: ServerKey
+    scratch: Path
+
+    def prepare(self) -> None:
+        """Pages, configurations, and a client certificate by a CA of its own."""
+        line = b"%06d what a browser would show\r\n"
+        page = b"".join(line % number for number in range(BULK_BYTES // len(line % 0)))
+        (self.scratch / "page.txt").write_bytes(page[:PAGE_BYTES])
+        (self.scratch / "bulk.txt").write_bytes(page)
+        (self.scratch / "plain.cnf").write_text(CONFIGURATION.format("ExtendedMasterSecret"))
+        (self.scratch / "no-ems.cnf").write_text(CONFIGURATION.format("-ExtendedMasterSecret"))
+        authority(self.scratch)
+        issue(self.scratch, "client", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], CLIENT_SUBJECT)
+
+    def _openssl(self, program: str, configuration: str = "plain") -> list[str | Path]:
+        environment = f"OPENSSL_CONF={self.scratch / configuration}.cnf"
+        return ["env", "-C", self.scratch, environment, "openssl", program]
+
+    def server(self, *options: str) -> list[str | Path]:
+        """The command line of a server for the pages in `scratch`."""
+        identity = ["-cert", self.key.certificates, "-key", self.key.private_key, "-cert_chain", self.key.ca]
+        return [*self._openssl("s_server"), "-accept", str(HTTPS), *identity, "-cipher", ANY_CIPHER, "-WWW", *options]
+
+    def client(self, *options: str, configuration: str = "plain") -> list[str | Path]:
+        """The command line of a client."""
+        target = ["-connect", f"{HOST}:{HTTPS}", "-servername", HOST, "-CAfile", self.key.ca]
+        return [*self._openssl("s_client", configuration), *target, *options]
+
+    def fetch(self, *options: str, page: str = "page.txt", configuration: str = "plain") -> None:
+        """One connection, one page."""
+        request = f"GET /{page} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+        self.lab.client.run([*self.client(*options, configuration=configuration), "-quiet"], stdin=request)
+
+    def type(self, lines: Sequence[bytes], *options: str) -> None:
+        """One connection with `lines` typed in, one after the other (`R` renegotiates), until the server ends it."""
+        process = self.lab.client.start(self.client(*options))
+        assert process.stdin is not None
+        for line in lines:
+            time.sleep(TYPING_SECONDS)
+            process.stdin.write(line)
+            process.stdin.flush()
+        process.communicate(timeout=10)
+
+    def record(self, name: str, server: Sequence[str], *fetches: Sequence[str], **chosen: str) -> Path:
+        """One capture: a server with options, and one connection for each of `fetches`."""
+        path = self.scratch / f"{name}.pcap"
+        with self.lab.serving(self.server(*server), HTTPS), self.lab.recording(path):
+            for options in fetches:
+                self.fetch(*options, **chosen)
+        return path
+
+
+def _suites(version: str, names: Sequence[str]) -> list[list[str]]:
+    return [[version, "-cipher", f"{name}:@SECLEVEL=0"] for name in names]
+
+
+def _record_renegotiation(peers: OpenSsl) -> Path:
+    """Two requests on one connection, a handshake between them. The server is Python's, which keeps connections."""
+    path = peers.scratch / "openssl-renegotiation.pcap"
+    requests = [f"GET {target} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode() for target in ("/ews/none.asmx", "/owa/")]
+    with peers.lab.serving(exchange_server(peers.key), HTTPS), peers.lab.recording(path):
+        peers.type([requests[0], b"R\n", requests[1]], *_suites("-tls1_2", ["AES128-SHA256"])[0])
+    return path
+
+
+def _record_resumption(peers: OpenSsl, name: str, *options: str) -> Path:
+    """Two connections, the second of which resumes the session of the first."""
+    session = str(peers.scratch / f"{name}.session")
+    common = ["-tls1_2", "-cipher", "AES128-GCM-SHA256", *options]
+    return peers.record(name, [], [*common, "-sess_out", session], [*common, "-sess_in", session])
+
+
+def record_rsa(peers: OpenSsl) -> list[Path]:
+    """The captures that the server's key opens."""
+    certificate = ["-tls1_2", "-cipher", "AES256-GCM-SHA384", "-cert", "client.pem", "-key", "client.key"]
+    cbc_everywhere = [*_suites("-tls1", CBC[:1]), *_suites("-tls1_1", CBC[1:]), *_suites("-tls1_2", TLS12_SUITES[:4])]
+    bulk = ["-tls1_2", "-cipher", "AES128-GCM-SHA256"]
+    fragment = ["-max_send_frag", str(BULK_RECORD_BYTES)]
+    return [
+        peers.record("openssl-tls10", [], *_suites("-tls1", CBC)),
+        peers.record("openssl-tls11", [], *_suites("-tls1_1", CBC)),
+        peers.record("openssl-tls12", [], *_suites("-tls1_2", TLS12_SUITES)),
+        peers.record("openssl-no-etm", ["-no_etm"], *cbc_everywhere),
+        peers.record("openssl-no-ems", [], *_suites("-tls1_2", TLS12_SUITES[-3:]), configuration="no-ems"),
+        peers.record("openssl-client-certificate", ["-Verify", "1", "-CAfile", "ca.pem"], certificate),
+        peers.record("openssl-bulk", fragment, bulk, page="bulk.txt"),
+        _record_renegotiation(peers),
+        _record_resumption(peers, "openssl-resumed-by-id", "-no_ticket"),
+        _record_resumption(peers, "openssl-resumed-by-ticket"),
+    ]
+
+
+def record_forward_secret(peers: OpenSsl) -> list[Path]:
+    """The captures that only their key logs open; each log lies in the scratch folder under the capture's name."""
+    versions = {
+        "forward-secret-tls12": _suites("-tls1_2", FORWARD_SECRET_12),
+        "forward-secret-tls13": [["-tls1_3", "-ciphersuites", name] for name in FORWARD_SECRET_13],
+    }
+    return [
+        peers.record(name, [], *([*options, "-keylogfile", f"{name}.keylog"] for options in sessions))
+        for name, sessions in versions.items()
+    ]
+
+
+def record_any(peers: OpenSsl) -> Path:
+    """One connection, recorded on all interfaces at once."""
+    path = peers.scratch / "linux-cooked.pcap"
+    with peers.lab.serving(peers.server(), HTTPS), peers.lab.recording(path, interface="any"):
+        peers.fetch("-tls1_2", "-cipher", "AES128-GCM-SHA256")
+    return path
