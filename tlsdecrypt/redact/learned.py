@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote_plus
-from xml.sax.saxutils import escape, quoteattr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,14 +93,21 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _escaped(secret: str) -> Iterator[str]:
-    for percent in (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"), quote(secret)):
+    for percent in (
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+        quote(secret, errors="replace"),
+    ):
         lowered = _ENDINGS.sub(lambda match: match[0].lower(), percent)
         for once in (percent, lowered):
             yield once
             yield once.replace("%", "%25")
-    yield escape(secret)
-    yield escape(secret, {'"': "&quot;", "'": "&apos;"})
-    yield quoteattr(secret)[1:-1]
+    in_xml = escape(secret, quote=False)
+    yield in_xml
+    yield in_xml.replace('"', "&quot;").replace("'", "&apos;")
+    in_attribute = in_xml.replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
+    yield in_attribute
+    yield in_attribute.replace('"', "&quot;")
     for in_json in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
         yield in_json
         yield in_json.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("'", "\\u0027")
