@@ -185,10 +185,11 @@ def conversations() -> tuple[Conversation, ...]:
     moved = {"http": {"location": "https://mail.contoso.com/", "retry_after": "120"}, **GET_USER_SETTINGS}
     orphan = Exchange("http/1.1", None, response(302, "Found", span(55, 55, 520, 520)), moved)
     alert = AlertSeen(Direction.CLIENT_TO_SERVER, "fatal", "unknown_ca", span(46, 46, 420, 420))
+    farewell = AlertSeen(Direction.SERVER_TO_CLIENT, "warning", "close_notify", span(19, 19, 150, 150))
     return (
         conversation(
             1,
-            session(resumed=True, resumption="ticket"),
+            session(resumed=True, resumption="ticket", alerts=(farewell,)),
             application_data=(PlaintextDigest(1804, "c1" * 32), PlaintextDigest(4000, "5e" * 32)),
             application_protocol="http/1.1",
             exchanges=(denied, unanswered),
