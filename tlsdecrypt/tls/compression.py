@@ -20,6 +20,9 @@ class Decompressor:
 
     def decompress(self, fragment: bytes) -> bytes:
         """The plaintext of a record; raises ParseError where it is not DEFLATE, or holds more than a record may."""
+        if self._stream.eof:
+            msg = "DEFLATE: a record behind the end of the stream"
+            raise ParseError(msg)
         try:
             plaintext = self._stream.decompress(fragment, MAX_PLAINTEXT_LENGTH + 1)
         except zlib.error as fault:

@@ -6,6 +6,7 @@ sequence number is then looked for: upward, within named bounds, and proved by t
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ MAX_LOST_RECORDS: Final = 1 << 16
 MAX_SEARCH_COST: Final = 1 << 28
 """Bytes that are hashed or decrypted in vain between two records that open: a tenth of a second or two."""
 
-_COST_OF_TRIAL: Final = 4096
+_COST_OF_TRIAL: Final = 8192
 """What a trial costs whatever the record's length, in bytes that could be hashed in the same time."""
 
 
@@ -38,15 +39,19 @@ class Place(NamedTuple):
 class Hole:
     """What was lost since the last record that opened, `sequence_number` being that of the record after it."""
 
-    __slots__ = ("_budget", "_records", "_records_length", "_shortest", "length", "sequence_number")
+    __slots__ = ("_budget", "_records", "_records_length", "_shortest", "_weight", "length", "sequence_number")
 
-    def __init__(self, sequence_number: int, shortest_fragment: int) -> None:
-        """`shortest_fragment` is the length of a protected record that holds nothing."""
+    def __init__(self, sequence_number: int, shortest_fragment: int, weight: int = 1) -> None:
+        """`shortest_fragment` is the length of a protected record that holds nothing.
+
+        `weight` is how many times slower than a cipher of `cryptography` the trials are.
+        """
         self.sequence_number = sequence_number
         self.length: int | None = 0
         self._records = 0
         self._records_length = 0
         self._shortest = HEADER_LENGTH + shortest_fragment
+        self._weight = weight
         self._budget = MAX_SEARCH_COST
 
     def widen(self, lost: int | None) -> None:
@@ -65,18 +70,18 @@ class Hole:
         can be: so it starts from the fewest. Fewer than those only if the size of the hole was wrong.
         """
         fewest, most = self._count_bounds()
-        cost = fragment_length + _COST_OF_TRIAL
-        last = min(most, fewest + min(MAX_LOST_RECORDS, self._budget // cost) - 1)
-        for counts in (range(fewest, last + 1), range(fewest)):
-            for count in counts:
-                self._budget -= cost
-                yield self._place(count)
+        cost = (fragment_length + _COST_OF_TRIAL) * self._weight
+        last = min(most, fewest + MAX_LOST_RECORDS - 1)
+        for count in chain(range(fewest, last + 1), range(fewest)):
+            if self._budget < cost:
+                return
+            self._budget -= cost
+            yield self._place(count)
 
     def _count_bounds(self) -> tuple[int, int]:
         if self.length is None:
             return 0, MAX_LOST_RECORDS
-        fewest = min(-(-self.length // LONGEST_RECORD), MAX_LOST_RECORDS)
-        return fewest, self.length // self._shortest
+        return -(-self.length // LONGEST_RECORD), self.length // self._shortest
 
     def _place(self, count: int) -> Place:
         number = self.sequence_number + self._records + count
@@ -89,14 +94,15 @@ class SequencedProtection:
     """What every record protection keeps: the sequence number of the next record, and the hole before it.
 
     `overhead` is how much longer a record on the wire (header included) is than its plaintext, None where that
-    differs from record to record. `shortest_fragment` is the length of a protected record that holds nothing.
+    differs from record to record. `shortest_fragment` and `weight` are as in `Hole`.
     """
 
-    __slots__ = ("_hole", "_shortest", "overhead", "sequence_number")
+    __slots__ = ("_hole", "_shortest", "_weight", "overhead", "sequence_number")
 
-    def __init__(self, shortest_fragment: int, overhead: int | None) -> None:
+    def __init__(self, shortest_fragment: int, overhead: int | None, weight: int = 1) -> None:
         """See the class."""
         self._shortest = shortest_fragment
+        self._weight = weight
         self._hole: Hole | None = None
         self.overhead = overhead
         self.sequence_number = 0
@@ -111,7 +117,7 @@ class SequencedProtection:
         hole = self._hole
         is_damaged = lost != 0
         if hole is None or hole.sequence_number != self.sequence_number:
-            hole = self._hole = Hole(self.sequence_number, self._shortest)
+            hole = self._hole = Hole(self.sequence_number, self._shortest, self._weight)
         else:
             is_damaged = True
         hole.widen(lost)

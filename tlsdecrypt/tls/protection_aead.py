@@ -61,10 +61,10 @@ class ExplicitNonceProtection(AeadProtection):
 
     __slots__ = ("_decrypt", "_iv", "_nonce_offset")
 
-    def __init__(self, aead: Aead, iv: bytes, tag_length: int) -> None:
+    def __init__(self, aead: Aead, iv: bytes, tag_length: int, *, weight: int = 1) -> None:
         """`iv` has 4 bytes."""
         shortest = EXPLICIT_NONCE_LENGTH + tag_length
-        super().__init__(shortest, HEADER_LENGTH + shortest)
+        super().__init__(shortest, HEADER_LENGTH + shortest, weight)
         self._decrypt = aead.decrypt
         self._iv = iv
         self._nonce_offset: int | None = None
@@ -133,9 +133,11 @@ class Tls13Protection(AeadProtection):
 
     __slots__ = ("_decrypt", "_header_is_authenticated", "_iv", "_nonce_length")
 
-    def __init__(self, aead: Aead, iv: bytes, tag_length: int, *, header_is_authenticated: bool = True) -> None:
+    def __init__(
+        self, aead: Aead, iv: bytes, tag_length: int, *, header_is_authenticated: bool = True, weight: int = 1
+    ) -> None:
         """`iv` is as long as the nonce."""
-        super().__init__(1 + tag_length, None)
+        super().__init__(1 + tag_length, None, weight)
         self._decrypt = aead.decrypt
         self._iv = int.from_bytes(iv, "big")
         self._nonce_length = len(iv)
