@@ -10,16 +10,16 @@ from layer_rules import GRAB_BAGS, PACKAGE, Module, import_complaints, purity_co
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def modules(folder: Path) -> list[Module]:
-    """The modules below `folder`, a package by its own name plus `__init__`."""
+def modules(folder: Path, above: Path) -> list[Module]:
+    """The modules below `folder`, by their dotted names from `above` on; a package has its name plus `__init__`."""
     return [
-        Module(".".join(path.relative_to(folder).with_suffix("").parts), path.read_text())
+        Module(".".join(path.relative_to(above).with_suffix("").parts), path.read_text())
         for path in sorted(folder.rglob("*.py"))
     ]
 
 
-PACKAGE_MODULES = modules(ROOT / PACKAGE)
-OTHER_MODULES = modules(ROOT / "scripts") + modules(ROOT / "tests")
+PACKAGE_MODULES = modules(ROOT / PACKAGE, ROOT / PACKAGE)
+OTHER_MODULES = modules(ROOT / "scripts", ROOT) + modules(ROOT / "tests", ROOT)
 
 
 @pytest.mark.parametrize("module", PACKAGE_MODULES, ids=lambda each: each.name)
