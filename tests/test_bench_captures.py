@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_lab.captures import make_capture
-from bench_lab.credentials import credentials_in
+from bench_lab.captures import answer_of, make_capture, request_of
+from bench_lab.credentials import PASSWORD, credentials_in
 from bench_lab.recipes import Recipe
+
+import tlsdecrypt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +48,16 @@ def test_tshark_decrypts_every_message_and_finds_no_fault(recipe: Recipe, tmp_pa
 def test_a_capture_is_in_the_order_of_its_times(tmp_path: Path, tshark: str) -> None:
     make_capture(tmp_path, RECIPES[0])
     assert ask(tshark, tmp_path / "side-by-side.pcap", "-Y", "frame.time_delta < 0") == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda each: each.name)
+def test_tlsdecrypt_gives_every_byte_that_the_peers_said(recipe: Recipe, tmp_path: Path) -> None:
+    make_capture(tmp_path, recipe)
+    pfx, key_log = credentials_in(tmp_path / "keys").pfx, tmp_path / f"{recipe.name}.keylog"
+    by_log = recipe.needs_key_log
+    keys = tlsdecrypt.load_keys(keylogs=[key_log]) if by_log else tlsdecrypt.load_keys(pfx=[pfx], passwords=[PASSWORD])
+    found = tlsdecrypt.analyze([str(tmp_path / f"{recipe.name}.pcap")], keys).conversations
+    requests = b"".join(request_of(recipe, index) for index in range(recipe.exchanges))
+    said = tuple(hashlib.sha256(each).hexdigest() for each in (requests, answer_of(recipe) * recipe.exchanges))
+    assert [tuple(side.sha256 for side in each.application_data) for each in found] == [said] * recipe.connections
+    assert sum(len(each.exchanges) for each in found) * 2 == recipe.messages

@@ -27,12 +27,14 @@ ROUND_TRIP_US = 2_000
 LINE = b"The quick brown fox jumps over the lazy dog, and the answer goes on for another line.\r\n"
 
 
-def _request(recipe: Recipe, index: int) -> bytes:
+def request_of(recipe: Recipe, index: int) -> bytes:
+    """The request number `index` of each connection."""
     fields = f"Host: mail.example.com\r\nUser-Agent: bench/{recipe.name}\r\nAccept: */*\r\n"
     return f"GET /messages/{index} HTTP/1.1\r\n{fields}\r\n".encode()
 
 
-def _answer(recipe: Recipe) -> bytes:
+def answer_of(recipe: Recipe) -> bytes:
+    """The one answer of all exchanges."""
     length = recipe.content_bytes
     head = f"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
     return head.encode() + (LINE * (length // len(LINE) + 1))[:length]
@@ -62,13 +64,13 @@ class _Conversation:
 def _side_by_side(recipe: Recipe, peers: Peers) -> Iterator[list[Segment]]:
     """Long-lived connections on one link, exchange after exchange on all of them at once."""
     conversations = [_Conversation(number, peers) for number in range(recipe.connections)]
-    answer, share = _answer(recipe), recipe.connections
+    answer, share = answer_of(recipe), recipe.connections
     turn_us = flight_us(1, 1)
     starts = [number * turn_us for number in range(share)]
     yield [each for who, start in zip(conversations, starts, strict=True) for each in who.open(start)]
     now = 10 * ROUND_TRIP_US
     for index in range(recipe.exchanges):
-        request = _request(recipe, index)
+        request = request_of(recipe, index)
         yield [
             each
             for who, start in zip(conversations, starts, strict=True)
@@ -80,7 +82,7 @@ def _side_by_side(recipe: Recipe, peers: Peers) -> Iterator[list[Segment]]:
 
 def _short_lived(recipe: Recipe, peers: Peers) -> Iterator[list[Segment]]:
     """A new connection every CONNECTION_EVERY_US, each with its own full handshake; some twenty live at a time."""
-    answer = _answer(recipe)
+    answer = answer_of(recipe)
     segments: list[Segment] = []
     for number in range(recipe.connections):
         conversation = _Conversation(number, peers)
@@ -88,7 +90,7 @@ def _short_lived(recipe: Recipe, peers: Peers) -> Iterator[list[Segment]]:
         segments += conversation.open(now)
         for index in range(recipe.exchanges):
             now += 6 * ROUND_TRIP_US
-            segments += conversation.exchange(now, _request(recipe, index), answer)
+            segments += conversation.exchange(now, request_of(recipe, index), answer)
         segments += conversation.close(now + 3 * ROUND_TRIP_US)
     yield segments
 
