@@ -114,8 +114,10 @@ class HalfStream:
 
     @property
     def next_seq(self) -> int | None:
-        """The sequence number that would follow what was delivered."""
-        return None if self._base_seq is None else (self._base_seq + self._next) % _WRAP
+        """The sequence number that would follow what was delivered; a FIN takes one too."""
+        if self._base_seq is None:
+            return None
+        return (self._base_seq + self._next + (1 if self.end is EndReason.FIN else 0)) % _WRAP
 
     def anchor(self, seq: int, *, has_syn: bool) -> None:
         """The stream starts at `seq`: the one after SYN, or the lowest that was seen."""

@@ -1,6 +1,6 @@
 """Runs: the segments of a batch grouped by connection and cut into stretches of consecutive bytes of one direction.
 
-A group holds the segments of one connection in capture order. Segments without payload and without SYN, FIN or RST only
+A group holds segments of one connection in capture order. Segments without payload and without SYN, FIN or RST only
 acknowledge: they count for the connection's span and for gap decisions, and do not break a run.
 """
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # The 64-bit halves of the lower and of the higher address, then both ports in one integer.
 ConnectionKey: TypeAlias = tuple[int, int, int, int, int]
+
+LINGER_NS = 3_000_000_000  # an ended connection still takes late segments, until it was silent so long
 
 NO_ACK = -1
 
@@ -138,7 +140,9 @@ class _Grouped:
         self.flags = segments.flags[order]
         self.time_ns = batch.time_ns[segments.frame[order]]
         self.frame = segments.frame[order] + batch.first_number
+        # A SYN, or any segment after a silence, may belong to a later connection: that is asked once for each group.
         is_new[1:] |= (self.flags[1:] & (_SYN | _ACK)) == _SYN
+        is_new[1:] |= np.diff(self.time_ns) > LINGER_NS
         self.is_new = is_new
         self.starts = np.append(np.flatnonzero(is_new), len(order))
 

@@ -9,7 +9,7 @@ from tlsdecrypt.net.events import EndReason
 from tlsdecrypt.net.protocols import TcpFlag
 from tlsdecrypt.net.reassembly import HalfFacts, HalfStream, seq_distance
 from tlsdecrypt.net.roles import client_by_flags, client_by_ports, endpoints_of
-from tlsdecrypt.net.runs import NO_ACK
+from tlsdecrypt.net.runs import LINGER_NS, NO_ACK
 
 if TYPE_CHECKING:
     from tlsdecrypt.net.events import StreamEvent
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tlsdecrypt.net.runs import Group, Runs
 
 IDLE_NS = 3_600_000_000_000  # a silence of one hour ends a connection
-LINGER_NS = 3_000_000_000  # a connection that ended still takes what was captured late, until it was silent so long
 SETTLE_SEGMENTS = 16  # without a SYN, so many segments are looked at ...
 SETTLE_NS = 50_000_000  # ... or so much time, for the lowest sequence number
 REORDER_WINDOW = 1 << 20  # how far before the first segment seen its connection may have started, in bytes
