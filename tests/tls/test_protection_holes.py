@@ -6,6 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from record_sealing import Sealer
 from tls_peers import SERVER, Dialogue, WireRecord, openssl_dialogue, tlslite_dialogue
 
@@ -103,6 +104,36 @@ def test_chained_cbc_without_that_tail_loses_one_record(tmp_path: Path, *, etm: 
     whole = expected_around_hole(make(dialogue, encrypt_then_mac=etm), records, 4, 4)
     around = opened_around_hole(make(dialogue, encrypt_then_mac=etm), records, 4, 9, wire_length(records[4:9]))
     assert around == [*whole[:4], None, *whole[10:]]
+
+
+def test_encrypt_then_mac_gives_no_content_whose_first_block_is_nonsense() -> None:
+    suite = cipher_suite(0x002F)
+    keys = derive_keys(suite, 0x0301, b"m" * 48, b"c" * 32, b"s" * 32)[0]
+    sealer = Sealer(suite, 0x0301, keys, encrypt_then_mac=True)
+    records = [sealer.seal(b"record %d " % number * 20) for number in range(4)]
+    protection = make_protection(suite, 0x0301, keys, encrypt_then_mac=True)
+    assert protection is not None
+    assert protection.open(23, 0x0301, records[0]) is not None
+    assert protection.recover(23, 0x0301, records[2], 5 + len(records[1])) is None
+    assert protection.sequence_number == 3  # its MAC did verify
+    assert protection.open(23, 0x0301, records[3]) == (23, b"record 3 " * 20)
+
+
+def test_the_explicit_nonce_tells_how_many_records_were_lost() -> None:
+    suite = cipher_suite(0x009C)
+    keys = derive_keys(suite, 0x0303, b"m" * 48, b"c" * 32, b"s" * 32)[0]
+    first_nonce, far = 0x1234_5678_9ABC_DEF0, 10_000_000  # OpenSSL begins with a random number
+
+    def sealed(sequence_number: int) -> bytes:
+        explicit = (first_nonce + sequence_number).to_bytes(8, "big")
+        additional_data = sequence_number.to_bytes(8, "big") + b"\x17\x03\x03\x00\x04"
+        return explicit + AESGCM(keys.key).encrypt(keys.iv + explicit, b"data", additional_data)
+
+    protection = make_protection(suite, 0x0303, keys)
+    assert protection is not None
+    assert protection.open(23, 0x0303, sealed(0)) == (23, b"data")
+    assert protection.recover(23, 0x0303, sealed(far), None) == (23, b"data")
+    assert protection.sequence_number == far + 1
 
 
 @pytest.mark.parametrize("version", [(3, 0), (3, 1)])
