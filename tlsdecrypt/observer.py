@@ -17,6 +17,7 @@ from tlsdecrypt.tls.summary import summarize
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tlsdecrypt.flow import Span
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.reassembly import HalfFacts
     from tlsdecrypt.net.tcp import TcpConnection
@@ -44,6 +45,7 @@ class Observer:
         self._clear = Plaintext(tcp.server.port, keep_content=keep_content)
         self._plaintext = Plaintext(tcp.server.port, keep_content=keep_content)
         self._undecided: list[StreamEvent] | None = []
+        self._ends: list[tuple[Direction, Span]] = []  # told last: records that wait may still be opened
         self._notes: list[Note] = []
 
     @property
@@ -75,8 +77,10 @@ class Observer:
         self._decide(is_last=True)
         if self._tls is not None:
             self._take_tls_events(self._tls.finish())
-        self._clear.finish()
-        self._plaintext.finish()
+        for plaintext in (self._clear, self._plaintext):
+            for direction, span in self._ends:
+                plaintext.end(direction, span)
+            plaintext.finish()
         return self._conversation()
 
     def _direction(self, event: StreamEvent) -> Direction:
@@ -164,8 +168,7 @@ class Observer:
     def _take_end(self, direction: Direction, event: StreamEnd) -> None:
         if self._tls is not None and self._is_tls[direction]:
             self._take_tls_events(self._tls.end(direction, by_peer=event.reason in _BY_PEER))
-        self._clear.end(direction, event.span)
-        self._plaintext.end(direction, event.span)
+        self._ends.append((direction, event.span))
 
     def _take_tls_events(self, events: list[TlsEvent]) -> None:
         plaintext = self._plaintext

@@ -1,0 +1,57 @@
+"""Every sample capture gives what captures/expected.json says: the truth of tshark and of the peers themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tlsdecrypt import Analysis, Conversation, analyze, load_keys
+
+ROOT = Path(__file__).parents[1]
+CASES: list[dict[str, Any]] = json.loads((ROOT / "captures" / "expected.json").read_text())["cases"]
+OPTIONS = {"pfx": "pfx", "key": "keys", "keylog": "keylogs", "psk": "psks"}
+
+
+def name_of(case: dict[str, Any]) -> str:
+    return "+".join([Path(case["capture"]).name, *(Path(key["path"]).name for key in case["keys"])])
+
+
+def run(case: dict[str, Any]) -> Analysis:
+    given: dict[str, list[str]] = {}
+    for key in case["keys"]:
+        given.setdefault(OPTIONS[key["kind"]], []).append(str(ROOT / key["path"]))
+    passwords = [key["password"] for key in case["keys"] if key.get("password") is not None]
+    return analyze([str(ROOT / case["capture"])], load_keys(**given, passwords=passwords))
+
+
+def seen(conversation: Conversation) -> dict[str, Any]:
+    """A conversation in the words of expected.json."""
+    tls = conversation.tls
+    digests = dict(zip(("client", "server"), conversation.application_data, strict=True))
+    return {
+        "client": conversation.client._asdict(),
+        "server": conversation.server._asdict(),
+        "tls": tls and {name: getattr(tls, name) for name in ("version", "cipher_suite", "server_name")},
+        "verdict": tls and tls.verdict.code.value,
+        "application_data": {side: {"length": d.length, "sha256": d.sha256} for side, d in digests.items()},
+        "exchanges": [
+            {
+                "method": exchange.request and exchange.request.method,
+                "target": exchange.request and exchange.request.target,
+                "status": exchange.response and exchange.response.status,
+            }
+            for exchange in conversation.exchanges
+        ],
+    }
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case["refused"]], ids=name_of)
+def test_a_sample_capture_gives_what_is_expected_of_it(case: dict[str, Any]) -> None:
+    found = [seen(conversation) for conversation in run(case).conversations]
+    expected = case["connections"]
+    assert [each["client"] for each in found] == [each["client"] for each in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one | other == one, "what is expected (None or absent: nothing in particular)"
