@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,12 @@ def run(*arguments: str | Path, **extra: Any) -> Result:
 
 
 def spawn(*arguments: str | Path, **extra: Any) -> subprocess.CompletedProcess[bytes]:
-    """The command as a program of its own."""
+    """The command as a program of its own, which buffers its output as it does for everybody."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-m", "tlsdecrypt", *map(str, arguments)]
-    return subprocess.run(command, capture_output="stdout" not in extra, timeout=60, check=False, **extra)
+    return subprocess.run(
+        command, capture_output="stdout" not in extra, timeout=60, check=False, env=environment, **extra
+    )
 
 
 def assert_refused(result: Result, *words: str | Path) -> None:
