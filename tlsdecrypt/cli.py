@@ -6,6 +6,7 @@ What a small run does not need is imported where it is needed, so that `--help` 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -141,7 +142,7 @@ def run(arguments: Arguments) -> int:
         _tell(report, arguments.form)
     _say_about(analysis, arguments)
     if was_interrupted:
-        say(f"interrupted: only the {len(analysis.conversations):,} connections that had ended by then are told")
+        say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
     return WRONG_INPUT if analysis.errors else exit_status(analysis, is_strict=arguments.strict)
 
@@ -187,15 +188,18 @@ def _observe(
     with closing(Progress(is_shown=sys.stderr.isatty() and not arguments.quiet)) as progress:
         options = Options(hosts=arguments.host, ports=arguments.port)
         pipeline = Pipeline(captures, keys, options, progress=progress)
+        signal.signal(signal.SIGINT, lambda _number, _frame: pipeline.interrupt())
         try:
             conversations.extend(map(take, pipeline.conversations()))
-        except KeyboardInterrupt:
-            return pipeline.analysis(conversations), True
         except CaptureError:
             for error in pipeline.errors[:-1]:
                 say(str(error))
             raise pipeline.errors[-1] from None
-        return pipeline.analysis(conversations), False
+        except KeyboardInterrupt:  # pressed twice: what had ended by then has to do
+            return pipeline.analysis(conversations), True
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return pipeline.analysis(conversations), pipeline.is_interrupted
 
 
 def _keep(conversation: Conversation) -> Conversation:

@@ -15,6 +15,7 @@ from tlsdecrypt.tls.secrets import SecretStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tlsdecrypt.capture.frames import FrameBatch
     from tlsdecrypt.capture.source import Capture
     from tlsdecrypt.conversation import Conversation
     from tlsdecrypt.net.events import StreamEvent
@@ -58,6 +59,8 @@ class Pipeline:
         self._table = ConnectionTable()
         self._observers: dict[int, Observer] = {}
         self._waiting: list[Observer] = []
+        self.is_interrupted = False
+        self._is_waiting_for_input = False
         self._opened_by: dict[tuple[str, str | None], list[int]] = {}
 
     def conversations(self) -> Iterator[Conversation]:
@@ -85,6 +88,8 @@ class Pipeline:
 
     def _all_conversations(self) -> Iterator[Conversation]:
         for path in in_time_order(self._paths):
+            if self.is_interrupted:
+                break
             try:
                 with open_capture(path, first_number=self.frames + 1) as capture:
                     yield from self._read(capture)
@@ -94,12 +99,35 @@ class Pipeline:
             yield from self._feed(tcp, events)
         yield from self._finish_waiting()
 
+    def interrupt(self) -> None:
+        """Let the capture end here: what was read is finished and told. For signal handlers.
+
+        Called again, or while a pipe is waited for, it raises KeyboardInterrupt; the latter is caught here.
+        """
+        was_interrupted, self.is_interrupted = self.is_interrupted, True
+        if was_interrupted or self._is_waiting_for_input:
+            raise KeyboardInterrupt
+
+    def _batches(self, capture: Capture) -> Iterator[FrameBatch]:
+        batches = iter(capture)
+        while not self.is_interrupted:
+            try:
+                self._is_waiting_for_input = True
+                batch = next(batches, None)
+            except KeyboardInterrupt:
+                return
+            finally:
+                self._is_waiting_for_input = False
+            if batch is None:
+                return
+            yield batch
+
     def _read(self, capture: Capture) -> Iterator[Conversation]:
         self._keys.is_growing = capture.has_late_secrets
         first_frame = self.frames + 1
         taken = 0
         times: list[int] = []
-        for batch in capture:
+        for batch in self._batches(capture):
             for secrets in capture.secrets[taken:]:
                 self._keys.add_keylog(secrets, f"{capture.path} (Decryption Secrets Block)")
             taken = len(capture.secrets)
@@ -110,19 +138,7 @@ class Pipeline:
                 self._progress(capture.position, capture.size)
         self._keys.is_growing = False
         self.frames += capture.frames
-        self.captures.append(
-            CaptureFacts(
-                path=capture.path,
-                format=capture.format,
-                frames=capture.frames,
-                first_frame=first_frame,
-                size=capture.size,
-                start_ns=min(times, default=None),
-                end_ns=max(times, default=None),
-                notes=tuple(capture.notes),
-                secrets=len(capture.secrets),
-            )
-        )
+        self.captures.append(_capture_facts(capture, first_frame, times))
 
     def _feed(self, tcp: TcpConnection, events: list[StreamEvent]) -> Iterator[Conversation]:
         observer = self._observers.get(tcp.id)
@@ -179,6 +195,20 @@ class Pipeline:
         if conversation.tls is not None and conversation.tls.server_name:
             names.add(conversation.tls.server_name.lower())
         return not hosts or not names.isdisjoint(host.lower() for host in hosts)
+
+
+def _capture_facts(capture: Capture, first_frame: int, times: list[int]) -> CaptureFacts:
+    return CaptureFacts(
+        path=capture.path,
+        format=capture.format,
+        frames=capture.frames,
+        first_frame=first_frame,
+        size=capture.size,
+        start_ns=min(times, default=None),
+        end_ns=max(times, default=None),
+        notes=tuple(capture.notes),
+        secrets=len(capture.secrets),
+    )
 
 
 def in_time_order(paths: Sequence[str]) -> list[str]:
