@@ -73,6 +73,7 @@ class Http1Decoder:
         self._client = MessageReader(is_request=True)
         self._server = MessageReader(is_request=False)
         self._slots: deque[_Slot] = deque()
+        self._ready: list[Exchange] = []
         self._is_held = False  # requests wait until it is known whether the connection stays HTTP
         self._is_pipelined = False
         self.upgraded_to: str | None = None
@@ -113,7 +114,8 @@ class Http1Decoder:
         for slot in self._slots:
             slot.is_over = True
             slot.faults += _unanswered(slot)
-        return exchanges + self._take_complete()
+        self._drain()
+        return exchanges + self._take_ready()
 
     def take_rest(self, direction: Direction) -> bytes:
         """Bytes of one direction that follow an upgrade, once."""
@@ -127,7 +129,7 @@ class Http1Decoder:
             self._pump_requests()
         else:
             self._pump_responses()
-        return self._take_complete() if self._slots and self._slots[0].is_complete else []
+        return self._take_ready() if self._ready else []
 
     def _release(self) -> None:
         if self._is_held:
@@ -144,6 +146,8 @@ class Http1Decoder:
                 self._begin_request(message)
             if message.is_complete and (_method(message) == "CONNECT" or first_field(message.fields, "upgrade")):
                 self._is_held = not reader.is_closed and not reader.is_opaque
+            if message.is_complete:
+                self._drain()
 
     def _begin_request(self, message: Message) -> None:
         message.is_known = True
@@ -163,6 +167,8 @@ class Http1Decoder:
         while (message := self._server.next_message()) is not None:
             if not message.is_known:
                 self._begin_response(message)
+            if message.is_complete:
+                self._drain()
 
     def _begin_response(self, message: Message) -> None:
         message.is_known = True
@@ -191,28 +197,35 @@ class Http1Decoder:
 
     def _slot_to_answer(self) -> _Slot:
         """The request that the next answer is for: the first without one, or nothing that was captured."""
-        waiting = [slot for slot in self._slots if slot.response is None and not slot.is_over]
-        if self._server.is_lost and not self._is_pipelined:
-            for slot in waiting[:-1]:  # who does not pipeline had the answer before asking again
-                slot.is_over = True
-                slot.faults += ("its answer was not captured",)
-            waiting = waiting[-1:]
-        self._server.is_lost = False
-        if waiting:
-            return waiting[0]
+        if self._server.is_lost:
+            self._server.is_lost = False
+            if not self._is_pipelined:
+                self._give_up_all_but_the_last()
+        for slot in self._slots:
+            if slot.response is None and not slot.is_over:
+                return slot
         slot = _Slot(None, None)
         self._slots.append(slot)
         return slot
+
+    def _give_up_all_but_the_last(self) -> None:
+        """Who does not pipeline had the answer before asking again."""
+        waiting = [slot for slot in self._slots if slot.response is None and not slot.is_over]
+        for slot in waiting[:-1]:
+            slot.is_over = True
+            slot.faults += ("its answer was not captured",)
 
     def _sink(self, service: str | None, message: Message) -> ContentSink:
         is_kept = self._is_content_kept or is_annotated(service, first_field(message.fields, "content-type"))
         return ContentSink(is_kept=is_kept)
 
-    def _take_complete(self) -> list[Exchange]:
-        exchanges = []
+    def _drain(self) -> None:
         while self._slots and self._slots[0].is_complete:
-            exchanges.append(self._exchange(self._slots.popleft()))
-        return exchanges
+            self._ready.append(self._exchange(self._slots.popleft()))
+
+    def _take_ready(self) -> list[Exchange]:
+        ready, self._ready = self._ready, []
+        return ready
 
     def _exchange(self, slot: _Slot) -> Exchange:
         faults = [*slot.faults]

@@ -87,24 +87,29 @@ class MessageReader:
         """More bytes."""
         message = self._message
         if message is not None and message.body is not None and not self._buffer:
-            data = self._feed_body(message, message.body, data, span)
+            message.last = span
+            unread, end = self._feed_body(message, message.body, data)
+            data = unread + data[end:]
         if data:
             self._buffer += data
+            if self._marks and self._marks[-1][1] == span:
+                self._marks.pop()
             self._marks.append((len(self._buffer), span))
 
-    def _feed_body(self, message: Message, body: Body, data: bytes, span: Span) -> bytes:
-        """What does not belong to the content."""
-        message.last = span
+    def _feed_body(self, message: Message, body: Body, data: bytes | bytearray) -> tuple[bytes, int]:
+        """The offset in `data` behind the content; before it come bytes of earlier pieces that proved to be none."""
         try:
             end = body.feed(data, 0)
         except ParseError as error:
             message.faults.append(error.what)
             self._finish_message()
             self._start_seeking()
-            return body.unread() + data[error.offset :]
+            unread = body.unread()
+            inside = min(len(unread), error.offset)
+            return unread[: len(unread) - inside], error.offset - inside
         if body.is_complete:
             self._finish_message()
-        return data[end:]
+        return b"", end
 
     def next_message(self) -> Message | None:
         """The next message whose head is there, or that is complete; None: more bytes are needed."""
@@ -128,17 +133,23 @@ class MessageReader:
             self._message = None
 
     def _continue_body(self, message: Message) -> Message | None:
-        """Feed what stands in the buffer to the content, piece by piece, so that the spans stay right."""
-        while self._buffer and not message.is_complete and message.body is not None:
-            end, span = self._marks[0]
-            piece = bytes(self._buffer[:end])
+        """Feed what stands in the buffer to the content."""
+        if self._buffer and message.body is not None:
+            unread, end = self._feed_body(message, message.body, self._buffer)
+            if end:
+                message.last = self._span_at(end)
             self._consume(end)
-            left = self._feed_body(message, message.body, piece, span)
-            if left:
-                self._buffer[:0] = left
-                self._marks = [(len(left), span), *((stop + len(left), each) for stop, each in self._marks)]
+            if unread:
+                self._buffer[:0] = unread
+                self._marks = [(stop + len(unread), span) for stop, span in self._marks or [(0, message.last)]]
         ended, self._ended = self._ended, None
         return ended
+
+    def _span_at(self, end: int) -> Span:
+        """What carried the byte before offset `end` of the buffer."""
+        if len(self._marks) == 1:
+            return self._marks[0][1]
+        return next(span for stop, span in self._marks if stop >= end)
 
     def _finish_message(self) -> None:
         self._ended = self._message
@@ -207,9 +218,10 @@ class MessageReader:
                 break
             self._scanned = anchor + len(_ANCHOR)
         scanned = max(self._scanned, len(self._buffer) - len(_ANCHOR) + 1) if anchor < 0 else anchor
-        dropped = max(0, scanned - MAX_SOUGHT_LINE)
-        self._skip(dropped)
-        self._scanned = scanned - dropped
+        if scanned > 2 * MAX_SOUGHT_LINE:
+            self._skip(scanned - MAX_SOUGHT_LINE)
+            scanned = MAX_SOUGHT_LINE
+        self._scanned = scanned
         return False
 
     def _find_status(self, anchor: int) -> int | None:
@@ -254,9 +266,8 @@ class MessageReader:
         if self._unread_before:
             faults.append(f"{self._unread_before:,} bytes before it were not read as HTTP")
             self._unread_before = 0
-        first = self._marks[0][1]
-        message = Message(line, fields, faults, first)
-        message.last = first if len(self._marks) == 1 else next(span for stop, span in self._marks if stop >= end)
+        message = Message(line, fields, faults, self._marks[0][1])
+        message.last = self._span_at(end)
         self._consume(end)
         self._is_line_checked = False
         self._message = message

@@ -31,7 +31,7 @@ class ContentSink:
         self.missing = 0
         self.is_overflowed = False
 
-    def add(self, data: bytes, start: int, end: int) -> None:
+    def add(self, data: bytes | bytearray, start: int, end: int) -> None:
         """`data[start:end]` is content."""
         self.length += end - start
         if self.pieces is None:
@@ -40,7 +40,7 @@ class ContentSink:
             self.pieces = None
             self.is_overflowed = True
         else:
-            self.pieces.append(data if end - start == len(data) else data[start:end])
+            self.pieces.append(bytes(data[start:end]))
 
     def skip(self, length: int) -> None:
         """`length` bytes of content were not captured."""
@@ -55,7 +55,7 @@ class Body(Protocol):
     is_complete: bool
     trailers: Fields
 
-    def feed(self, data: bytes, start: int) -> int:
+    def feed(self, data: bytes | bytearray, start: int) -> int:
         """Take what belongs to the content from `data[start:]`; the offset behind it.
 
         Raises `ParseError`, with the offset behind what was taken, where framing is broken; see `unread`.
@@ -83,7 +83,7 @@ class LengthBody:
         self.is_complete = length == 0
         self.trailers: Fields = ()
 
-    def feed(self, data: bytes, start: int) -> int:
+    def feed(self, data: bytes | bytearray, start: int) -> int:
         """At most `remaining` bytes."""
         end = min(len(data), start + self.remaining)
         self.sink.add(data, start, end)
@@ -119,7 +119,7 @@ class UntilCloseBody:
         self.is_complete = False
         self.trailers: Fields = ()
 
-    def feed(self, data: bytes, start: int) -> int:
+    def feed(self, data: bytes | bytearray, start: int) -> int:
         """Everything."""
         self.sink.add(data, start, len(data))
         return len(data)
@@ -152,7 +152,7 @@ class ChunkedBody:
         self._remaining = 0
         self._step = self._size
 
-    def feed(self, data: bytes, start: int) -> int:
+    def feed(self, data: bytes | bytearray, start: int) -> int:
         """Until the end of the trailers."""
         while start < len(data) and not self.is_complete:
             start = self._step(data, start)
@@ -176,7 +176,7 @@ class ChunkedBody:
         """The line that should have framed a chunk: another message may begin there."""
         return bytes(self._line)
 
-    def _take_line(self, data: bytes, start: int) -> tuple[bytes | None, int]:
+    def _take_line(self, data: bytes | bytearray, start: int) -> tuple[bytes | None, int]:
         """The line that ends in `data` (None: it does not), and the offset behind what was taken."""
         end = data.find(b"\n", start) + 1
         stop = end or len(data)
@@ -189,7 +189,7 @@ class ChunkedBody:
         self._line.clear()
         return line, stop
 
-    def _size(self, data: bytes, start: int) -> int:
+    def _size(self, data: bytes | bytearray, start: int) -> int:
         line, start = self._take_line(data, start)
         if line is None:
             return start
@@ -203,7 +203,7 @@ class ChunkedBody:
             self._line += b"\n"  # so that an empty trailer section ends like any other
         return start
 
-    def _data(self, data: bytes, start: int) -> int:
+    def _data(self, data: bytes | bytearray, start: int) -> int:
         end = min(len(data), start + self._remaining)
         self.sink.add(data, start, end)
         self._remaining -= end - start
@@ -211,7 +211,7 @@ class ChunkedBody:
             self._step = self._chunk_end
         return end
 
-    def _chunk_end(self, data: bytes, start: int) -> int:
+    def _chunk_end(self, data: bytes | bytearray, start: int) -> int:
         line, start = self._take_line(data, start)
         if line is not None:
             if line not in (b"\r\n", b"\n"):
@@ -220,7 +220,7 @@ class ChunkedBody:
             self._step = self._size
         return start
 
-    def _trailer(self, data: bytes, start: int) -> int:
+    def _trailer(self, data: bytes | bytearray, start: int) -> int:
         held = len(self._line)
         self._line += data[start : start + MAX_TRAILERS + 1 - held]
         match = _END_OF_TRAILERS.search(self._line, max(0, held - 2))

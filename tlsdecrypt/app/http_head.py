@@ -53,9 +53,9 @@ METHODS = (
 )
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}"  # noqa: S105  RFC 9110 section 5.6.2, not a secret
-_REQUEST_LINE = re.compile(rf"({_TOKEN})[ \t]+(\S(?:.*\S)?)[ \t]+HTTP/(\d(?:\.\d)?)[ \t]*")
-_SIMPLE_REQUEST = re.compile(rf"({'|'.join(METHODS)})[ \t]+((?:/|https?://)\S*)[ \t]*")
-_STATUS_LINE = re.compile(r"HTTP/(\d(?:\.\d)?)[ \t]+(\d{3})(?:[ \t]+(.*?))?[ \t]*")
+_REQUEST_LINE = re.compile(rf"({_TOKEN})[ \t]+(\S(?:.*\S)?)[ \t]+HTTP/(\d(?:\.\d)?)")
+_SIMPLE_REQUEST = re.compile(rf"({'|'.join(METHODS)})[ \t]+((?:/|https?://)\S*)")
+_STATUS_LINE = re.compile(r"HTTP/(\d(?:\.\d)?)[ \t]+(\d{3})(?:[ \t]+(.*))?")
 
 
 class RequestLine(NamedTuple):
@@ -76,6 +76,7 @@ class StatusLine(NamedTuple):
 
 def parse_request_line(line: str, faults: list[str]) -> RequestLine:
     """Method, target and version; raises `ParseError` for what cannot be a request line."""
+    line = line.rstrip(" \t")
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         match = _SIMPLE_REQUEST.fullmatch(line)
@@ -92,7 +93,7 @@ def parse_request_line(line: str, faults: list[str]) -> RequestLine:
 
 def parse_status_line(line: str, faults: list[str]) -> StatusLine:
     """Version, status code and reason (may be absent); raises `ParseError` for what cannot be a status line."""
-    match = _STATUS_LINE.fullmatch(line)
+    match = _STATUS_LINE.fullmatch(line.rstrip(" \t"))
     if match is None:
         raise ParseError("not a status line")
     _check_version(match[1], faults)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.app.auth import Credentials, NtlmMessage
 
-_TOKEN_CHALLENGE = re.compile(r"\s*(?:NTLM|Negotiate|Kerberos)\s+[A-Za-z0-9+/\s]+=*\s*", re.IGNORECASE)
+_TOKEN_SCHEMES = frozenset({"ntlm", "negotiate", "kerberos"})
+_TOKEN = re.compile(r"[A-Za-z0-9+/]+=*")
 _PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(\s*=\s*)(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]+)")
 _SHOWN_PARAMETERS = frozenset(
     {"username", "realm", "uri", "algorithm", "qop", "nc", "opaque", "domain", "charset", "credential", "signedheaders"}
@@ -36,7 +37,8 @@ def show_credentials(value: str, mask: Callable[[str, str], str]) -> str:
 
 def show_challenge(value: str, mask: Callable[[str, str], str]) -> str:
     """A WWW-Authenticate value: schemes, realms and parameters stay, a token does not."""
-    if _TOKEN_CHALLENGE.fullmatch(value):
+    scheme, *rest = value.split() or [""]
+    if scheme.lower() in _TOKEN_SCHEMES and _TOKEN.fullmatch("".join(rest)):
         return show_credentials(value, mask)
     return _PARAMETER.sub(
         lambda match: (

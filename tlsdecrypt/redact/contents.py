@@ -25,7 +25,7 @@ _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]{1,200})\"|([^\s;]{1,200}))",
 _PART_NAME = re.compile(r"[;\s]name\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.IGNORECASE)
 _PART_TYPE = re.compile(r"^content-type\s*:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _TAG = re.compile(r"<((?:[\w.-]+:)?([\w.-]+))((?:\s[^<>]*)?)>")
-_INPUT = re.compile(r"<input\b([^>]*)>", re.IGNORECASE)
+_INPUT = re.compile(r"<input\b([^<>]*+)>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\b(name|value)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
 _JSON_PAIR = re.compile(r"(\"([\w.-]{1,64})\"\s*:\s*)(\"(?:[^\"\\]|\\.)*+\"?|[^\s,}\]]+)")
 _MASK = re.compile(r"<(masked:[^<>]*)>")

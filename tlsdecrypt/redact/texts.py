@@ -10,7 +10,7 @@ from tlsdecrypt.redact import names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}")
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}")
 _CREDENTIALS = re.compile(
     r"\b(Basic|Bearer|NTLM|Negotiate)(\s+)(?![A-Za-z]?[a-z.-]+(?:\s|\Z))([A-Za-z0-9+/_.~-]{12,}=*)"
 )
