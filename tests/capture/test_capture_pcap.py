@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from capture_samples import FRAMES, START_NS, Frame, frame, frames_of, pcap, rows
 
-from tlsdecrypt.capture.pcap import MAX_SEARCHES
+from tlsdecrypt.capture.pcap import MAX_JOINED_FILES, MAX_SEARCHES
 from tlsdecrypt.capture.source import open_capture
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ def test_files_that_were_joined_end_to_end_are_read_to_the_end(tmp_path: Path) -
     assert [each for _, each, _ in found] == FRAMES
     assert [link_type for _, _, link_type in found] == [1, 1, 1, 276, 276, 276]
     assert not capture.notes
+
+
+def test_joined_files_are_bounded(tmp_path: Path) -> None:
+    found, notes = frames_of(write(tmp_path, pcap(FRAMES[:1]) * (MAX_JOINED_FILES + 3)))
+    assert found == FRAMES[:1] * MAX_JOINED_FILES
+    assert notes == ["Only the first 256 of the captures that were joined end to end were read."]
 
 
 def test_damage_without_end_is_given_up(tmp_path: Path) -> None:

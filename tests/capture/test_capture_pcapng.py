@@ -41,7 +41,7 @@ BY_HAND = bytes.fromhex(
 
 
 def write(tmp_path: Path, *data: bytes) -> Path:
-    path = tmp_path / "capture.pcapng"
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.pcapng"
     path.write_bytes(b"".join(data))
     return path
 
@@ -144,6 +144,22 @@ def test_simple_packets_take_the_time_of_the_frame_before_and_the_snap_length(tm
     ]
     assert len(notes) == 1
     assert "no times" in notes[0]
+
+
+def test_simple_packets_before_any_time_have_that_of_the_section_before_or_none(tmp_path: Path) -> None:
+    part = section() + interface() + simple(FRAMES[0]) + enhanced(FRAMES[1])
+    found, _ = frames_of(write(tmp_path, part, part))
+    assert [each.time_ns for each in found] == [0, FRAMES[1].time_ns, FRAMES[1].time_ns, FRAMES[1].time_ns]
+
+
+def test_options_end_at_the_end_of_options_and_at_the_first_that_lies(tmp_path: Path) -> None:
+    ended = option(1, b"kept") + option(0, b"") + option(1, b"behind the end")
+    lying = option(1, b"kept too") + struct.pack("<HH", 1, 5_000) + b"beyond the block"
+    with open_capture(
+        write(tmp_path, section(), interface(), enhanced(FRAMES[0], options=ended), enhanced(FRAMES[1], options=lying))
+    ) as capture:
+        assert len(rows(capture)) == 2
+        assert capture.comments == [(1, "kept"), (2, "kept too")]
 
 
 def test_simple_packets_are_read_alike_however_windows_end() -> None:

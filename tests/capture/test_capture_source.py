@@ -91,6 +91,8 @@ def test_a_live_pipe_gives_each_frame_before_the_next_one_comes(monkeypatch: pyt
     read_end, write_end = os.pipe()
     monkeypatch.setattr(sys, "stdin", os.fdopen(read_end))
     with os.fdopen(write_end, "wb", 0) as pipe:
+        alarm = threading.Timer(30, pipe.close)  # a reader that waits for more would wait forever
+        alarm.start()
         pipe.write(pcap([]))
         with open_capture("-") as capture:
             batches = iter(capture)
@@ -99,6 +101,7 @@ def test_a_live_pipe_gives_each_frame_before_the_next_one_comes(monkeypatch: pyt
                 assert rows([next(batches)]) == [(number, each, 1)]
             pipe.close()
             assert not list(batches)
+        alarm.cancel()
     sys.stdin.close()
 
 

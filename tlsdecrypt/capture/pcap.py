@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HEADER_BYTES = 24
 _LENGTHS_SWAPPED = (2, 3)  # files before this version have the two lengths the other way round
 MAX_SNAP_LENGTH = 16 << 20  # a longer one is no promise to be believed
+MAX_JOINED_FILES = 256  # one after the other in one file
 MAX_SEARCHES = 64  # less than MAX_NOTES: for the next record, after damage
 SEARCH_BYTES = 64 << 10  # of one step of such a search
 SEARCH_SECONDS = 86_400  # how far the times of two records on either side of damage may be apart
@@ -60,6 +61,7 @@ class PcapReader:
         self._link_type = 0
         self._seconds = 0  # of the last record; of the one that is damaged, where that is the first
         self._searches = 0
+        self._joined = 0
 
     @property
     def format(self) -> str:
@@ -163,8 +165,7 @@ class PcapReader:
         is_whole = len(record) == header
         seconds, fraction = struct.unpack_from(f"{self._order}II", record) if is_whole else (0, 0)
         if (seconds, fraction) == self._head and len(window.data) - position >= HEADER_BYTES:
-            self._read_header(window.data, position)
-            return position + HEADER_BYTES
+            return self._join(position)
         if not self._ledger.frames:
             self._seconds = seconds
         length = self._captured_length.unpack_from(record)[0] if is_whole else 0
@@ -187,6 +188,17 @@ class PcapReader:
             )
             self._ledger.note(f"The file is cut off in the middle of frame {self._ledger.next_number} ({part}).")
         return None
+
+    def _join(self, position: int) -> int | None:
+        """Begin another file, whose header stands at `position`: where to walk on."""
+        self._joined += 1
+        if self._joined >= MAX_JOINED_FILES:
+            self._ledger.note(
+                f"Only the first {MAX_JOINED_FILES} of the captures that were joined end to end were read."
+            )
+            return None
+        self._read_header(self._window.data, position)
+        return position + HEADER_BYTES
 
     def _search(self, position: int, why: str) -> int | None:
         """Where the next record begins that can be believed, somewhere after `position`; None where there is none."""
