@@ -88,7 +88,7 @@ BULK_CIPHERS: Final[dict[str, BulkCipher]] = {
     "AES_256_CCM_8": _aead(32, tag_length=8),
     "CHACHA20_POLY1305": _aead(32, 12, 0),
     # draft-ietf-tls-chacha20-poly1305-00: the nonce is four bytes of IV and the sequence number
-    "CHACHA20_POLY1305_DRAFT_00": _aead(32, 4, 0),
+    "CHACHA20_POLY1305_00": _aead(32, 4, 0),
     # draft-agl-tls-chacha20poly1305: it is the sequence number alone
     "CHACHA20_POLY1305_OLD": _aead(32, 0, 0),
 }
