@@ -118,6 +118,12 @@ def test_counts_of_a_page_and_values_of_an_error_are_kept() -> None:
     assert first["values"] == {"InnerErrorResponseCode": "ErrorX", "LineNumber": "7"}
 
 
+@pytest.mark.parametrize(("target", "name"), [(EWS, "get_folder"), (POX, "pox_request"), (SOAP, "get_user_settings")])
+def test_where_no_answer_can_be_read_the_status_says_how_it_ended(target: str, name: str) -> None:
+    found = annotate(target, sample(name), None, status=401)
+    assert found["autodiscover" if target != EWS else "ews"]["summary"].endswith(" -> HTTP 401")
+
+
 def test_namespaces_with_https_are_the_same() -> None:
     answer = sample("get_folder_response").replace(b"http://schemas.m", b"https://schemas.m")
     assert annotate("/elsewhere", None, answer)["ews"]["response_code"] == "NoError"

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tlsdecrypt.app.http1 import Http1Decoder
+from tlsdecrypt.flow import Direction, Span
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.redact.learned import LearnedSecrets
 
@@ -316,3 +318,26 @@ def test_any_learned_password_is_gone_from_any_text(password: str, around: str) 
     assert "<masked:" in shown
     if password not in around + "<masked:password fp=0123456789abcdef>":
         assert password not in shown
+
+
+def test_annotations_and_faults_hold_no_secret() -> None:
+    soap = SOAP.encode()
+    request = (
+        f"POST /EWS/Exchange.asmx?access_token={quote(MARKER, safe='')} HTTP/1.1\r\nAuthorization: Basic {BASIC}\r\n"
+        f"Cookie: cadata={MARKER}\r\n{MARKER}\r\nContent-Type: text/xml\r\nContent-Length: {len(soap)}\r\n\r\n"
+    ).encode() + soap
+    answer = (
+        f"HTTP/1.1 302 Found\r\nLocation: https://mail.contoso.com/owa?code={quote(MARKER, safe='')}\r\n"
+        f"Set-Cookie: sessionid={MARKER}; path=/\r\nWWW-Authenticate: Negotiate {BASIC}\r\n"
+        f"Content-Type: text/xml\r\nContent-Length: {len(soap)}\r\n\r\n"
+    ).encode() + soap
+    decoder, span = Http1Decoder(keep_content=True), Span(1, 1, 1, 1)
+    [exchange] = [*decoder.feed(Direction.CLIENT_TO_SERVER, request, span),
+                  *decoder.feed(Direction.SERVER_TO_CLIENT, answer, span)]  # fmt: skip
+    assert exchange.faults == ("request: a field line without a name",)
+    assert exchange.annotations["http"]["user"] == "avery@contoso.com"
+    assert exchange.annotations["soap"]["security_user"] == "avery"
+    assert exchange.annotations["http"]["challenges"] == ["Negotiate"]
+    assert_hidden(exchange.annotations)
+    assert_hidden(exchange.faults)
+    assert MARKER not in repr(exchange)

@@ -27,12 +27,15 @@ def annotate_xml(request: HttpRequest | None, response: HttpResponse | None, htt
     faults: list[str] = []
     asked = _root(request, "request", faults)
     answered = _root(response, "response", faults)
+    status = f"HTTP {response.status}" if response is not None else "no answer seen"
     service = http.get("service")
     if is_autodiscover_pox(asked) or is_autodiscover_pox(answered):
         capability = http.get("x_mapihttpcapability")
-        annotations["autodiscover"] = annotate_autodiscover_pox(asked, answered, capability)
+        annotations["autodiscover"] = annotate_autodiscover_pox(asked, answered, capability, status)
     elif service != AUTODISCOVER_POX:
-        _put_soap(annotations, (parse_envelope(asked), parse_envelope(answered)), request, http)
+        path = request.target.partition("?")[0] if request is not None else ""
+        envelopes = (parse_envelope(asked), parse_envelope(answered))
+        annotations.update(_annotate_envelopes(envelopes, http, path, status))
     if faults:
         annotations["xml"] = {"faults": faults, "summary": "; ".join(faults)}
     return annotations
@@ -49,24 +52,22 @@ def _root(message: HttpRequest | HttpResponse | None, who: str, faults: list[str
     return root
 
 
-def _put_soap(
-    annotations: Annotations,
-    envelopes: tuple[Envelope | None, Envelope | None],
-    request: HttpRequest | None,
-    http: dict[str, Any],
-) -> None:
+def _annotate_envelopes(
+    envelopes: tuple[Envelope | None, Envelope | None], http: dict[str, Any], path: str, status: str
+) -> Annotations:
+    """SOAP, and what it carried."""
     asked, answered = envelopes
     if asked is None and answered is None:
-        return
-    annotations["soap"] = annotate_soap(asked, answered, http.get("soapaction"))
+        return {}
+    annotations = {"soap": annotate_soap(asked, answered, http.get("soapaction"), status)}
     service = http.get("service")
     if service == AUTODISCOVER_SOAP or is_autodiscover_soap(asked) or is_autodiscover_soap(answered):
-        path = request.target.partition("?")[0] if request is not None else ""
-        annotations["autodiscover"] = annotate_autodiscover_soap(asked, answered, path)
+        annotations["autodiscover"] = annotate_autodiscover_soap(asked, answered, path, status)
     elif service == EWS or _is_ews(asked) or _is_ews(answered):
-        ews = annotate_ews(asked, answered, http.get("user"))
+        ews = annotate_ews(asked, answered, http.get("user"), status)
         if ews:
             annotations["ews"] = ews
+    return annotations
 
 
 def _is_ews(envelope: Envelope | None) -> bool:

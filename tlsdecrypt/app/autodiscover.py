@@ -57,9 +57,13 @@ def is_autodiscover_pox(root: _Element | None) -> bool:
 
 
 def annotate_autodiscover_pox(
-    request: _Element | None, response: _Element | None, mapi_http_capability: str | None
+    request: _Element | None, response: _Element | None, mapi_http_capability: str | None, status: str
 ) -> dict[str, Any]:
-    """The annotation of a POX exchange; `mapi_http_capability` is the X-MapiHttpCapability field of the request."""
+    """The annotation of a POX exchange.
+
+    `mapi_http_capability` is the X-MapiHttpCapability field of the request; `status` stands in for an answer that was
+    not read.
+    """
     facts: dict[str, Any] = {"kind": "pox"}
     _put_request(facts, find(request, "Request"))
     put(facts, mapi_http_capability=mapi_http_capability)
@@ -68,7 +72,7 @@ def annotate_autodiscover_pox(
         _put_account(facts, answer)
         _put_mobile(facts, answer)
         _put_error(facts, next(find_all(answer, "Error"), None))
-    facts["summary"] = summarize(facts)
+    facts["summary"] = summarize(facts, status)
     return facts
 
 
@@ -154,15 +158,15 @@ def _put_error(facts: dict[str, Any], error: _Element | None) -> None:
     )
 
 
-def summarize(facts: dict[str, Any]) -> str:
-    """One line for either kind."""
+def summarize(facts: dict[str, Any], status: str) -> str:
+    """One line for either kind; `status` where no answer was read."""
     asked = facts.get("email_address") or facts.get("domain") or facts.get("legacy_dn") or "request not read"
     operation = f" {facts['operation']}" if "operation" in facts else ""
     kind = "SOAP" if facts["kind"] == "soap" else "POX"
-    return f"Autodiscover {kind}{operation} {asked} -> {_outcome(facts)}"
+    return f"Autodiscover {kind}{operation} {asked} -> {_outcome(facts) or status}"
 
 
-def _outcome(facts: dict[str, Any]) -> str:
+def _outcome(facts: dict[str, Any]) -> str | None:
     redirect = facts.get("redirect_address") or facts.get("redirect_url")
     if redirect:
         return f"redirect to {redirect}"
@@ -172,4 +176,4 @@ def _outcome(facts: dict[str, Any]) -> str:
     if "protocols" in facts:
         kinds = [f"{each.get('type', '?')} {each.get('server') or each.get('url', '')}" for each in facts["protocols"]]
         return f"settings: {', '.join(each.strip() for each in kinds)}"
-    return code or facts.get("action") or "no answer read"
+    return code or facts.get("action")

@@ -36,8 +36,13 @@ def is_autodiscover_soap(envelope: Envelope | None) -> bool:
     return envelope is not None and envelope.content is not None and NAMESPACE in envelope.content.tag.lower()
 
 
-def annotate_autodiscover_soap(request: Envelope | None, response: Envelope | None, path: str) -> dict[str, Any]:
-    """The annotation of a SOAP exchange; `path` is that of the request target."""
+def annotate_autodiscover_soap(
+    request: Envelope | None, response: Envelope | None, path: str, status: str
+) -> dict[str, Any]:
+    """The annotation of a SOAP exchange.
+
+    `path` is that of the request target; `status` stands in for an answer that was not read.
+    """
     facts: dict[str, Any] = {"kind": "soap"}
     put(facts, operation=_operation(request) or _operation(response), token_auth=_token_auth(path))
     if request:
@@ -49,7 +54,7 @@ def annotate_autodiscover_soap(request: Envelope | None, response: Envelope | No
         _put_response(facts, response.content)
     if response:
         put(facts, server_version=_server_version(find(response.header, "ServerVersionInfo")))
-    facts["summary"] = summarize(facts)
+    facts["summary"] = summarize(facts, status)
     return facts
 
 

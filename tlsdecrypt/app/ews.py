@@ -47,8 +47,11 @@ _SEVERITY = {"Error": 2, "Warning": 1}
 _FIRST_VERSION_PARTS = 3
 
 
-def annotate_ews(request: Envelope | None, response: Envelope | None, user: str | None) -> dict[str, Any]:
-    """The annotation `ews`; `user` is who authenticated, where that is known. Empty where no EWS was read."""
+def annotate_ews(request: Envelope | None, response: Envelope | None, user: str | None, status: str) -> dict[str, Any]:
+    """The annotation `ews`, empty where no EWS was read.
+
+    `user` is who authenticated, where that is known; `status` stands in for a response code where there is none.
+    """
     facts: dict[str, Any] = {}
     operation = _operation(request) or _operation(response)
     put(facts, operation=operation)
@@ -57,7 +60,7 @@ def annotate_ews(request: Envelope | None, response: Envelope | None, user: str 
     if response:
         _put_response(facts, response)
     if facts:
-        facts["summary"] = _summary(facts, user)
+        facts["summary"] = _summary(facts, user, status)
     return facts
 
 
@@ -209,7 +212,7 @@ def _back_off(response: dict[str, Any]) -> int | None:
     return _number(response.get("values", {}).get("BackOffMilliseconds"))
 
 
-def _summary(facts: dict[str, Any], user: str | None) -> str:
+def _summary(facts: dict[str, Any], user: str | None, status: str) -> str:
     parts = ["EWS", facts.get("operation", "request not read")]
     if "folders" in facts:
         parts.append(_some(facts["folders"]))
@@ -221,14 +224,12 @@ def _summary(facts: dict[str, Any], user: str | None) -> str:
     if acting:
         parts.append(f"as {acting}")
     parts.append("->")
-    parts.append(_outcome(facts))
+    parts.append(_outcome(facts) if "response_code" in facts else status)
     return " ".join(parts)
 
 
 def _outcome(facts: dict[str, Any]) -> str:
-    code = facts.get("response_code")
-    if code is None:
-        return "no response code read"
+    code = facts["response_code"]
     parts = [facts["response_class"], code] if "response_class" in facts else [code]
     count, errors = facts.get("response_count", 1), facts.get("error_count", 0)
     if count > 1 and errors:

@@ -73,8 +73,13 @@ def _unprefixed(name: str | None) -> str | None:
     return name.rpartition(":")[2] if name else None
 
 
-def annotate_soap(request: Envelope | None, response: Envelope | None, soap_action: str | None) -> dict[str, Any]:
-    """The annotation `soap`; `soap_action` is the field of the request."""
+def annotate_soap(
+    request: Envelope | None, response: Envelope | None, soap_action: str | None, status: str
+) -> dict[str, Any]:
+    """The annotation `soap`.
+
+    `soap_action` is the field of the request; `status` stands in for an answer that was not read.
+    """
     facts: dict[str, Any] = {}
     header = request.header if request else None
     put(
@@ -92,7 +97,7 @@ def annotate_soap(request: Envelope | None, response: Envelope | None, soap_acti
         detail = text_of(fault.detail)
         put(facts, fault_code=fault.code, fault_subcode=fault.subcode, fault_reason=fault.reason, fault_detail=detail)
     _put_security(facts, find(header, "Security"))
-    facts["summary"] = _summary(facts)
+    facts["summary"] = _summary(facts, status)
     return facts
 
 
@@ -112,9 +117,9 @@ def _put_security(facts: dict[str, Any], security: _Element | None) -> None:
     )
 
 
-def _summary(facts: dict[str, Any]) -> str:
+def _summary(facts: dict[str, Any], status: str) -> str:
     asked = facts.get("request") or facts.get("action", "").rpartition("/")[2] or "request not read"
-    answered = facts.get("response", "no answer read")
+    answered = facts.get("response", status)
     if "fault_reason" in facts or "fault_code" in facts:
         code = facts.get("fault_subcode") or facts.get("fault_code", "")
         answered = f"Fault {code}: {facts.get('fault_reason', '')}".rstrip(": ")
