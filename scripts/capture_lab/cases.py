@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from capture_lab.keys import PASSWORD
 from capture_lab.truth import Key
 
+MAIL_KEY = Key("key", "keys/mail.key.pem")
 MAIL = (Key("pfx", "keys/mail.pfx", PASSWORD),)
 OPENSSL, TLSLITE = "openssl s_server and s_client", "tlslite-ng, both sides"
 SMALL = "openssl-client-certificate.pcap"
@@ -16,9 +17,9 @@ SMALL = "openssl-client-certificate.pcap"
 class Case:
     """One capture with one set of keys.
 
-    `opened` and `closed` are the verdicts of the RSA sessions that the keys open, or not. `truth_from` names the whole
-    recording that tells what was said, where `capture` itself lacks a part of it or has it in an order that tshark
-    cannot follow. `is_refused`: no key can be taken from the file at all.
+    `opened` and `closed` are the verdicts of the sessions that the keys open, or not; `ephemeral` that of closed ones
+    with an ephemeral key exchange. `truth_from` names the whole recording that tells what was said, where `capture`
+    itself lacks a part of it or has it in an order that tshark cannot follow. `is_refused`: the key file gives no key.
     """
 
     capture: str
@@ -26,7 +27,7 @@ class Case:
     keys: tuple[Key, ...] = MAIL
     opened: str = "decrypted"
     closed: str = "no-key"
-    forward_secret: str = "forward-secrecy"
+    ephemeral: str = "forward-secrecy"
     truth_from: str | None = None
     is_refused: bool = False
 
@@ -55,9 +56,7 @@ CASES = (
         f"{FROM_RESUMED}: the resumed connection stands before its parent",
         truth_from="openssl-resumed-by-id.pcap",
     ),
-    Case(
-        "openssl-child-only.pcap", f"{FROM_RESUMED}: the resumed connection alone", closed="resumed-parent-missing"
-    ),
+    Case("openssl-child-only.pcap", f"{FROM_RESUMED}: the resumed connection alone", closed="resumed-parent-missing"),
     Case("tlslite-ssl30.pcap", f"{TLSLITE}: SSL 3.0 with RC4, 3DES and AES"),
     Case("tlslite-tls10.pcap", f"{TLSLITE}: TLS 1.0 with RC4 and 3DES"),
     Case("tlslite-tls12-rc4-3des.pcap", f"{TLSLITE}: TLS 1.2 with RC4 and 3DES"),
@@ -86,7 +85,7 @@ OTHER_KEYS = (
         for key in (
             Key("pfx", "keys/mail-legacy.pfx", PASSWORD),
             Key("pfx", "keys/mail-empty-password.pfx", ""),
-            Key("key", "keys/mail.key.pem"),
+            MAIL_KEY,
             Key("key", "keys/mail.key.der"),
             Key("key", "keys/mail.key.encrypted.pem", PASSWORD),
             Key("key", "keys/mail.key.pkcs1.pem"),
@@ -99,5 +98,5 @@ OTHER_KEYS = (
     replace(_SMALL_CASE, keys=(Key("pfx", "keys/mail.pfx", "not the password"),), is_refused=True),
     Case("forward-secret-tls12.pcap", "", MAIL),
     Case("forward-secret-tls13.pcap", "", MAIL),
-    Case("forward-secret-tls12.pcap", "", _key_log("forward-secret-tls13"), forward_secret="no-secret"),
+    Case("forward-secret-tls12.pcap", "", _key_log("forward-secret-tls13"), ephemeral="no-secret"),
 )

@@ -56,7 +56,7 @@ class FrontEnd(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Nothing is logged: the capture tells it all."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         """Answer, whatever the method."""
         self._dispatch()
 
@@ -73,7 +73,7 @@ class FrontEnd(BaseHTTPRequestHandler):
             "/oab/6f4dd1f4/oab.xml": self._address_list,
             "/owa/": self._outlook_web_app,
         }
-        if self.server.server_address[1] != HTTPS_PORT:
+        if not isinstance(self.connection, ssl.SSLSocket):
             self._redirect()
         else:
             routes.get(path, self._not_found)()

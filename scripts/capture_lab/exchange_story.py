@@ -1,4 +1,4 @@
-"""exchange.pcapng: several clients at once against one Exchange front end, most of it open to the PFX, some of it not."""
+"""The story of exchange.pcapng: several clients at one Exchange front end, most of it open to the PFX, some not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages">
 
 
 def pox(address: str) -> list[str]:
-    """curl's arguments for Autodiscover POX about `address`."""
+    """Arguments of curl for Autodiscover POX about `address`."""
     return [*XML, "-d", POX_REQUEST.format(address), POX]
 
 
@@ -63,7 +63,7 @@ class Story:
     scratch: Path
 
     def curl(self, options: Sequence[str], *requests: Sequence[str], trust: bool = True) -> None:
-        """curl at the second client's address, its requests one after the other on one connection where it can.
+        """Run curl at the second client's address, its requests on one connection where it can.
 
         A client that does not trust the CA fails on purpose.
         """
@@ -75,11 +75,11 @@ class Story:
         self.lab.client.run(command, check=trust)
 
     def rsa(self, cipher: str, *requests: Sequence[str]) -> None:
-        """curl with TLS 1.2 and one RSA cipher suite (OpenSSL's name)."""
+        """Run curl with TLS 1.2 and one RSA cipher suite (OpenSSL's name)."""
         self.curl(["--tls-max", "1.2", "--ciphers", cipher], *requests)
 
     def exchangelib(self, *pieces: str) -> None:
-        """exchangelib at the first client's address."""
+        """Run exchangelib at the first client's address."""
         self.lab.client.run([sys.executable, HERE / "exchangelib_client.py", self.key.ca, *pieces])
 
     def pox_with_challenge(self) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from capture_lab.cases import CASES, OTHER_KEYS
+from capture_lab.cases import CASES, MAIL_KEY, OTHER_KEYS
 from capture_lab.frames import read_pcap, segment_of
 from capture_lab.truth import digest, observe
 
@@ -14,15 +13,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from capture_lab.cases import Case
-    from capture_lab.truth import Connection
+    from capture_lab.truth import Connection, Key
 
 HTTPS = 443
+SIDES = (False, True)  # the client's, the server's
 KEYS_THAT_FIT = "keys/mail"
 SCHEMA = "tlsdecrypt-captures/1"
 
 
-def _opens_rsa(case: Case) -> bool:
-    return any(key.path.startswith(KEYS_THAT_FIT) for key in case.keys)
+def _keys_for_tshark(case: Case) -> list[Key]:
+    """The same secrets in forms that tshark reads: the mail key always as PEM, keys that fit nothing left out."""
+    fits = any(key.path.startswith(KEYS_THAT_FIT) for key in case.keys)
+    return [key for key in case.keys if key.kind == "keylog"] + ([MAIL_KEY] if fits else [])
 
 
 def _order(capture: Path) -> list[int]:
@@ -34,14 +36,15 @@ def _order(capture: Path) -> list[int]:
 def _observed(case: Case, root: Path, whole_records: dict[str, list[bool]]) -> list[Connection]:
     """The connections of a case; where the capture lacks records, only what the rest of the whole recording said."""
     captures = root / "captures"
-    tools_keys = [key for key in case.keys if key.kind == "keylog" or _opens_rsa(case)]
+    keys = _keys_for_tshark(case)
     if not case.truth_from:
-        return observe(captures / case.capture, tools_keys, root)
-    by_port = {each.client[1]: each for each in observe(captures / case.truth_from, tools_keys, root)}
+        return observe(captures / case.capture, keys, root)
+    by_port = {each.client[1]: each for each in observe(captures / case.truth_from, keys, root)}
     connections = [by_port[port] for port in _order(captures / case.capture)]
     for connection in connections:
-        kept = iter(whole_records.get(case.capture, repeat(True)))
-        connection.said = [each for each in connection.said if not each[0] or next(kept)]
+        if case.capture in whole_records:
+            whole = iter(whole_records[case.capture])
+            connection.said = [each for each in connection.said if not each[0] or next(whole)]
     return connections
 
 
@@ -53,22 +56,21 @@ def _verdict(case: Case, connection: Connection) -> str | None:
     if connection.said:
         return case.opened
     suite = connection.cipher_suite or "TLS_RSA_"
-    return case.closed if suite.startswith("TLS_RSA_") else case.forward_secret
+    return case.closed if suite.startswith("TLS_RSA_") else case.ephemeral
 
 
 def _document(case: Case, connection: Connection) -> dict[str, Any]:
     """One connection, with the names that the JSON document of tlsdecrypt has."""
-    said = connection.is_tls
+    decrypted = {
+        of_server: connection.content(of_server=of_server) if connection.is_tls else b"" for of_server in SIDES
+    }
     tls = {name: getattr(connection, name) for name in ("version", "cipher_suite", "server_name")}
     return {
         "client": dict(zip(("address", "port"), connection.client, strict=True)),
         "server": dict(zip(("address", "port"), connection.server, strict=True)),
         "tls": tls if connection.is_tls else None,
         "verdict": _verdict(case, connection),
-        "application_data": {
-            "client": digest(connection.content(of_server=False) if said else b""),
-            "server": digest(connection.content(of_server=True) if said else b""),
-        },
+        "application_data": {"client": digest(decrypted[False]), "server": digest(decrypted[True])},
         "exchanges": connection.exchanges(),
     }
 

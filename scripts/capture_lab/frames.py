@@ -46,7 +46,9 @@ class Recording:
         """The same link, other frames; the times stay in the order of the file."""
         chosen = list(frames)
         times = sorted(frame.time_ns for frame in chosen)
-        return replace(self, frames=tuple(Frame(time_ns, frame.data) for time_ns, frame in zip(times, chosen, strict=True)))
+        return replace(
+            self, frames=tuple(Frame(time_ns, frame.data) for time_ns, frame in zip(times, chosen, strict=True))
+        )
 
 
 def read_pcap(path: Path) -> Recording:
@@ -101,7 +103,9 @@ def connections(recording: Recording, server_port: int) -> list[Recording]:
         if segment := segment_of(frame):
             port = segment.source_port
             if port == server_port:
-                port = int.from_bytes(frame.data[36:38], "big")  # the client's, in a TCP header behind a bare IPv4 header
+                port = int.from_bytes(
+                    frame.data[36:38], "big"
+                )  # the client's, in a TCP header behind a bare IPv4 header
             by_port.setdefault(port, []).append(frame)
     return [recording.with_frames(frames) for frames in by_port.values()]
 

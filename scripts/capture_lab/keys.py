@@ -75,7 +75,20 @@ def issue(folder: Path, stem: str, algorithm: Sequence[str], subject: str = SUBJ
 def _pfx(folder: Path, stem: str, target: Path, *options: str, password: str = PASSWORD) -> None:
     files = ["-inkey", f"{folder}/{stem}.key", "-in", f"{folder}/{stem}.pem", "-certfile", f"{folder}/ca.pem"]
     windows = ["-name", "Contoso mail", "-CSP", "Microsoft Software Key Storage Provider", "-LMK"]
-    run(["openssl", "pkcs12", "-export", *files, *windows, *options, "-passout", f"pass:{password}", "-out", str(target)])
+    run(
+        [
+            "openssl",
+            "pkcs12",
+            "-export",
+            *files,
+            *windows,
+            *options,
+            "-passout",
+            f"pass:{password}",
+            "-out",
+            str(target),
+        ]
+    )
 
 
 def _key_forms(source: Path, keys: Path) -> None:

@@ -52,7 +52,12 @@ class Namespace:
         return ["ip", "netns", "exec", self.name, *map(str, command)]
 
     def run(
-        self, command: Sequence[str | Path], *, stdin: bytes = b"", env: dict[str, str] | None = None, check: bool = True
+        self,
+        command: Sequence[str | Path],
+        *,
+        stdin: bytes = b"",
+        env: dict[str, str] | None = None,
+        check: bool = True,
     ) -> bytes:
         """What `command` wrote to standard output. Raises LabError when it fails (unless told not to check)."""
         return run(self.inside(command), stdin=stdin, env=env, check=check)

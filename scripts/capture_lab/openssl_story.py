@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capture_lab.exchange_story import exchange_server
@@ -12,6 +11,7 @@ from capture_lab.keys import CLIENT_SUBJECT, authority, issue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from capture_lab.keys import ServerKey
     from capture_lab.network import Lab
@@ -63,12 +63,19 @@ class OpenSsl:
 
     def server(self, *options: str) -> list[str | Path]:
         """The command line of a server for the pages in `scratch`."""
-        identity = ["-cert", self.key.certificates, "-key", self.key.private_key, "-cert_chain", self.key.ca]
+        identity: list[str | Path] = [
+            "-cert",
+            self.key.certificates,
+            "-key",
+            self.key.private_key,
+            "-cert_chain",
+            self.key.ca,
+        ]
         return [*self._openssl("s_server"), "-accept", str(HTTPS), *identity, "-cipher", ANY_CIPHER, "-WWW", *options]
 
     def client(self, *options: str, configuration: str = "plain") -> list[str | Path]:
         """The command line of a client."""
-        target = ["-connect", f"{HOST}:{HTTPS}", "-servername", HOST, "-CAfile", self.key.ca]
+        target: list[str | Path] = ["-connect", f"{HOST}:{HTTPS}", "-servername", HOST, "-CAfile", self.key.ca]
         return [*self._openssl("s_client", configuration), *target, *options]
 
     def fetch(self, *options: str, page: str = "page.txt", configuration: str = "plain") -> None:

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 CAPTURES_HEAD = """\
 # Sample captures
 
-Recorded by `scripts/make_captures` from real peers in two network namespaces (Ethernet, MTU 1,500, offloads off), with the
-addresses and names that are reserved for documentation. Nothing here was ever on a real network, and no password, key or
+Recorded by `scripts/make_captures` from real peers in two network namespaces (Ethernet, MTU 1,500, offloads off), with
+the addresses that are reserved for documentation. Nothing here was ever on a real network, and no password, key or
 person in it is real.
 
-To record them again (as root; two or three minutes): `apt-get install tcpdump tshark openssl iproute2 ethtool curl`, then
-`.venv/bin/python scripts/make_captures` with the `test` extra installed. Keys that exist are kept; ports, times and random
-values change, the structure does not.
+To record them again (as root; two or three minutes): `apt-get install tcpdump tshark openssl iproute2 ethtool curl`,
+install the `test` extra, then `.venv/bin/python scripts/make_captures`. Keys that exist are kept; ports, times and
+random values change, the structure does not.
 
-`expected.json` holds, for each capture and the keys to give, what is to be seen: per connection the endpoints, TLS version,
-cipher suite, server name, verdict, the HTTP exchanges, and per side the length and SHA-256 of the decrypted application
-data. The truth is tshark's; where a capture lacks frames it is tshark's of the whole recording, less the records that are no
-longer whole. `null` in `tls` means that the capture does not show it. `refused` cases hold key files that give no key.
+`expected.json` holds, for each capture and the keys to give, what is to be seen: per connection the endpoints, TLS
+version, cipher suite, server name, verdict, the HTTP exchanges, and per side the length and SHA-256 of the decrypted
+application data. The truth is tshark's; where a capture lacks frames it is tshark's of the whole recording, less the
+records that are no longer whole. `null` in `tls` means that the capture does not show it. `refused` cases hold key
+files that give no key, or a wrong password.
 
 | capture | origin | give | expected verdicts |
 |---|---|---|---|
@@ -33,8 +34,8 @@ longer whole. `null` in `tls` means that the capture does not show it. `refused`
 KEYS_HEAD = f"""\
 # Test keys
 
-Made by `scripts/make_captures` with openssl for the sample captures. They are published on purpose, protect nothing, and
-must not be used for anything else. The password of each protected file is `{PASSWORD}` (also in `mail.password`).
+Made by `scripts/make_captures` with openssl for the sample captures. They are published on purpose, protect nothing,
+and must not be used for anything else. The password of each protected file is `{PASSWORD}` (also in `mail.password`).
 
 | file | what it is |
 |---|---|
@@ -57,6 +58,9 @@ def write_readmes(root: Path, document: dict[str, Any]) -> None:
         for case, found in zip(CASES, document["cases"], strict=False)
     ]
     (root / "captures" / "README.md").write_text(CAPTURES_HEAD + "".join(rows))
-    logs = {f"{path.name}": f"the key log of `captures/{path.stem}.pcap`" for path in sorted((root / "keys").glob("*.keylog"))}
+    logs = {
+        f"{path.name}": f"the key log of `captures/{path.stem}.pcap`"
+        for path in sorted((root / "keys").glob("*.keylog"))
+    }
     files = "".join(f"| `{name}` | {what} |\n" for name, what in {**KEY_FILES, **logs}.items())
     (root / "keys" / "README.md").write_text(KEYS_HEAD + files)

@@ -44,7 +44,7 @@ class Page(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Nothing is logged."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         """One answer of about two thousand bytes, and the end of the connection."""
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")

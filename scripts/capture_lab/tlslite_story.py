@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PEER = Path(__file__).parent / "tlslite_peer.py"
 HTTPS = 443
 CIPHERS = (("rc4", "md5"), ("rc4", "sha"), ("3des", "sha"), ("aes128", "sha"), ("aes256", "sha"))
-CAPTURES = {
+CAPTURES: dict[str, list[tuple[str, ...]]] = {
     "tlslite-ssl30": [("0", *each) for each in CIPHERS],
     "tlslite-tls10": [("1", *each) for each in CIPHERS[:3]],
     "tlslite-tls12-rc4-3des": [("3", *each) for each in CIPHERS[:3]],
@@ -27,7 +27,7 @@ def record_tlslite(lab: Lab, key: ServerKey, scratch: Path) -> list[Path]:
     for name, sessions in CAPTURES.items():
         path = scratch / f"{name}.pcap"
         paths.append(path)
-        server = [sys.executable, PEER, "server", key.certificates, key.private_key]
+        server: list[str | Path] = [sys.executable, PEER, "server", key.certificates, key.private_key]
         with lab.serving(server, HTTPS), lab.recording(path):
             for version, cipher, mac, *rest in sessions:
                 target = f"/{cipher}-{mac}"
