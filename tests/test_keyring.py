@@ -94,7 +94,9 @@ def test_a_missing_or_wrong_password_is_one_sentence(folder: Path) -> None:
     ):
         with pytest.raises(PasswordError) as caught:
             load_keys(pfx=[folder / "mail.pfx"], **arguments)
+        given_wrong = "wrong-marker" in repr(arguments.get("passwords"))
         assert str(caught.value).startswith(f"{folder / 'mail.pfx'}: the PFX ")
+        assert ("does not open with this password" in str(caught.value)) >= given_wrong
         assert "marker" not in str(caught.value)
 
 
@@ -111,7 +113,9 @@ def test_a_folder_gives_every_key_and_a_note_on_the_rest(folder: Path) -> None:
 
 def test_a_folder_of_too_many_files_is_read_in_part(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "MOST_FILES", 2)
-    assert "only the first 2 of 6 files" in load_keys(folders=[folder]).notes[0]
+    store = load_keys(folders=[folder])  # encrypted.pem and keys.log
+    assert "only the first 2 of 6 files" in store.notes[0]
+    assert store.private_keys == []
 
 
 def test_files_that_are_none_have_a_sentence_each(folder: Path, tmp_path: Path) -> None:

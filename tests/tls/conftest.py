@@ -41,6 +41,7 @@ pkcs12 -export -in rsa.crt -inkey rsa.pem -passout pass: -out empty.pfx
 pkcs12 -export -legacy -in rsa.crt -inkey rsa.pem -passout pass: -out empty-legacy.pfx
 pkcs12 -export -in other.crt -inkey other.pem -passout pass: -out other-empty.pfx
 pkcs12 -export -keypbe NONE -certpbe NONE -nomac -in rsa.crt -inkey rsa.pem -passout pass: -out plain.pfx
+pkcs12 -export -keypbe NONE -nomac -in rsa.crt -inkey rsa.pem -passout pass:PASSWORD -out plain-key.pfx
 pkcs12 -export -nokeys -in rsa.crt -passout pass:PASSWORD -out only-certificate.pfx
 pkcs12 -export -nocerts -inkey rsa.pem -passout pass:PASSWORD -out only-key.pfx
 pkcs12 -export -in other.crt -inkey other.pem -passout pass:PASSWORD -out other.pfx

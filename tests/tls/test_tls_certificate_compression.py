@@ -44,7 +44,7 @@ def test_certificates_are_read_through_the_compression() -> None:
 
 @pytest.mark.parametrize("algorithm", COMPRESS)
 def test_a_bomb_is_stopped_at_the_length_it_states(algorithm: int) -> None:
-    compressed = COMPRESS[algorithm](bytes(30 << 20))
+    compressed = COMPRESS[algorithm](bytes(4 << 20))
     with pytest.raises(ParseError, match="1000 bytes stated"):
         decompress_certificate(message(algorithm, compressed, 1000))
 

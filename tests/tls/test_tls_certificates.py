@@ -112,6 +112,10 @@ def test_what_is_encoded_is_read_back(tag: int, content: bytes) -> None:
     assert asn1.first_element(encoded + b"rest") == (tag, content, encoded)
 
 
+def test_a_negative_integer_is_negative() -> None:
+    assert asn1.integer(asn1.first_element(b"\x02\x01\xff")) == -1
+
+
 @given(st.integers(0, 1 << 600))
 def test_integers_come_back(value: int) -> None:
     assert asn1.integer(asn1.first_element(asn1.encode_integer(value))) == value

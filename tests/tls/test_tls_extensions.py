@@ -104,6 +104,12 @@ def test_no_property_raises_whatever_an_extension_holds(entries: list[tuple[int,
             getattr(value, name)
 
 
+@pytest.mark.parametrize("block", ["0005 0000 0002 61", "0003 0000 00"])
+def test_an_extension_that_reaches_beyond_the_block_is_a_parse_error(block: str) -> None:
+    with pytest.raises(ParseError, match="extension"):
+        parse_extensions(Reader(bytes.fromhex(block + "6162636465")))
+
+
 def test_drafts_have_their_own_number_for_key_shares() -> None:
     share = bytes.fromhex("001d 0001 aa")
     assert Extensions(((40, share),)).server_key_share == (29, b"\xaa")

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,10 +42,10 @@ def fault(data: bytes, password: str | None = None) -> str:
     return str(caught.value)
 
 
-def rsa_der(p: int, q: int) -> bytes:
-    """RSAPrivateKey, RFC 8017 appendix A.1.2, with p and q in the order given."""
-    d = pow(65537, -1, (p - 1) * (q - 1))
-    numbers = (0, p * q, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+def rsa_der(p: int, q: int, n_error: int = 0, d_error: int = 0) -> bytes:
+    """RSAPrivateKey, RFC 8017 appendix A.1.2, with p and q in the order given, and made wrong on demand."""
+    d = pow(65537, -1, (p - 1) * (q - 1)) + d_error
+    numbers = (0, p * q + n_error, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
     return asn1.encode(asn1.SEQUENCE, *map(asn1.encode_integer, numbers))
 
 
@@ -230,10 +235,21 @@ def test_a_file_cut_anywhere_is_one_sentence(key_files: Path, password: str, nam
     assert "cut off or damaged" in fault(data[: len(data) // 2], password)
 
 
-def test_an_rsa_key_whose_numbers_do_not_fit_is_called_damaged(key_files: Path) -> None:
-    data = bytearray((key_files / "rsa-pkcs1.der").read_bytes())
-    data[300] ^= 0x10
-    assert "the private key is damaged" in fault(bytes(data))
+@pytest.mark.parametrize(("n_error", "d_error"), [(2, 0), (0, 2), (0, P_384 - 1), (0, Q_384 - 1)])
+def test_an_rsa_key_whose_numbers_do_not_fit_is_called_damaged(n_error: int, d_error: int) -> None:
+    assert "the private key is damaged" in fault(rsa_der(P_384, Q_384, n_error, d_error))
+
+
+def test_a_plain_key_beside_an_encrypted_one_is_found(key_files: Path, password: str) -> None:
+    data = join_pfx((key_files / "plain-key.pfx").read_bytes(), (key_files / "other.pfx").read_bytes())
+    assert len(parse_key_file(data, "two.pfx", lambda: password)) == 2
+
+
+def test_a_password_that_was_taken_as_latin_1_still_opens(key_files: Path) -> None:
+    key = load_pem_private_key((key_files / "rsa.pem").read_bytes(), None)
+    encryption = BestAvailableEncryption("pässword".encode("latin-1"))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    assert len(parse_key_file(pem, "old.pem", lambda: "pässword")) == 1
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda body: asn1.encode(asn1.SEQUENCE, body)))

@@ -53,7 +53,6 @@ _RANDOM_LENGTH: Final = 32
 _SSLV2_CIPHER_LENGTH: Final = 3
 _SSLV2_CLIENT_HELLO: Final = 1
 _SSLV2_LONG_HEADER: Final = 0x80
-_LAST_SHORT_DRAFT: Final = 0x7F15  # up to draft 21 a ServerHello had no session id and no compression method
 _FIRST_RETRY_WITH_SUITE: Final = 0x7F13  # draft 19
 
 
@@ -138,8 +137,8 @@ class ServerHello:
 
     @property
     def key_share(self) -> KeyShareEntry | None:
-        """The group and public key of TLS 1.3."""
-        return None if self.is_hello_retry_request else self.extensions.server_key_share
+        """The group and public key of TLS 1.3; None in a HelloRetryRequest, which has a group only."""
+        return self.extensions.server_key_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +201,10 @@ def parse_sslv2_client_hello(record: bytes) -> ClientHello:
 
 
 def parse_server_hello(body: bytes) -> ServerHello:
-    """ServerHello, RFC 8446 section 4.1.3, and the shorter one of the drafts up to 21."""
+    """ServerHello, RFC 8446 section 4.1.3, and that of the drafts up to 21: no session id, no compression method."""
     reader = Reader(body)
     version = reader.u16("server version")
-    is_short = ProtocolVersion(version).is_draft and version <= _LAST_SHORT_DRAFT
+    is_short = ProtocolVersion(version).is_draft  # later drafts have the final form, and 0x0303 here
     return ServerHello(
         legacy_version=version,
         random=reader.take(_RANDOM_LENGTH, "server random"),
