@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from net_building import ACK, FIN, PSH, SECOND, SYN, batch_of, ethernet, handshake, hear, ipv4, segment, tcp
 
 from tlsdecrypt.flow import Direction
-from tlsdecrypt.net import pending, reassembly
+from tlsdecrypt.net import pending, reassembly, runs
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def test_a_hole_that_the_peer_acknowledged_is_waited_for_as_long_as_captures_reo
 
 def test_a_hole_that_the_peer_acknowledged_is_a_gap_after_a_while_and_late_data_is_a_repetition() -> None:
     acked, later = segment(5001, ack=1016, back=True), segment(5001, b"ok", ack=1016, back=True)
-    times = [*range(6), reassembly.REORDER_NS + 10, reassembly.REORDER_NS + 11]
+    times = [*range(6), runs.REORDER_NS + 10, runs.REORDER_NS + 11]
     heard = hear([*HOLE, acked, later, LATE], times_ns=times)
     assert heard.stream() == b"seen?????behind"
     (gap,) = [event for event in heard.events[1] if isinstance(event, StreamGap)]
@@ -208,6 +208,20 @@ def test_a_hole_that_the_peer_acknowledged_is_a_gap_when_much_waits_behind_it(mo
     more = [segment(1016, b"!"), segment(1017, b"!")]
     assert hear([*HOLE, acked, *more[:1], LATE]).stream() == b"seen hole" + b"behind!"
     assert hear([*HOLE, acked, *more, LATE]).stream() == b"seen?????behind!!"
+
+
+def test_a_hole_that_is_being_filled_is_not_given_up() -> None:
+    filling = [segment(1005, b" h"), segment(1007, b"ol"), segment(1009, b"e")]
+    acked = segment(5001, ack=1016, back=True)
+    pause = runs.REORDER_NS - 10
+    for per_batch in (1, None):
+        heard = hear([*HOLE, acked, *filling], per_batch=per_batch, times_ns=[*range(6), pause, 2 * pause, 3 * pause])
+        assert heard.stream() == b"seen hole" + b"behind"
+
+
+def test_segments_that_came_before_their_predecessors_are_counted_as_out_of_order() -> None:
+    frames = [segment(1003, b"c"), segment(1002, b"b"), segment(1001, b"a"), segment(1004, b"d")]
+    assert hear([*handshake(), *frames]).connections[0].facts(CLIENT).out_of_order == 2
 
 
 def test_what_waits_is_bounded_in_each_direction_and_in_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from tlsdecrypt.flow import Span
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.net.pending import OutOfOrder, count_differences, part
 from tlsdecrypt.net.protocols import TcpFlag
-from tlsdecrypt.net.runs import NO_ACK
+from tlsdecrypt.net.runs import NO_ACK, REORDER_NS
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Direction
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from tlsdecrypt.net.runs import Runs
 
 PENDING_MAX = 4 << 20  # bytes out of order in one direction; at this bound the hole in front is given up
-REORDER_BYTES = 1 << 20  # a hole that the peer acknowledged is given up when so much waits behind it ...
-REORDER_NS = 2_000_000_000  # ... or when it waits so long: several CPUs write acknowledgments before the data
+# A hole that the peer acknowledged is given up when, since something was last filled in, so much came behind it, or so
+# much time passed (REORDER_NS). Until then it may be reordering: several CPUs write acknowledgments before the data.
+REORDER_BYTES = 1 << 20
 TAIL_BYTES = 8 << 10  # delivered bytes that are kept, to tell a repetition from a conflict
 WINDOW_MAX = 1 << 30  # the largest TCP window (RFC 7323 section 2.3): what lies further ahead is no data of this stream
 
@@ -43,7 +44,8 @@ class HalfFacts:
 
     `length` was seen in order, `missing` lies in `gaps` of known size, `repeated` came again and was dropped,
     `conflicting` of those had other content than the copy that was kept, as far as that was still held (the last
-    `TAIL_BYTES` delivered, and all that waits). `end` is an `EndReason` value, or None.
+    `TAIL_BYTES` delivered, and all that waits). `out_of_order` segments came before one that precedes them in the
+    stream. `end` is an `EndReason` value, or None.
     """
 
     segments: int
@@ -60,17 +62,19 @@ class HalfStream:
     """One direction of a connection. Events are appended to the list that each method is given."""
 
     __slots__ = (
-        "_base_seq",
         "_budget",
         "_conflicting",
         "_fin",
         "_gaps",
         "_last",
+        "_latest_frame",
         "_length",
         "_missing",
         "_next",
         "_out_of_order",
         "_pending",
+        "_progress_cost",
+        "_progress_ns",
         "_repeated",
         "_tail",
         "direction",
@@ -78,6 +82,7 @@ class HalfStream:
         "has_hole",
         "has_syn",
         "segments",
+        "start_seq",
     )
 
     def __init__(self, direction: Direction, budget: PendingBudget) -> None:
@@ -88,24 +93,16 @@ class HalfStream:
         self.has_hole = False
         self.end: EndReason | None = None
         self._budget = budget
-        self._base_seq: int | None = None
+        self.start_seq: int | None = None  # the sequence number of offset 0
         self._next = 0
         self._pending = OutOfOrder(budget)
         self._fin: tuple[int, Span] | None = None  # its offset, and its frame
-        self._last: tuple[int, int] | None = None
+        self._last: tuple[int, int] | None = None  # frame and time of what was delivered last
+        self._latest_frame = 0
+        self._progress_ns = self._progress_cost = 0  # when a hole was last filled in part, and what waited then
         self._tail = b""
         self._length = self._gaps = self._missing = 0
         self._repeated = self._conflicting = self._out_of_order = 0
-
-    @property
-    def is_anchored(self) -> bool:
-        """It is known where the stream starts."""
-        return self._base_seq is not None
-
-    @property
-    def start_seq(self) -> int | None:
-        """The sequence number of offset 0."""
-        return self._base_seq
 
     @property
     def is_untouched(self) -> bool:
@@ -115,18 +112,18 @@ class HalfStream:
     @property
     def next_seq(self) -> int | None:
         """The sequence number that would follow what was delivered; a FIN takes one too."""
-        if self._base_seq is None:
+        if self.start_seq is None:
             return None
-        return (self._base_seq + self._next + (1 if self.end is EndReason.FIN else 0)) % _WRAP
+        return (self.start_seq + self._next + (1 if self.end is EndReason.FIN else 0)) % _WRAP
 
     def anchor(self, seq: int, *, has_syn: bool) -> None:
         """The stream starts at `seq`: the one after SYN, or the lowest that was seen."""
-        self._base_seq = seq % _WRAP
+        self.start_seq = seq % _WRAP
         self.has_syn = has_syn
 
     def distance(self, seq: int) -> int:
         """How far ahead of what was delivered `seq` lies. Only for an anchored stream."""
-        return seq_distance((self._base_seq or 0) + self._next, seq)
+        return seq_distance((self.start_seq or 0) + self._next, seq)
 
     def facts(self) -> HalfFacts:
         """What is known so far."""
@@ -144,7 +141,7 @@ class HalfStream:
     def feed(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         """One run of this direction. The stream has to be anchored."""
         flags, length = runs.flags[run], runs.length[run]
-        distance = self.distance(runs.seq[run] + (1 if flags & _SYN else 0))
+        distance = self.distance(runs.seq[run] + 1 if flags & _SYN else runs.seq[run])
         if self.end is not None:
             self._repeated += max(min(length, -distance), 0)
             return
@@ -153,16 +150,16 @@ class HalfStream:
         offset = self._next + distance
         if length:
             self._accept(StreamData(self.direction, offset, runs.payload(run), *runs.segments(run)), events)
-        end, missing = offset + length, runs.missing[run]
+        missing = runs.missing[run]
         if missing:
-            self._skip_cut_bytes(runs, run, end, events)
-        if flags & _FIN and self._fin is None and end + missing >= self._next:
-            self._fin = end + missing, _last_span(runs, run)
-        if self._fin is not None or self._pending or self.has_hole:
+            self._skip_cut_bytes(runs, run, offset + length, events)
+        end = offset + length + missing
+        if flags & _FIN and self._fin is None and end >= self._next:
+            self._fin = end, _last_span(runs, run)
             self._settle(events)
 
     def _accept(self, piece: StreamData, events: list[StreamEvent]) -> None:
-        if piece.offset == self._next and not self._pending:
+        if piece.offset == self._next and not self.has_hole:
             self._deliver(piece, events)
             return
         late = self._next - piece.offset
@@ -175,12 +172,13 @@ class HalfStream:
             if late >= len(piece.data):
                 return
             piece = part(piece, late, len(piece.data))
-        elif late < 0:
-            self._out_of_order += len(piece.starts)
         repeated, conflicting = self._pending.insert(piece)
         self._repeated += repeated
         self._conflicting += conflicting
-        self._deliver_following(events)
+        if piece.offset == self._next:
+            self._deliver_following(events)
+            self._progress_ns, self._progress_cost = piece.times_ns[-1], self._pending.cost
+        self._settle(events)
 
     def _count_repeated(self, piece: StreamData, length: int) -> None:
         """The first `length` bytes of `piece` were delivered before: count them, and where they differ."""
@@ -196,11 +194,13 @@ class HalfStream:
         events.append(piece)
         self._next += len(data)
         self._length += len(data)
-        self._last = piece.frames[-1], piece.times_ns[-1]
+        self._last = frame, _ = piece.frames[-1], piece.times_ns[-1]
+        self._latest_frame = max(self._latest_frame, frame)
         self._tail = data[-TAIL_BYTES:] if len(data) >= TAIL_BYTES else (self._tail + data)[-TAIL_BYTES:]
 
     def _deliver_following(self, events: list[StreamEvent]) -> None:
         for piece in self._pending.pop_following(self._next):
+            self._out_of_order += sum(frame < self._latest_frame for frame in piece.frames)
             self._deliver(piece, events)
 
     def _skip_cut_bytes(self, runs: Runs, run: int, end: int, events: list[StreamEvent]) -> None:
@@ -212,6 +212,7 @@ class HalfStream:
             missing = min(missing, self._pending.front.offset - end)
         self._add_gap(missing, _last_span(runs, run), events)
         self._deliver_following(events)
+        self._settle(events)
 
     def _add_gap(self, length: int, span: Span, events: list[StreamEvent]) -> None:
         events.append(StreamGap(self.direction, self._next, length, span))
@@ -244,7 +245,8 @@ class HalfStream:
         hole_end, span = self._hole()
         if peer_ack == NO_ACK or self._next + self.distance(peer_ack) < hole_end:
             return False
-        return self._pending.cost >= REORDER_BYTES or now_ns - span.first_time_ns >= REORDER_NS
+        is_long = now_ns - max(span.first_time_ns, self._progress_ns) >= REORDER_NS
+        return is_long or self._pending.cost - self._progress_cost >= REORDER_BYTES
 
     def _hole(self) -> tuple[int, Span]:
         """Where the hole in front ends, and the frame behind it."""
@@ -260,6 +262,7 @@ class HalfStream:
         span = Span(frame, after.first_frame, time_ns, after.first_time_ns)
         self._add_gap(hole_end - self._next, span, events)
         self._deliver_following(events)
+        self._progress_cost = 0
         self._settle(events)
 
     def close(self, reason: EndReason, span: Span, events: list[StreamEvent]) -> None:

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 # The 64-bit halves of the lower and of the higher address, then both ports in one integer.
 ConnectionKey: TypeAlias = tuple[int, int, int, int, int]
 
+REORDER_NS = 2_000_000_000  # after so long a pause, a run ends: time may have decided over a hole meanwhile
 LINGER_NS = 3_000_000_000  # an ended connection still takes late segments, until it was silent so long
 
 NO_ACK = -1
 
 _SYN, _FIN, _RST, _ACK = (int(flag) for flag in (TcpFlag.SYN, TcpFlag.FIN, TcpFlag.RST, TcpFlag.ACK))
 _SEQ_MASK = 0xFFFFFFFF
+_WRAP, _HALF_WRAP, _DISTANCE_BITS = 1 << 32, 1 << 31, 33
 # Odd 64-bit constants (golden ratio and the finalizers of MurmurHash3): a multiplication by each mixes one column.
 _MIXERS = np.array(
     [0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53, 0x2545F4914F6CDD1D, 0xBF58476D1CE4E5B9], np.uint64
@@ -106,7 +108,7 @@ class Runs:
 class _RunColumns:
     """Segments that carry something, in group order. Run `i` is `bounds[i]` to `bounds[i + 1]`.
 
-    `position` counts payload bytes from the first segment on; `acks` are the last ones of each sender so far.
+    `position` counts payload bytes from the first segment on; `acks` are the highest of each sender so far.
     """
 
     sender: Int64Column
@@ -146,16 +148,26 @@ class _Grouped:
         self.is_new = is_new
         self.starts = np.append(np.flatnonzero(is_new), len(order))
 
-    def last_acks(self) -> tuple[Int64Column, Int64Column]:
-        """For each segment and sender: the acknowledgment number that the sender gave last in the group, or NO_ACK."""
-        group_start = np.repeat(self.starts[:-1], np.diff(self.starts))
-        index = np.arange(len(self.order))
-        has_ack = (self.flags & _ACK) != 0
+    def highest_acks(self) -> tuple[Int64Column, Int64Column]:
+        """For each segment and sender: the highest acknowledgment number of that sender so far in the group, or NO_ACK.
+
+        Reordered captures show lower ones after it. They are compared by their distance to the first, the short way
+        round; the group's own number stands above the distance, so that a running maximum starts anew in each group.
+        """
+        group = np.cumsum(self.is_new) - 1
+        floor = group << _DISTANCE_BITS
         ack = self.segments.ack[self.order]
+        has_ack = (self.flags & _ACK) != 0
         result = []
         for sender in (0, 1):
-            latest = np.maximum.accumulate(np.where(has_ack & (self.sender == sender), index, -1))
-            result.append(np.where(latest >= group_start, ack[latest], NO_ACK))
+            mine = np.flatnonzero(has_ack & (self.sender == sender))
+            first = np.zeros(len(self.starts) - 1, np.int64)
+            first[group[mine[::-1]]] = ack[mine[::-1]]  # the last assignment stays: the first of the group
+            distance = (ack[mine] - first[group[mine]] + _HALF_WRAP) % _WRAP
+            highest = floor.copy()
+            highest[mine] += distance + 1
+            highest = np.maximum.accumulate(highest) - floor
+            result.append(np.where(highest == 0, NO_ACK, (first[group] + highest - 1 - _HALF_WRAP) % _WRAP))
         return result[0], result[1]
 
 
@@ -193,7 +205,7 @@ def _changes(columns: NDArray[np.uint64]) -> Mask:
 def cut_runs(batch: FrameBatch, segments: Segments, side_buffer: bytes = b"") -> tuple[list[Group], Runs]:
     """The connections in `segments`, in the order of their first frame, and the runs that their groups name."""
     grouped = _Grouped(batch, segments)
-    acks = grouped.last_acks()
+    acks = grouped.highest_acks()
     length = segments.length[grouped.order]
     carries_bytes = (length > 0) | (segments.missing[grouped.order] > 0)
     carrying = np.flatnonzero(carries_bytes | ((grouped.flags & (_SYN | _FIN | _RST)) != 0))
@@ -208,7 +220,7 @@ def _run_columns(
     order, segments = grouped.order[carrying], grouped.segments
     flags, length = grouped.flags[carrying], segments.length[order]
     sender, seq, begin = grouped.sender[carrying], segments.seq[order], segments.start[order]
-    missing = segments.missing[order]
+    missing, time_ns = segments.missing[order], grouped.time_ns[carrying]
     is_first = np.ones(len(carrying) + 1, np.bool_)
     group = np.cumsum(grouped.is_new)[carrying]
     is_single = ((flags & (_SYN | _RST)) != 0) | (length == 0) | (begin >= side_start)
@@ -217,6 +229,7 @@ def _run_columns(
         (group[1:] != group[:-1])
         | (sender[1:] != sender[:-1])
         | (seq[1:] != (seq[:-1] + length[:-1]) & _SEQ_MASK)
+        | (np.diff(time_ns) >= REORDER_NS)
         | is_single[1:]
         | ends_run[:-1]
     )
@@ -228,7 +241,7 @@ def _run_columns(
         begin,
         length,
         grouped.frame[carrying],
-        grouped.time_ns[carrying],
+        time_ns,
         (acks[0][carrying], acks[1][carrying]),
         np.cumsum(length) - length,
         np.flatnonzero(is_first),

@@ -112,7 +112,7 @@ class TcpConnection:
         flags, half = runs.flags[run], self._halves[runs.sender[run]]
         if flags & (_SYN | _ACK) == _SYN:
             return self._is_other_start(half, runs.seq[run] + 1)
-        is_foreign = half.is_anchored and abs(half.distance(runs.seq[run])) > FOREIGN_DISTANCE
+        is_foreign = half.start_seq is not None and abs(half.distance(runs.seq[run])) > FOREIGN_DISTANCE
         return self.closing_ns is not None and runs.length[run] > 0 and is_foreign
 
     def _is_other_start(self, half: HalfStream, seq: int) -> bool:
@@ -127,13 +127,13 @@ class TcpConnection:
         if self._waiting:
             self.settle(runs.time_ns(run), events)
         half, flags = self._halves[runs.sender[run]], runs.flags[run]
-        if not half.is_anchored and flags & _SYN and not self._waiting:
+        if half.start_seq is None and flags & _SYN and not self._waiting:
             self._start(runs, run)
-        if self._waiting or not (half.is_anchored or flags & _RST):
+        if self._waiting or (half.start_seq is None and not flags & _RST):
             self._waiting.append((runs, run))
             self.settle(runs.time_ns(run), events)
         else:
-            self._dispatch(runs, run, events)
+            self._dispatch(half, runs, run, events)
 
     def settle(self, now_ns: int, events: list[StreamEvent]) -> None:
         """Where a capture begins in the middle: take the lowest sequence number as the start, once enough was seen."""
@@ -146,7 +146,7 @@ class TcpConnection:
 
     def _unknown_starts(self) -> list[int]:
         """Endpoints whose segments wait without a SYN among them."""
-        known = [half.is_anchored for half in self._halves]
+        known = [half.start_seq is not None for half in self._halves]
         for runs, run in self._waiting:
             known[runs.sender[run]] |= bool(runs.flags[run] & _SYN)
         return [side for side in {runs.sender[run] for runs, run in self._waiting} if not known[side]]
@@ -154,14 +154,14 @@ class TcpConnection:
     def _release(self, events: list[StreamEvent]) -> None:
         waiting, self._waiting = self._waiting, []
         for runs, run in waiting:
-            if runs.flags[run] & _SYN and not self._halves[runs.sender[run]].is_anchored:
+            if runs.flags[run] & _SYN and self._halves[runs.sender[run]].start_seq is None:
                 self._start(runs, run)
         for side in (0, 1):
             seqs = [runs.seq[run] for runs, run in waiting if runs.sender[run] == side and not runs.flags[run] & _RST]
-            if seqs and not self._halves[side].is_anchored:
+            if seqs and self._halves[side].start_seq is None:
                 self._halves[side].anchor(_lowest(seqs), has_syn=False)
         for runs, run in waiting:
-            self._dispatch(runs, run, events)
+            self._dispatch(self._halves[runs.sender[run]], runs, run, events)
 
     def _start(self, runs: Runs, run: int) -> None:
         """A SYN: it says who is who, and where a stream starts."""
@@ -177,25 +177,24 @@ class TcpConnection:
         for side, half in enumerate(self._halves):
             half.direction = Direction(side ^ client)
 
-    def _dispatch(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
-        sender, flags = runs.sender[run], runs.flags[run]
-        half = self._halves[sender]
+    def _dispatch(self, half: HalfStream, runs: Runs, run: int, events: list[StreamEvent]) -> None:
+        flags = runs.flags[run]
         if self._halves[0].has_hole or self._halves[1].has_hole:
             self._review(runs, run, events)
         if flags & _RST:
             self._reset = self._reset or _first_span(runs, run)
-        elif self._is_own_start(half, runs, run):
+        elif not flags & _SYN or self._is_own_start(half, runs, run):
             half.feed(runs, run, events)
             if half.has_hole:
                 self._review(runs, run, events)
-        if self._reset or (self._halves[0].end and self._halves[1].end):
+        if self._reset or (half.end and self._halves[0].end and self._halves[1].end):
             self.closing_ns = runs.time_ns(run)
 
     @staticmethod
     def _is_own_start(half: HalfStream, runs: Runs, run: int) -> bool:
         """A SYN with ACK may replace one that was answered with nothing; any other second SYN is a repetition."""
         seq = runs.seq[run] + 1
-        if not runs.flags[run] & _SYN or half.start_seq == seq % (1 << 32):
+        if half.start_seq == seq % (1 << 32):
             return True
         if runs.flags[run] & _ACK and half.is_untouched:
             half.anchor(seq, has_syn=True)
@@ -205,14 +204,12 @@ class TcpConnection:
     def _review(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         now_ns = runs.time_ns(run)
         for side, half in enumerate(self._halves):
-            ack = runs.acks[1 - side][run]
-            half.review(now_ns, self._acks[1 - side] if ack == NO_ACK else ack, events)
+            half.review(now_ns, _higher(self._acks[1 - side], runs.acks[1 - side][run]), events)
 
     def review(self, group: Group, events: list[StreamEvent]) -> None:
         """After the runs of `group`: remember the acknowledgments, and see whether to wait for a hole."""
         for side, ack in enumerate(group.acks):
-            if ack != NO_ACK:
-                self._acks[side] = ack
+            self._acks[side] = _higher(self._acks[side], ack)
         for side, half in enumerate(self._halves):
             if half.has_hole:
                 half.review(group.last_time_ns, self._acks[1 - side], events)
@@ -225,6 +222,13 @@ class TcpConnection:
         for half in self._halves:
             half.close(EndReason.RST if self._reset else reason, span, events)
         self.is_over = True
+
+
+def _higher(first: int, second: int) -> int:
+    """The higher of two acknowledgment numbers, either of which may be NO_ACK."""
+    if NO_ACK in (first, second):
+        return first if second == NO_ACK else second
+    return second if seq_distance(first, second) > 0 else first
 
 
 def _first_span(runs: Runs, run: int) -> Span:
