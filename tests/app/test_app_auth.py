@@ -95,3 +95,13 @@ def test_nothing_makes_it_fail(text: str, blob: bytes) -> None:
     for scheme in ("Basic", "NTLM", "Bearer", "Digest"):
         parse_credentials(f"{scheme} {text}")
         parse_credentials(f"{scheme} {base64.b64encode(blob).decode()}")
+
+
+def test_ntlm_names_without_unicode_are_read() -> None:
+    names = b"CONTOSOaveryPC01"
+    buffers = b"".join(
+        struct.pack("<HHI", n, n, at) for n, at in ((0, 64), (0, 64), (7, 64), (5, 71), (4, 76), (0, 80))
+    )
+    message = parse_ntlm(b"NTLMSSP\0" + struct.pack("<I", 3) + buffers + struct.pack("<I", 2) + names)
+    assert message is not None
+    assert (message.domain, message.user, message.workstation) == ("CONTOSO", "avery", "PC01")

@@ -175,3 +175,28 @@ def test_nothing_that_a_peer_sends_stops_the_decoder_and_no_cut_changes_the_resu
     assert without_frames(run(by_bytes(pieces), keep_content=keep_content)) == without_frames(whole)
     for exchange in whole:
         assert exchange.span.first_frame <= len(pieces)
+
+
+def test_pipelined_answers_after_a_gap_keep_their_order() -> None:
+    second = GET.replace(b"/a", b"/b")
+    exchanges = run_in_every_cut([(CLIENT, GET + second), (SERVER, 10), (SERVER, b"\r\n\r\n" + OK + OK)])
+    assert [(each.request.target, each.response.status) for each in exchanges] == [("/a", 200), ("/b", 200)]
+
+
+def test_a_gap_from_content_into_the_next_answer_loses_that_answer_only() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
+    second, third = GET.replace(b"/a", b"/b"), GET.replace(b"/a", b"/c")
+    pieces = [(CLIENT, GET), (SERVER, head), (CLIENT, second), (SERVER, 50), (CLIENT, third), (SERVER, OK)]
+    exchanges = run_in_every_cut(pieces)
+    assert [(each.request.target, each.response and each.response.status) for each in exchanges] == [
+        ("/a", 200),
+        ("/b", None),
+        ("/c", 200),
+    ]
+
+
+def test_one_kind_of_fault_is_named_once() -> None:
+    request = b"GET / HTTP/1.1\r\nA: 1\r\n 2\r\nB: 1\r\n\t2\r\n 3\r\n\r\n"
+    [exchange] = run_in_every_cut([(CLIENT, request), (SERVER, OK)])
+    assert exchange.request.fields == (("A", "1 2"), ("B", "1 2 3"))
+    assert exchange.faults == ("request: a field is folded over several lines",)

@@ -341,3 +341,37 @@ def test_annotations_and_faults_hold_no_secret() -> None:
     assert_hidden(exchange.annotations)
     assert_hidden(exchange.faults)
     assert MARKER not in repr(exchange)
+
+
+@pytest.mark.parametrize("times", range(4))
+def test_a_parameter_has_one_pseudonym_however_often_it_is_encoded(times: int) -> None:
+    value = MARKER
+    for _ in range(times):
+        value = quote(value, safe="")
+    redactor = Redactor()
+    if times:  # unencoded, the ampersand would end the value
+        assert redactor.target(f"/?password={value}") == f"/?password={redactor.value('password', MARKER)}"
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        f"<a><Assertion><Assertion>inner</Assertion><b>{MARKER}</b></Assertion></a>",
+        f'<Body><t:Body BodyType="HTML">{MARKER}</t:Body></Body>',
+        f"<t:Subject>{MARKER}</t:Subject>",
+        f"<P><S N='a'>x</S><SS N='b'>{MARKER}</SS></P>",
+    ],
+)
+def test_elements_are_masked_with_all_that_is_inside(xml: str) -> None:
+    shown = Redactor().content(xml.encode(), "text/xml").decode()
+    assert_hidden(shown)
+    assert shown.endswith(xml[xml.rindex("</") :])
+
+
+@pytest.mark.parametrize("text", [f'"token": "{MARKER}"', f"password='{MARKER}'", f"pwd={MARKER}"])
+def test_what_is_masked_stays_as_it_is(text: str) -> None:
+    redactor = Redactor()
+    once = redactor.text(text)
+    assert_hidden(once)
+    assert redactor.text(once) == once
+    assert sum(redactor.counts.values()) == 1
