@@ -16,6 +16,13 @@ from tlsdecrypt.net.segments import SegmentRow, Segments
 PAYLOAD = b"payload of a segment"
 SEGMENT = tcp(7, PAYLOAD, PSH | ACK, 9)
 
+VXLAN = b"\x08\x00\x00\x00\x00\x00\x07\x00"
+
+
+def in_vxlan(frame: bytes, port: int = 4789) -> bytes:
+    return ethernet(ipv4(udp(5000, port, VXLAN + frame), 17))
+
+
 PLAIN = {
     "ethernet": (1, ethernet(ipv4(SEGMENT))),
     "one tag": (1, ethernet(ipv4(SEGMENT), tags=[0x8100])),
@@ -39,6 +46,9 @@ PLAIN = {
     "LOOP": (108, struct.pack(">I", 24) + ipv6(SEGMENT)),
     "total length 0 of an offloaded frame": (1, ethernet(ipv4(SEGMENT, total=0))),
     "payload length 0 of an offloaded frame": (1, ethernet(ipv6(SEGMENT, length=0), 0x86DD)),
+    "VXLAN": (1, in_vxlan(ethernet(ipv4(SEGMENT)))),
+    "VXLAN of Linux, with a tag inside": (1, in_vxlan(ethernet(ipv6(SEGMENT), 0x86DD, tags=[0x8100]), 8472)),
+    "VXLAN in VXLAN": (1, in_vxlan(in_vxlan(ethernet(ipv4(SEGMENT))))),
     "padding": (1, ethernet(ipv4(SEGMENT)) + bytes(9)),
 }
 
@@ -112,7 +122,10 @@ def test_frames_without_tcp_are_counted_by_a_word_in_both_lanes() -> None:
 IRREGULAR = {
     "fragment": ethernet(ipv4(SEGMENT, fragment=0x2000)),
     "later fragment": ethernet(ipv4(SEGMENT, fragment=3)),
-    "VXLAN": ethernet(ipv4(udp(5000, 4789, b""), 17)),
+    "VXLAN without its header": ethernet(ipv4(udp(5000, 4789, b""), 17)),
+    "VXLAN without a network": ethernet(ipv4(udp(5000, 4789, b"\0" * 8 + ethernet(ipv4(SEGMENT))), 17)),
+    "VXLAN three times": in_vxlan(in_vxlan(in_vxlan(ethernet(ipv4(SEGMENT))))),
+    "GENEVE": ethernet(ipv4(udp(5000, 6081, b"\0\0\x65\x58" + bytes(4) + ethernet(ipv4(SEGMENT))), 17)),
     "extension header": ethernet(ipv6(bytes(8) + SEGMENT, 0), 0x86DD),
     "five tags": ethernet(ipv4(SEGMENT), tags=[0x8100] * 5),
     "wrong version": ethernet(ipv6(SEGMENT)),

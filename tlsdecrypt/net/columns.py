@@ -20,6 +20,7 @@ from tlsdecrypt.net.protocols import (
     TUNNEL_PORTS,
     VLAN_TAGS,
     VLAN_TAGS_MAX,
+    VXLAN_PORTS,
     EtherType,
     IpProtocol,
     LinkType,
@@ -29,6 +30,8 @@ from tlsdecrypt.net.protocols import (
 from tlsdecrypt.net.segments import IPV4_MAPPED, Segments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from tlsdecrypt.capture.frames import FrameBatch
@@ -43,6 +46,8 @@ IPV4_HEADER = 20
 IPV6_HEADER = 40
 TCP_HEADER = 20
 UDP_HEADER = 8
+VXLAN_HEADER, VXLAN_HAS_NETWORK = 8, 0x08
+VXLAN_TUNNELS_MAX = 2  # nested ones; deeper goes through the irregular lane
 
 # Link types whose header has an EtherType: where it stands, and where the network layer starts.
 _ETHERTYPE_LINKS = {LinkType.ETHERNET: (12, 14), LinkType.LINUX_SLL: (14, 16), LinkType.LINUX_SLL2: (0, 20)}
@@ -123,24 +128,31 @@ class _Payloads:
 def read_fast_lane(batch: FrameBatch) -> FastLane:
     """The TCP segments of `batch` that need no frame-by-frame look."""
     headers = _Headers(batch)
-    parts = []
+    segments = Segments.of_rows([])
     for link_type in np.unique(batch.link_type).tolist():
         frames = np.flatnonzero(batch.link_type == link_type)
         layer = _Layer(frames, headers.offset[frames], headers.wire_end[frames], headers.captured_end[frames])
-        layer, ethertype = _network_layer(headers, layer, link_type)
-        headers.count(describe_ethertype(EtherType.ARP), layer.frame[ethertype == EtherType.ARP])
-        for payloads in (
-            _ipv4(headers, layer.where(ethertype == EtherType.IPV4)),
-            _ipv6(headers, layer.where(ethertype == EtherType.IPV6)),
-        ):
-            _count_other_protocols(headers, payloads)
-            parts.append(_tcp(headers, payloads))
-    segments = parts[0] if parts else Segments.of_rows([])
-    for part in parts[1:]:
-        segments = segments.merged(part)
+        for part in _read_layers(headers, layer, link_type, VXLAN_TUNNELS_MAX):
+            segments = segments.merged(part)
     is_regular = headers.is_counted
     is_regular[segments.frame] = True
     return FastLane(segments, np.flatnonzero(~is_regular), headers.counts)
+
+
+def _read_layers(headers: _Headers, layer: _Layer, link_type: int, tunnels_left: int) -> Iterator[Segments]:
+    """The segments in frames of one link type, and in the Ethernet frames that they carry."""
+    layer, ethertype = _network_layer(headers, layer, link_type)
+    headers.count(describe_ethertype(EtherType.ARP), layer.frame[ethertype == EtherType.ARP])
+    for payloads in (
+        _ipv4(headers, layer.where(ethertype == EtherType.IPV4)),
+        _ipv6(headers, layer.where(ethertype == EtherType.IPV6)),
+    ):
+        yield _tcp(headers, payloads)
+        for protocol in (IpProtocol.ICMP, IpProtocol.ICMPV6):
+            headers.count(describe_protocol(protocol), payloads.layer.frame[payloads.protocol == protocol])
+        tunnels = _udp(headers, payloads)
+        if tunnels_left and len(tunnels.frame):
+            yield from _read_layers(headers, _vxlan(headers, tunnels), LinkType.ETHERNET, tunnels_left - 1)
 
 
 def _network_layer(headers: _Headers, layer: _Layer, link_type: int) -> tuple[_Layer, Int64Column]:
@@ -211,15 +223,24 @@ def _bounded(layer: _Layer, end: Int64Column) -> _Layer:
     return _Layer(layer.frame, layer.start, wire_end, np.minimum(wire_end, layer.captured_end))
 
 
-def _count_other_protocols(headers: _Headers, payloads: _Payloads) -> None:
-    for protocol in (IpProtocol.ICMP, IpProtocol.ICMPV6):
-        headers.count(describe_protocol(protocol), payloads.layer.frame[payloads.protocol == protocol])
+def _udp(headers: _Headers, payloads: _Payloads) -> _Layer:
+    """RFC 768. Counts what is no tunnel; the rest, still with its UDP header."""
     layer = payloads.layer.where((payloads.protocol == IpProtocol.UDP) & payloads.layer.has(UDP_HEADER))
     source, destination = headers.u16(layer.start), headers.u16(layer.start + 2)
     is_dns = np.isin(source, DNS_PORTS) | np.isin(destination, DNS_PORTS)
     is_tunnel = np.isin(source, TUNNEL_PORTS) | np.isin(destination, TUNNEL_PORTS)
     headers.count("dns", layer.frame[is_dns & ~is_tunnel])
     headers.count("udp", layer.frame[~is_dns & ~is_tunnel])
+    return layer.where(is_tunnel)
+
+
+def _vxlan(headers: _Headers, tunnels: _Layer) -> _Layer:
+    """The Ethernet frames inside VXLAN (RFC 7348 section 5): what a cloud's traffic mirror sends."""
+    layer = tunnels.where(tunnels.has(UDP_HEADER + VXLAN_HEADER))
+    is_vxlan = np.isin(headers.u16(layer.start + 2), VXLAN_PORTS)
+    is_whole = headers.u16(layer.start + 4) == layer.wire_end - layer.start
+    has_network = (headers.u8(layer.start + UDP_HEADER) & VXLAN_HAS_NETWORK) != 0
+    return _advanced(layer.where(is_vxlan & is_whole & has_network), UDP_HEADER + VXLAN_HEADER)
 
 
 def _tcp(headers: _Headers, payloads: _Payloads) -> Segments:

@@ -97,6 +97,7 @@ class UdpPort(IntEnum):
 
 
 TUNNEL_PORTS = tuple(int(port) for port in UdpPort)
+VXLAN_PORTS = (int(UdpPort.VXLAN), int(UdpPort.VXLAN_LINUX))
 DNS_PORTS = (53, 5353)
 
 
