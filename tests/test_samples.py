@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sample_cases import CASES, name_of, run
 
-from tlsdecrypt import Analysis, Conversation, analyze, load_keys
-
-ROOT = Path(__file__).parents[1]
-CASES: list[dict[str, Any]] = json.loads((ROOT / "captures" / "expected.json").read_text())["cases"]
-OPTIONS = {"pfx": "pfx", "key": "keys", "keylog": "keylogs", "psk": "psks"}
-
-
-def name_of(case: dict[str, Any]) -> str:
-    return "+".join([Path(case["capture"]).name, *(Path(key["path"]).name for key in case["keys"])])
-
-
-def run(case: dict[str, Any]) -> Analysis:
-    given: dict[str, list[str]] = {}
-    for key in case["keys"]:
-        given.setdefault(OPTIONS[key["kind"]], []).append(str(ROOT / key["path"]))
-    passwords = [key["password"] for key in case["keys"] if key.get("password") is not None]
-    return analyze([str(ROOT / case["capture"])], load_keys(**given, passwords=passwords))
+if TYPE_CHECKING:
+    from tlsdecrypt import Conversation
 
 
 def seen(conversation: Conversation) -> dict[str, Any]:
