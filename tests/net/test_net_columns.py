@@ -86,8 +86,9 @@ def test_a_plain_segment_takes_the_fast_lane_and_both_lanes_agree(link_type: int
 @pytest.mark.parametrize(("link_type", "frame"), PLAIN.values(), ids=PLAIN.keys())
 def test_a_frame_cut_at_any_place_is_read_alike_by_both_lanes(link_type: int, frame: bytes) -> None:
     cuts = [frame[:length] for length in range(len(frame))]
-    batch = batch_of(cuts, link_type=link_type, original_lengths=[len(frame)] * len(cuts))
-    assert_lanes_agree(batch)
+    assert_lanes_agree(batch_of(cuts, link_type=link_type, original_lengths=[len(frame)] * len(cuts)))
+    for cut in cuts:  # alone, so that the buffer ends with the frame
+        assert_lanes_agree(batch_of([cut], link_type=link_type, original_lengths=[len(frame)]))
 
 
 def assert_lanes_agree(batch: FrameBatch) -> FastLane:

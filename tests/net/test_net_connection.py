@@ -201,11 +201,15 @@ def test_a_connection_that_is_silent_for_an_hour_ends() -> None:
     assert reasons(heard) == [(CLIENT, EndReason.IDLE), (SERVER, EndReason.IDLE)]
 
 
-def test_a_clock_that_jumps_for_one_frame_ends_nothing() -> None:
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_clock_that_jumps_for_one_frame_ends_nothing(*, elsewhere: bool) -> None:
     frames = [*handshake(), segment(1001, b"data"), segment(1005, b" and more")]
-    heard = hear(frames, times_ns=[0, 10**18, 1, 2, 3])
+    if elsewhere:
+        frames.insert(1, syns(1)[0])
+    times = [0, 10**18, *range(1, len(frames) - 1)]
+    heard = hear(frames, per_batch=3, times_ns=times)
     assert heard.stream() == b"data and more"
-    assert len(heard.connections) == 1
+    assert len(heard.connections) == 1 + elsewhere
 
 
 def test_one_direction_only_is_a_connection_too() -> None:
@@ -235,7 +239,8 @@ def test_what_was_held_back_keeps_its_order_between_the_directions() -> None:
 
 
 def test_a_syn_that_was_captured_late_says_where_the_stream_starts() -> None:
-    heard = hear([segment(1011, b"world"), segment(1000, flags=SYN), segment(1001, b"hello, the")])
+    frames = [segment(1011, b"world"), segment(1000, flags=SYN), segment(1001, b"hello, the")]
+    heard = Heard().feed(batch_of(frames))
     assert heard.stream() == b"hello, theworld"
     assert heard.connections[0].has_syn
 

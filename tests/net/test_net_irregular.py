@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 from net_building import ACK, batch_of, ethernet, hear, ipv4, ipv6, segment, tcp, udp
@@ -107,6 +108,17 @@ def test_a_frame_cut_anywhere_before_its_tcp_payload_is_counted_and_nothing_rais
     assert lane.other_frames.total() == end
 
 
+@pytest.mark.parametrize(("link_type", "frame"), WRAPPED.values(), ids=WRAPPED.keys())
+def test_what_lies_behind_the_captured_bytes_changes_nothing(link_type: int, frame: bytes) -> None:
+    for length in range(len(frame)):
+        alone = batch_of([frame[:length]], link_type=link_type)
+        followed = replace(batch_of([frame], link_type=link_type), captured_length=alone.captured_length)
+        followed = replace(followed, original_length=alone.original_length)
+        rows, lane = one_by_one(alone)
+        other_rows, other_lane = one_by_one(followed)
+        assert (rows, lane.other_frames) == (other_rows, other_lane.other_frames)
+
+
 WORDS = {
     "unknown link type 147": (147, bytes(60)),
     "lldp": (1, ethernet(bytes(40), 0x88CC)),
@@ -121,6 +133,7 @@ WORDS = {
     "ppp control": (9, b"\xff\x03\xc0\x21" + bytes(10)),
     "nflog": (239, bytes([2, 0, 0, 0]) + struct.pack("<HH4s", 8, 1, bytes(4))),
     "malformed": (1, bytes(13)),
+    "address family 99": (0, struct.pack("<I", 99) + INNER),
 }
 
 

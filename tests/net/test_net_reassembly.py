@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from net_building import ACK, FIN, PSH, SECOND, SYN, batch_of, ethernet, handshake, hear, ipv4, segment, tcp
+from net_building import ACK, FIN, PSH, SECOND, SYN, Heard, batch_of, ethernet, handshake, hear, ipv4, segment, tcp
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.net import pending, reassembly, runs
@@ -122,6 +122,12 @@ def test_events_of_both_directions_come_in_capture_order() -> None:
     ]
 
 
+def test_directions_are_told_apart_where_their_sequence_numbers_happen_to_follow() -> None:
+    talk = [segment(1001, b"ask", ack=1004), segment(1004, b"answer", ack=1004, back=True)]
+    heard = hear([*handshake(1000, 1003), *talk])
+    assert (heard.stream(), heard.stream(direction=SERVER)) == (b"ask", b"answer")
+
+
 def test_of_conflicting_copies_the_first_is_kept_and_the_difference_counted() -> None:
     frames = [
         segment(1001, b"first"),
@@ -219,6 +225,14 @@ def test_a_hole_that_is_being_filled_is_not_given_up() -> None:
         assert heard.stream() == b"seen hole" + b"behind"
 
 
+def test_a_pause_in_the_middle_of_what_fills_a_hole_counts_wherever_the_batches_end() -> None:
+    filling = [segment(1005, b" h"), segment(1007, b"ole")]
+    times = [*range(6), 10, runs.REORDER_NS + 10]
+    for per_batch in (1, 4, None):
+        heard = hear([*HOLE, segment(5001, ack=1016, back=True), *filling], per_batch=per_batch, times_ns=times)
+        assert heard.stream() == b"seen h???behind"
+
+
 def test_segments_that_came_before_their_predecessors_are_counted_as_out_of_order() -> None:
     frames = [segment(1003, b"c"), segment(1002, b"b"), segment(1001, b"a"), segment(1004, b"d")]
     assert hear([*handshake(), *frames]).connections[0].facts(CLIENT).out_of_order == 2
@@ -235,8 +249,13 @@ def test_what_waits_is_bounded_in_each_direction_and_in_all(monkeypatch: pytest.
 
 
 def test_what_waits_no_more_is_no_longer_counted() -> None:
-    heard = hear([*HOLE, LATE, segment(1030, b"x"), segment(1029, b"yx"), segment(1020, b"", FIN | ACK)])
+    heard = Heard().feed(batch_of(HOLE))
+    assert heard.table._budget.used == 6 + pending.SEGMENT_COST
+    heard.feed(batch_of([LATE], first_number=6))
     assert heard.table._budget.used == 0
+    heard.feed(batch_of([segment(1030, b"x"), segment(1029, b"yx")], first_number=7))
+    assert heard.table._budget.used == 2 + 2 * pending.SEGMENT_COST
+    assert heard.finish().table._budget.used == 0
 
 
 def test_the_tail_that_the_snap_length_cut_is_a_gap_of_known_size_at_once() -> None:
@@ -244,7 +263,7 @@ def test_the_tail_that_the_snap_length_cut_is_a_gap_of_known_size_at_once() -> N
     lengths = [len(frame) for frame in frames]
     cut = [frame[:154] for frame in frames]
     for per_batch in (1, 5):
-        heard = type(hear([]))()
+        heard = Heard()
         for first in range(0, 5, per_batch):
             part = slice(first, first + per_batch)
             heard.feed(batch_of(cut[part], original_lengths=lengths[part], first_number=first + 1))
@@ -255,7 +274,7 @@ def test_a_segment_of_which_the_snap_length_left_only_headers_is_a_gap() -> None
     frames = [*handshake(), segment(1001, b"all of it"), segment(1010, b"seen")]
     lengths = [len(frame) for frame in frames]
     frames[3] = frames[3][:54]
-    heard = type(hear([]))().feed(batch_of(frames, original_lengths=lengths)).finish()
+    heard = Heard().feed(batch_of(frames, original_lengths=lengths)).finish()
     assert heard.stream() == b"?" * 9 + b"seen"
 
 

@@ -180,26 +180,20 @@ def _is_source_higher(segments: Segments) -> Mask:
 
 
 def _sorted_by_key(keys: NDArray[np.uint64]) -> tuple[Int64Column, Mask]:
-    """The stable order that brings equal keys together, and where in that order a new key starts.
+    """An order that brings equal keys together, and where in that order the key changes.
 
-    The order is that of a 64-bit hash. Where two keys share a hash, the keys themselves are sorted instead.
+    The order is that of a 64-bit hash. Where two keys share a hash, their segments stay in capture order: the keys
+    themselves tell them apart, and the price is a group for each change between them.
     """
     mixed = np.zeros(keys.shape[1], np.uint64)
     for column, mixer in zip(keys, _MIXERS, strict=True):
         mixed = (mixed ^ column) * mixer
         mixed ^= mixed >> _SHIFT
     order = np.argsort(mixed, kind="stable")
-    is_new, is_new_hash = _changes(keys[:, order]), _changes(mixed[None, order])
-    if (is_new & ~is_new_hash).any():
-        order = np.lexsort(keys)
-        is_new = _changes(keys[:, order])
+    sorted_keys = keys[:, order]
+    is_new = np.ones(len(order), np.bool_)
+    is_new[1:] = (sorted_keys[:, 1:] != sorted_keys[:, :-1]).any(axis=0)
     return order, is_new
-
-
-def _changes(columns: NDArray[np.uint64]) -> Mask:
-    result = np.ones(columns.shape[1], np.bool_)
-    result[1:] = (columns[:, 1:] != columns[:, :-1]).any(axis=0)
-    return result
 
 
 def cut_runs(batch: FrameBatch, segments: Segments, side_buffer: bytes = b"") -> tuple[list[Group], Runs]:
