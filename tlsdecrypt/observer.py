@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.conversation import Conversation, Note, StreamFacts
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.plaintext import Plaintext
-from tlsdecrypt.tls import record as tls_record
+from tlsdecrypt.tls.beginning import HelloSearch, Piece
+from tlsdecrypt.tls.carriers import TDS, ClearText
 from tlsdecrypt.tls.connection import TlsConnection
 from tlsdecrypt.tls.events import ApplicationData, ApplicationGap
+from tlsdecrypt.tls.first_bytes import MAX_FIRST_BYTES, Beginning, Start, recognise
+from tlsdecrypt.tls.ssl2_connection import Ssl2Connection
+from tlsdecrypt.tls.ssl2_summary import summarize_ssl2
 from tlsdecrypt.tls.summary import summarize
+from tlsdecrypt.tls.tds import TdsUnwrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,13 +28,12 @@ if TYPE_CHECKING:
     from tlsdecrypt.net.tcp import TcpConnection
     from tlsdecrypt.tls.events import TlsEvent
     from tlsdecrypt.tls.secrets import SecretStore
+    from tlsdecrypt.tls.session import TlsSession
 
 TLS_PORTS = frozenset({261, 443, 444, 448, 465, 563, 636, 989, 990, 992, 993, 994, 995, 3269, 5061, 5671, 8443, 9443})
-ENOUGH_TO_TELL = 8  # bytes by which TLS is told from anything else
-MAX_PREFIX = 600  # bytes that may stand before a ClientHello in one segment (PROXY protocol)
 
 _BY_PEER = (EndReason.FIN, EndReason.RST)
-_PROXY_PREFIX = re.compile(rb"PROXY |\r\n\r\n\x00\r\nQUIT\n")
+_CLIENT, _SERVER = Direction
 
 
 class Observer:
@@ -39,12 +43,18 @@ class Observer:
         """`tcp` is read again at the end, for its counts."""
         self._tcp = tcp
         self._store = store
+        self._undecided: list[StreamEvent] | None = []
+        self._first = (bytearray(), bytearray())  # what is undecided, in bytes
         self._is_flipped = False
-        self._tls: TlsConnection | None = None
+        self._skip = [0, 0]  # bytes of a PROXY header that are still to come
+        self._tls: TlsConnection | Ssl2Connection | None = None
         self._is_tls = [False, False]  # by direction: whether its bytes are TLS from here on
+        self._searches = tuple(HelloSearch(direction) for direction in Direction)
+        self._tds: tuple[TdsUnwrapper, TdsUnwrapper] | None = None
+        self._proxy: str | None = None
+        self._clear_text = ClearText()
         self._clear = Plaintext(tcp.server.port, keep_content=keep_content)
         self._plaintext = Plaintext(tcp.server.port, keep_content=keep_content)
-        self._undecided: list[StreamEvent] | None = []
         self._ends: list[tuple[Direction, Span]] = []  # told last: records that wait may still be opened
         self._notes: list[Note] = []
 
@@ -63,9 +73,15 @@ class Observer:
         for event in events:
             if self._undecided is None:
                 self._take(event)
-            else:
-                self._undecided.append(event)
-                self._decide(is_last=isinstance(event, StreamEnd))
+                continue
+            self._undecided.append(event)
+            if isinstance(event, StreamData):
+                first = self._first[event.direction]
+                first += event.data[: MAX_FIRST_BYTES - len(first)]
+                self._decide(is_last=len(first) == MAX_FIRST_BYTES)
+            elif isinstance(event, StreamEnd):
+                ended = {each.direction for each in self._undecided if isinstance(each, StreamEnd)}
+                self._decide(is_last=len(ended) == len(Direction))
 
     def retry(self) -> None:
         """Look for keys again: other connections have revealed secrets since."""
@@ -75,6 +91,7 @@ class Observer:
     def finish(self) -> Conversation:
         """The connection is over: all that was learned of it."""
         self._decide(is_last=True)
+        self._settle_last()
         if self._tls is not None:
             self._take_tls_events(self._tls.finish())
         for plaintext in (self._clear, self._plaintext):
@@ -83,90 +100,142 @@ class Observer:
             plaintext.finish()
         return self._conversation()
 
-    def _direction(self, event: StreamEvent) -> Direction:
-        return event.direction.other if self._is_flipped else event.direction
-
     def _decide(self, *, is_last: bool) -> None:
-        """Tell by the first bytes whether this is TLS, and who is the client where the SYN was not seen."""
+        """Tell by the first bytes what this is, and who is the client where the SYN was not seen."""
         events = self._undecided
         if events is None:
             return
-        for direction in Direction:
-            first = b"".join(e.data for e in events if isinstance(e, StreamData) and e.direction is direction)
-            if len(first) >= ENOUGH_TO_TELL or (is_last and first):
-                self._decide_by(direction, first)
-                break
-        else:
+        start = recognise(self._first, is_last=is_last)
+        if start is None:
             if not is_last:
                 return
+            start = Start(Beginning.CLEAR)
         self._undecided = None
+        self._begin(start)
         for event in events:
             self._take(event)
 
-    def _decide_by(self, direction: Direction, first: bytes) -> None:
-        is_hello = tls_record.starts_with_client_hello(first)
-        is_answer = tls_record.starts_with_server_answer(first)
-        if not self._tcp.has_syn:
-            client_to_server = Direction.CLIENT_TO_SERVER
-            self._is_flipped = (is_hello and direction is not client_to_server) or (
-                is_answer and not first.startswith(b"\x15") and direction is client_to_server
-            )
-        if is_hello or is_answer or tls_record.starts_with_record(first):
-            self._begin_tls(has_start=True)
+    def _begin(self, start: Start) -> None:
+        has_hello = start.beginning is Beginning.TLS
+        if start.client is _SERVER and (has_hello or not self._tcp.has_syn):
+            self._is_flipped = True  # FTP servers open data connections, and are the server in TLS all the same
+        if start.proxy_header is not None:
+            self._meet_proxy(start)
+        if start.beginning is Beginning.SSL2:
+            self._tls = Ssl2Connection(self._store)
+        elif start.beginning is Beginning.TDS:
+            self._tds = TdsUnwrapper(), TdsUnwrapper()
+        elif start.beginning is not Beginning.CLEAR:
+            self._tls = TlsConnection(self._store)
         elif not self._tcp.has_syn and self._tcp.server.port in TLS_PORTS:
-            self._begin_tls(has_start=False)
+            self._tls = TlsConnection(self._store, has_start=False)
+        if self._tls is not None:
+            self._is_tls = [True, True]
 
-    def _begin_tls(self, *, has_start: bool) -> None:
-        self._tls = TlsConnection(self._store, has_start=has_start)
-        self._is_tls = [True, True]
+    def _meet_proxy(self, start: Start) -> None:
+        header = start.proxy_header
+        assert header is not None
+        self._skip[_CLIENT] = header.length
+        self._proxy = f"PROXY protocol v{header.version}"
+        if header.client is not None:
+            self._notes.append(Note(f"the {self._proxy} header names the client {header.client}"))
 
     def _take(self, event: StreamEvent) -> None:
-        direction = self._direction(event)
+        direction = event.direction.other if self._is_flipped else event.direction
         if isinstance(event, StreamData):
-            self._take_data(direction, event)
+            piece = Piece(event.data, event.span)
+            if self._skip[direction]:
+                piece = self._without_proxy_header(direction, piece)
+            if piece.data:
+                self._take_data(direction, piece)
         elif isinstance(event, StreamGap):
             self._take_gap(direction, event)
         else:
             self._take_end(direction, event)
 
-    def _take_data(self, direction: Direction, event: StreamData) -> None:
-        if self._tls is not None and self._is_tls[direction]:
-            self._take_tls_events(self._tls.feed(direction, event.data, event.span))
-            return
-        start = self._start_of_tls(direction, event)
-        if start is None:
-            self._clear.feed(direction, event.data, event.span(0, len(event.data)))
-            return
-        if start > 0:
-            self._clear.feed(direction, event.data[:start], event.span(0, start))
-        self._tls = self._tls or TlsConnection(self._store)
+    def _without_proxy_header(self, direction: Direction, piece: Piece) -> Piece:
+        header, rest = piece.cut(self._skip[direction])
+        self._skip[direction] -= len(header.data)
+        return rest
+
+    def _take_data(self, direction: Direction, piece: Piece) -> None:
+        if self._is_tls[direction]:
+            self._feed_tls(direction, piece)
+        elif self._tds is not None:
+            self._take_tds(direction, self._tds[direction], piece)
+        else:
+            for clear in self._searches[direction].feed(*piece):
+                self._feed_clear(direction, clear)
+            self._settle()
+
+    def _feed_tls(self, direction: Direction, piece: Piece) -> None:
+        if self._tls is None:
+            self._tls = TlsConnection(self._store)
+        self._take_tls_events(self._tls.feed(direction, *piece))
+
+    def _feed_clear(self, direction: Direction, piece: Piece) -> None:
+        self._clear_text.add(direction, piece.data)
+        self._clear.feed(direction, piece.data, piece.locate(0, len(piece.data)))
+
+    def _take_tds(self, direction: Direction, unwrapper: TdsUnwrapper, piece: Piece) -> None:
+        for is_tls, part in unwrapper.feed(*piece):
+            if is_tls:
+                self._feed_tls(direction, part)
+            else:
+                self._feed_clear(direction, part)
+
+    def _settle(self) -> None:
+        """Begin TLS where a hello is one: more records follow it, or the peer has begun too."""
+        client, server = self._searches
+        if client.is_confirmed or (client.is_pending and (server.is_pending or self._is_tls[_SERVER])):
+            self._begin_later(_CLIENT)
+        if server.is_confirmed or (server.is_pending and self._is_tls[_CLIENT]):
+            self._begin_later(_SERVER)
+
+    def _settle_last(self) -> None:
+        """The connection is over: a client's hello that nothing follows is one, a server's needs more records."""
+        client, server = self._searches
+        if client.is_pending:
+            self._begin_later(_CLIENT)
+        if server.is_pending and (self._is_tls[_CLIENT] or server.is_chain):
+            self._begin_later(_SERVER)
+        for direction in Direction:
+            for piece in self._searches[direction].take():
+                self._feed_clear(direction, piece)
+
+    def _begin_later(self, direction: Direction) -> None:
         self._is_tls[direction] = True
-        rest = event.data[start:]
-        self._take_tls_events(self._tls.feed(direction, rest, lambda a, b: event.span(a + start, b + start)))
-
-    def _start_of_tls(self, direction: Direction, event: StreamData) -> int | None:
-        """Where TLS begins in clear data (STARTTLS and its kin): at a hello that starts a segment, else None.
-
-        The client begins; the server's part is looked for once the client has. A PROXY protocol header may stand before
-        the hello in the same segment.
-        """
-        if direction is Direction.SERVER_TO_CLIENT:
-            return _first_at_segment(tls_record.SERVER_ANSWER, event) if self._tls else None
-        if _PROXY_PREFIX.match(event.data):
-            found = tls_record.CLIENT_HELLO.search(event.data, 0, MAX_PREFIX)
-            return found.start() if found else None
-        return _first_at_segment(tls_record.CLIENT_HELLO, event)
+        for piece in self._searches[direction].take():
+            self._feed_tls(direction, piece)
+        self._settle()
 
     def _take_gap(self, direction: Direction, event: StreamGap) -> None:
         hole = f"{event.length:,} bytes" if event.length is not None else "an unknown number of bytes"
         self._notes.append(Note(f"{hole} from the {direction.sender} not captured", event.span))
-        if self._tls is not None and self._is_tls[direction]:
+        if self._tds is not None:
+            self._tds[direction].gap()
+        elif not self._is_tls[direction]:
+            self._search_behind_gap(direction)
+        if self._tls is not None and self._has_begun(direction):
             self._take_tls_events(self._tls.gap(direction, event.length, event.span))
         else:
             self._clear.gap(direction, event.length, event.span)
 
+    def _has_begun(self, direction: Direction) -> bool:
+        """Whether TLS has begun in this direction."""
+        return self._is_tls[direction] or (self._tds is not None and self._tds[direction].has_begun)
+
+    def _search_behind_gap(self, direction: Direction) -> None:
+        """A hole may have swallowed a hello, or its end: where the peer has begun TLS, so has this side."""
+        search = self._searches[direction]
+        if self._is_tls[direction.other] or (search.is_pending and (search.is_chain or direction is _CLIENT)):
+            self._begin_later(direction)
+        else:
+            for piece in search.take():
+                self._feed_clear(direction, piece)
+
     def _take_end(self, direction: Direction, event: StreamEnd) -> None:
-        if self._tls is not None and self._is_tls[direction]:
+        if self._tls is not None and self._has_begun(direction):
             self._take_tls_events(self._tls.end(direction, by_peer=event.reason in _BY_PEER))
         self._ends.append((direction, event.span))
 
@@ -179,6 +248,16 @@ class Observer:
                 plaintext.feed(event.direction, event.data, event.span)
             elif isinstance(event, ApplicationGap):
                 plaintext.gap(event.direction, event.length, event.span)
+
+    def _session(self) -> TlsSession | None:
+        if self._tls is None:
+            return None
+        if isinstance(self._tls, Ssl2Connection):
+            session = summarize_ssl2(self._tls, self._store)
+        else:
+            session = summarize(self._tls, self._store)
+        carrier = TDS if self._tds is not None else self._clear_text.describe_carrier()
+        return replace(session, started_by=carrier or self._proxy)
 
     def _conversation(self) -> Conversation:
         tcp = self._tcp
@@ -194,7 +273,7 @@ class Observer:
             span=tcp.span,
             has_syn=tcp.has_syn,
             streams=(facts[0], facts[1]),
-            tls=summarize(self._tls, self._store) if self._tls else None,
+            tls=self._session(),
             application_data=(self._plaintext.digest(Direction(0)), self._plaintext.digest(Direction(1))),
             application_protocol=self._plaintext.protocol or self._clear.protocol,
             exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),
@@ -213,11 +292,3 @@ def _stream_facts(half: HalfFacts) -> StreamFacts:
         out_of_order=half.out_of_order,
         end=half.end,
     )
-
-
-def _first_at_segment(pattern: re.Pattern[bytes], event: StreamData) -> int | None:
-    """The first match that stands at the start of a segment."""
-    for found in pattern.finditer(event.data):
-        if found.start() in event.starts:
-            return found.start()
-    return None

@@ -20,6 +20,8 @@ HEADER_LENGTH = 5
 MAX_FRAGMENT_LENGTH = 2**14 + 2048  # TLSCiphertext.length, RFC 5246 section 6.2.3
 MAX_SEARCH_BYTES = 4 << 20  # how far a record boundary is looked for, after a hole or after nonsense
 
+HANDSHAKE = 0x16
+MAJOR_VERSION = 0x03  # of SSL 3.0 and of every TLS
 SSLV2_HELLO = 0x80  # stands for a content type where the record is a ClientHello in the format of SSL 2.0
 
 # A header: a known content type, version 3.0 to 3.4, and the first byte of a length below 2^14 + 2048.
@@ -35,8 +37,13 @@ def starts_with_record(data: Buffer) -> bool:
 
 
 def starts_with_client_hello(data: Buffer) -> bool:
-    """Whether the first bytes are those of a ClientHello, in the format of SSL 2.0 too (RFC 5246 appendix E.2)."""
-    return CLIENT_HELLO.match(data) is not None or _SSLV2_CLIENT_HELLO.match(data) is not None
+    """Whether the first bytes are those of a ClientHello, in the format of SSL 2.0 too."""
+    return CLIENT_HELLO.match(data) is not None or starts_with_sslv2_hello(data)
+
+
+def starts_with_sslv2_hello(data: Buffer) -> bool:
+    """Whether the first bytes are those of a ClientHello in the format of SSL 2.0 (RFC 5246 appendix E.2)."""
+    return _SSLV2_CLIENT_HELLO.match(data) is not None
 
 
 def starts_with_server_answer(data: Buffer) -> bool:

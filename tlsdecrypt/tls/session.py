@@ -30,6 +30,7 @@ class TlsSession:
     """Facts of the (last) handshake of a connection and of the records after it; None or empty where not seen.
 
     Names are those of the IANA registries. `server_certificates` stand in the order sent: the server's own first.
+    `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`.
     """
 
     version: str | None
@@ -58,3 +59,4 @@ class TlsSession:
     records_decrypted: int
     records_undecrypted: int
     application_records_undecrypted: int
+    started_by: str | None = None

@@ -43,27 +43,28 @@ def derive_keys_ssl2(
 class Ssl2Protection:
     """Opens the records of one direction."""
 
-    def __init__(self, decryptor: Decryptor, secret: bytes, sequence_number: int) -> None:
+    def __init__(self, decryptor: Decryptor, secret: bytes, sequence_number: int, *, block_length: int = 1) -> None:
         """`sequence_number` is that of the next record: the number of those before it, in the clear or not."""
         self._decrypt = decryptor.update
         self._secret = secret
+        self._block_length = block_length
         self.sequence_number = sequence_number
 
     def open(self, fragment: Buffer, padding_length: int = 0) -> bytes | None:
         """The data of the next record; None where the MAC does not verify.
 
-        `fragment` is what stands behind the record's header, `padding_length` what a header of three bytes says.
+        `fragment` is what stands behind the record's header, `padding_length` what a header of three bytes says. A
+        damaged record counts like any other: the one behind it may open again.
         """
-        try:
-            plaintext = self._decrypt(fragment)
-        except ValueError:  # no whole number of blocks
-            return None
-        mac, padded = plaintext[:MAC_LENGTH], plaintext[MAC_LENGTH:]
         number = (self.sequence_number & 0xFFFFFFFF).to_bytes(4, "big")
+        self.sequence_number += 1
+        if len(fragment) % self._block_length:
+            return None
+        plaintext = self._decrypt(fragment)
+        mac, padded = plaintext[:MAC_LENGTH], plaintext[MAC_LENGTH:]
         expected = hashlib.md5(self._secret + padded + number, usedforsecurity=False).digest()
         if mac != expected or padding_length > len(padded):
             return None
-        self.sequence_number += 1
         return padded[: len(padded) - padding_length]
 
 
@@ -73,8 +74,10 @@ def make_protection_ssl2(suite: CipherSuite, keys: DirectionKeys, sequence_numbe
         return None
     if suite.bulk.kind is CipherKind.STREAM:
         decryptor = make_rc4(keys.key)
-    elif len(keys.iv) == suite.iv_length:
+    elif len(keys.iv) == suite.iv_length:  # one block
         decryptor = make_cbc_decryptor(suite.cipher, keys.key, keys.iv)
     else:  # a KEY-ARG-DATA that is no IV
         return None
-    return None if decryptor is None else Ssl2Protection(decryptor, keys.mac_key, sequence_number)
+    if decryptor is None:
+        return None
+    return Ssl2Protection(decryptor, keys.mac_key, sequence_number, block_length=max(suite.iv_length, 1))
