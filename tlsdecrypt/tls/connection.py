@@ -19,16 +19,17 @@ from tlsdecrypt.tls.ladder import Ladder, Stage
 from tlsdecrypt.tls.opening import candidates, protection_of
 from tlsdecrypt.tls.record import SSLV2_HELLO, Record
 from tlsdecrypt.tls.registry import ContentType, HandshakeType
-from tlsdecrypt.tls.session import KeySource
+from tlsdecrypt.tls.session_secrets import SessionSecrets
 from tlsdecrypt.tls.side import Side
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.events import TlsEvent
-    from tlsdecrypt.tls.negotiation import Candidate, Negotiation
+    from tlsdecrypt.tls.negotiation import Negotiation
     from tlsdecrypt.tls.protection import RecordProtection
     from tlsdecrypt.tls.record import Locate
-    from tlsdecrypt.tls.secrets import SecretStore
+    from tlsdecrypt.tls.secrets import FoundSecret, SecretStore
+    from tlsdecrypt.tls.session import KeySource
 
 APPLICATION_DATA = int(ContentType.APPLICATION_DATA)  # compared once a record: an int is faster than a member
 
@@ -37,7 +38,7 @@ class TlsConnection:
     """The TLS on one TCP connection, as an observer with a SecretStore sees it.
 
     `feed`, `gap`, `end`, `retry` and `finish` return events in the order in which things became readable. Read-only
-    facts: `dialogue`, `sides`, `key`, `refused`, `is_closed_by_peer`.
+    facts: `dialogue`, `sides`, `key`, `refused`, `secrets`, `is_closed_by_peer`.
     """
 
     def __init__(self, store: SecretStore, *, has_start: bool = True) -> None:
@@ -45,14 +46,30 @@ class TlsConnection:
         self._store = store
         self.sides = tuple(Side(direction, has_start=has_start) for direction in Direction)
         self.dialogue = Dialogue()
-        self.key: KeySource | None = None
-        self.refused: KeySource | None = None  # a secret that was there for this session, and did not open it
+        self.secrets: SessionSecrets | None = None  # of TLS 1.3
+        self._proved: KeySource | None = None  # up to TLS 1.2, as the next
+        self._refused: KeySource | None = None
         self.is_closed_by_peer = False
 
     @property
     def alpn(self) -> str | None:
         """The protocol that was agreed on for what is inside (RFC 7301)."""
         return self.dialogue.negotiations[-1].alpn or self.dialogue.negotiations[0].alpn
+
+    @property
+    def key(self) -> KeySource | None:
+        """What opened records."""
+        return self._proved or next((ladder.origin for ladder in self._ladders if ladder.origin), None)
+
+    @property
+    def refused(self) -> KeySource | None:
+        """A secret that was there for this session, and did not open it."""
+        by_binder = self.secrets.refused_psk if self.secrets else None
+        return self._refused or by_binder or next((ladder.refused for ladder in self._ladders if ladder.refused), None)
+
+    @property
+    def _ladders(self) -> list[Ladder]:
+        return [side.protection for side in self.sides if isinstance(side.protection, Ladder)]
 
     @property
     def is_waiting(self) -> bool:
@@ -170,9 +187,12 @@ class TlsConnection:
 
     def _may_wait(self, side: Side) -> bool:
         """Whether a secret for a session whose hellos are known may still come."""
+        if side.is_hopeless or self._store.is_growing:
+            return not side.is_hopeless
+        if isinstance(side.protection, Ladder):
+            return self.secrets is not None and self.secrets.may_come(side.protection.stage)
         negotiation = self.dialogue.negotiation(side)
-        has_parent = negotiation.is_resumed and not negotiation.is_tls13
-        return not side.is_hopeless and (self._store.is_growing or has_parent)
+        return negotiation.is_resumed and not negotiation.is_tls13
 
     def _take_without_keys(self, side: Side, record: Record) -> bool:
         kind = record.content_type
@@ -222,10 +242,10 @@ class TlsConnection:
         for candidate in candidates(negotiation, self._store):
             if self._prove(side, record, negotiation, candidate):
                 return True
-            self.refused = candidate.origin
+            self._refused = candidate.origin
         return False
 
-    def _prove(self, side: Side, record: Record, negotiation: Negotiation, candidate: Candidate) -> bool:
+    def _prove(self, side: Side, record: Record, negotiation: Negotiation, candidate: FoundSecret) -> bool:
         """Whether the candidate opens the record; then its keys are in force, and the record is read."""
         protection = protection_of(negotiation, candidate, side.direction)
         if protection is None:
@@ -237,7 +257,7 @@ class TlsConnection:
         if opened is None:
             return False
         negotiation.proved = candidate
-        self.key = candidate.origin
+        self._proved = candidate.origin
         self._learn(negotiation)
         self._change_keys(side, protection, record.span)
         side.records_decrypted += 1
@@ -245,11 +265,14 @@ class TlsConnection:
         return True
 
     def _learn(self, negotiation: Negotiation) -> None:
-        """Keep the master secret for the sessions that resume this one."""
-        if negotiation.proved is not None and negotiation.server_hello is not None:
-            secret, origin = negotiation.proved
-            session_id = negotiation.server_hello.session_id
-            self._store.learn(secret, origin, session_id=session_id, ticket=negotiation.ticket)
+        """Keep the master secret for the sessions that resume this one, or what this one resumes."""
+        found, hello, answer = negotiation.proved, negotiation.client_hello, negotiation.server_hello
+        if found is None or hello is None or answer is None:
+            return
+        tickets = (negotiation.ticket, hello.session_ticket if negotiation.is_resumed else None)
+        self._store.learn(found.secret, found.origin, session_id=answer.session_id)
+        for ticket in tickets:
+            self._store.learn(found.secret, found.origin, ticket=ticket or b"")
 
     def _change_keys(self, side: Side, protection: RecordProtection | None, span: Span) -> None:
         side.protection = protection
@@ -291,22 +314,15 @@ class TlsConnection:
         suite, version = negotiation.suite, negotiation.version
         if suite is None or version is None:
             return
-
-        def secret_of(label: str) -> bytes | None:
-            hello = negotiation.client_hello
-            found = self._store.keylog_secret(label, hello.random) if hello else None
-            if found is None:
-                return None
-            self.key = KeySource("key log", found[1])
-            self.refused = self.key  # until a record was opened
-            return found[0]
-
+        self.secrets = SessionSecrets(negotiation, self._store)
         for side in self.sides:
             if side.protection is None:
-                side.protection = Ladder(side.direction, suite, version, secret_of)
+                side.protection = Ladder(side.direction, suite, version, self.secrets.find)
 
     def _climb(self, side: Side, ladder: Ladder, kind: HandshakeType | None, span: Span) -> None:
-        """Some messages of TLS 1.3 end a stage."""
+        """Some messages of TLS 1.3 end a stage; a ticket, or the client's Finished after it, gives a PSK."""
+        if self.secrets is not None and kind in (HandshakeType.FINISHED, HandshakeType.NEW_SESSION_TICKET):
+            self.secrets.teach()
         if kind is HandshakeType.FINISHED:
             ladder.advance(Stage.APPLICATION)
         elif kind is HandshakeType.END_OF_EARLY_DATA:

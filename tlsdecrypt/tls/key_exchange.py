@@ -21,7 +21,7 @@ _KEY_SIZE_STEP: Final = 8  # RSA moduli are whole multiples of so many bytes
 class ServerKeyExchange:
     """The server's temporary key. `group` as people name it: `x25519`, `ffdhe 2048 bits`, `RSA 512 bits` ...
 
-    `public` is as a key share has it, for Diffie-Hellman as long as the prime.
+    `public` is as a key share has it, for Diffie-Hellman as long as the prime; for RSA the modulus.
     """
 
     group: str | None
@@ -65,7 +65,7 @@ def parse_server_key_exchange(body: bytes, key_exchange: str) -> ServerKeyExchan
         return ServerKeyExchange(f"ffdhe {bits} bits", public=padded, psk_identity_hint=hint)
     if key_exchange.startswith("RSA_EXPORT"):
         modulus, _ = _vectors(reader, "rsa_modulus", "rsa_exponent")
-        return ServerKeyExchange(f"RSA {_bits(modulus)} bits")
+        return ServerKeyExchange(f"RSA {_bits(modulus)} bits", public=modulus.lstrip(b"\0"))
     if key_exchange.startswith("SRP"):
         return ServerKeyExchange(f"SRP {_bits(reader.vector(2, 'srp_N'))} bits")
     return ServerKeyExchange(None, psk_identity_hint=hint)

@@ -129,17 +129,24 @@ class KeyLog:
 
     def secret(self, label: str, client_random: bytes) -> tuple[bytes, str] | None:
         """A secret and its source; the last one logged where there are several."""
+        return next(iter(self.secrets(label, client_random)), None)
+
+    def secrets(self, label: str, client_random: bytes) -> list[tuple[bytes, str]]:
+        """Each secret that was logged, with its source, the last one first: any but one of them is wrong."""
         number, bucket = self._labels.get(label), self._buckets.get(client_random[-2:])
         if number is None or bucket is None or len(client_random) != _RANDOM_LENGTH:
-            return None
-        wanted, found, offset = client_random + number.to_bytes(2, "big"), None, 0
+            return []
+        wanted, offset = client_random + number.to_bytes(2, "big"), 0
+        found: dict[bytes, str] = {}
         while offset < len(bucket):
             start = offset + _RANDOM_LENGTH + _HEADER_LENGTH
             end = start + int.from_bytes(bucket[start - 2 : start], "big")
             if bucket.startswith(wanted, offset):
-                found = bytes(bucket[start:end]), self._sources[int.from_bytes(bucket[start - 4 : start - 2], "big")]
+                secret = bytes(bucket[start:end])
+                found.pop(secret, None)
+                found[secret] = self._sources[int.from_bytes(bucket[start - 4 : start - 2], "big")]
             offset = end
-        return found
+        return list(reversed(found.items()))
 
     def rsa_pre_master_secret(self, encrypted_prefix: bytes) -> tuple[bytes, str] | None:
         """The pre_master_secret whose encrypted form begins with these 8 bytes, and its source."""

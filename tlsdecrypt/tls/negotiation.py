@@ -2,63 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import handshake
 from tlsdecrypt.tls.ciphersuites import cipher_suite
-from tlsdecrypt.tls.key_exchange import group_name, parse_server_key_exchange_group
-from tlsdecrypt.tls.registry import HandshakeType, ProtocolVersion
+from tlsdecrypt.tls.extensions import NO_EXTENSIONS
+from tlsdecrypt.tls.key_exchange import group_name, parse_server_key_exchange
+from tlsdecrypt.tls.registry import ExtensionType, HandshakeType, ProtocolVersion
+from tlsdecrypt.tls.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tlsdecrypt.tls.ciphersuites import CipherSuite
-    from tlsdecrypt.tls.handshake import ClientHello, ServerHello
-    from tlsdecrypt.tls.session import KeySource
+    from tlsdecrypt.tls.handshake import ClientHello, NewSessionTicket13, ServerHello
+    from tlsdecrypt.tls.key_exchange import ServerKeyExchange
+    from tlsdecrypt.tls.secrets import FoundSecret
+
+MOST_TICKETS: Final = 64  # of one session in TLS 1.3; what comes after them is not kept
 
 _HEADER_LENGTH = 4
 _DEFLATE = 1  # RFC 3749
+_FIRST_DRAFT_WITH_TICKET_NONCE: Final = 0x7F15  # draft 21
 _SERVER_FLIGHT = frozenset(
     {HandshakeType.CERTIFICATE, HandshakeType.SERVER_KEY_EXCHANGE, HandshakeType.SERVER_HELLO_DONE}
 )
 
 
-class Candidate(NamedTuple):
-    """A master secret that may be the one of a session, and where it came from."""
-
-    master_secret: bytes
-    origin: KeySource
-
-    def __repr__(self) -> str:
-        """Never the secret."""
-        return f"Candidate({self.origin!r})"
-
-
 class Negotiation:
     """One handshake of a connection: the first, or a renegotiation.
 
-    Messages are kept by direction, since an observer may see all of one direction before the other;
-    `session_hash_input` puts them into the order in which the peers hashed them.
+    Messages are kept by direction, since an observer may see all of one direction before the other; `transcript`
+    puts them into the order in which the peers hashed them. `ticket` is that of a NewSessionTicket up to TLS 1.2,
+    None until one was seen, `tickets` are those of TLS 1.3.
     """
 
     def __init__(self) -> None:
         """Nothing was seen yet."""
         self.client_hello: ClientHello | None = None
         self.server_hello: ServerHello | None = None
+        self.retry_extensions = NO_EXTENSIONS  # of a HelloRetryRequest
         self.server_certificates: tuple[bytes, ...] = ()
         self.client_certificates: tuple[bytes, ...] = ()
         self.key_exchange_group: str | None = None
-        self.ticket: bytes = b""
+        self.server_key_exchange: ServerKeyExchange | None = None
+        self.ticket: bytes | None = None
+        self.tickets: list[NewSessionTicket13] = []
         self.alpn: str | None = None
         self.has_certificate_request = False
         self.client_key_exchange: bytes | None = None
         self.is_early_data_accepted = False
-        self.proved: Candidate | None = None  # the master secret, once a record was opened with it
+        self.proved: FoundSecret | None = None  # the master secret, once a record was opened with it
         self.pre_master_secrets: dict[str, bytes | None] = {}  # by spki_sha256: no key decrypts twice
         self.knowledge = 0  # grows with each message: what failed before may succeed now
-        self._messages: tuple[list[bytes], list[bytes]] = ([], [])
+        self.transcript = Transcript()
+        self._client_hellos = 0
         self._server_flight = False
+        self._server_hello_done = False
 
     @property
     def version(self) -> int | None:
@@ -87,8 +88,26 @@ class Negotiation:
     @property
     def is_complete(self) -> bool:
         """Whether no message of either direction could tell more about the keys (up to TLS 1.2)."""
-        needs_client = self.suite is not None and self.suite.uses_rsa_key_exchange and not self.is_resumed
-        return not needs_client or self.client_key_exchange is not None
+        if self.is_tls13 or self.is_resumed:
+            return True
+        has_exchange = self._server_hello_done and self.client_key_exchange is not None
+        return has_exchange and (self.ticket is not None or not self._promises_ticket)
+
+    @property
+    def _promises_ticket(self) -> bool:
+        """Whether the server will send a NewSessionTicket before its Finished (RFC 5077 section 3.2)."""
+        return self.server_hello is not None and ExtensionType.SESSION_TICKET in self.server_hello.extensions
+
+    @property
+    def is_retry_unanswered(self) -> bool:
+        """Whether the ClientHello that answers a HelloRetryRequest is yet to be read."""
+        return self.transcript.has_retry and self._client_hellos < 2  # noqa: PLR2004 - the first, and the answer
+
+    @property
+    def has_temporary_rsa_key(self) -> bool:
+        """Whether the client encrypts to a key of the ServerKeyExchange (RFC 2246 section 7.4.3, export suites)."""
+        is_export = self.suite is not None and self.suite.key_exchange.startswith("RSA_EXPORT")
+        return is_export and self.server_key_exchange is not None
 
     @property
     def is_compressed(self) -> bool:
@@ -119,42 +138,35 @@ class Negotiation:
         """Whether both sides agreed on it (RFC 6066 section 7)."""
         return self.server_hello is not None and self.server_hello.extensions.has_truncated_hmac
 
-    def session_hash_input(self) -> bytes:
-        """The messages that extended_master_secret hashes: all up to ClientKeyExchange (RFC 7627 section 3)."""
-        client, server = self._messages
-        last = next(
-            (i for i, message in enumerate(client) if message[0] == HandshakeType.CLIENT_KEY_EXCHANGE), len(client) - 1
-        )
-        return b"".join((*client[:1], *server, *client[1 : last + 1]))
-
     def add_sslv2_hello(self, record: bytes) -> None:
         """A ClientHello in the format of SSL 2.0; it is hashed without its record header."""
         self.client_hello = handshake.parse_sslv2_client_hello(record)
-        self._messages[Direction.CLIENT_TO_SERVER].append(record)
+        self._client_hellos += 1
+        self.transcript.add(Direction.CLIENT_TO_SERVER, record)
         self.knowledge += 1
 
     def add(self, direction: Direction, message: bytes) -> None:
         """A handshake message with its header. Raises ParseError where its body is not what it should be."""
         self.knowledge += 1
         kind = HandshakeType(message[0])
-        if kind is not HandshakeType.HELLO_REQUEST and not self._is_after_server_flight(direction, kind):
-            self._messages[direction].append(message)
+        self.transcript.add(direction, message)
         self._server_flight |= kind in _SERVER_FLIGHT and direction is Direction.SERVER_TO_CLIENT
         parse = self._PARSERS.get(kind)
         if parse is not None:
             parse(self, direction, message[_HEADER_LENGTH:])
 
-    @staticmethod
-    def _is_after_server_flight(direction: Direction, kind: HandshakeType) -> bool:
-        after = (HandshakeType.NEW_SESSION_TICKET, HandshakeType.FINISHED)
-        return direction is Direction.SERVER_TO_CLIENT and kind in after
-
     def _add_client_hello(self, _direction: Direction, body: bytes) -> None:
+        self._client_hellos += 1
         self.client_hello = handshake.parse_client_hello(body)
+
+    def _add_hello_retry_request(self, _direction: Direction, _body: bytes) -> None:
+        self.transcript.has_retry = True
 
     def _add_server_hello(self, _direction: Direction, body: bytes) -> None:
         hello = handshake.parse_server_hello(body)
         if hello.is_hello_retry_request:
+            self.transcript.has_retry = True
+            self.retry_extensions = hello.extensions
             return
         self.server_hello = hello
         self.alpn = hello.alpn
@@ -181,7 +193,11 @@ class Negotiation:
 
     def _add_server_key_exchange(self, _direction: Direction, body: bytes) -> None:
         if self.suite is not None:
-            self.key_exchange_group = parse_server_key_exchange_group(body, self.suite.key_exchange)
+            self.server_key_exchange = parse_server_key_exchange(body, self.suite.key_exchange)
+            self.key_exchange_group = self.server_key_exchange.group
+
+    def _add_server_hello_done(self, _direction: Direction, _body: bytes) -> None:
+        self._server_hello_done = True
 
     def _add_certificate_request(self, _direction: Direction, _body: bytes) -> None:
         self.has_certificate_request = True
@@ -192,14 +208,24 @@ class Negotiation:
     def _add_new_session_ticket(self, _direction: Direction, body: bytes) -> None:
         if not self.is_tls13:
             self.ticket = handshake.parse_new_session_ticket(body)[1]
+        elif self._has_ticket_nonces and len(self.tickets) < MOST_TICKETS:
+            self.tickets.append(handshake.parse_new_session_ticket_13(body))
+
+    @property
+    def _has_ticket_nonces(self) -> bool:
+        """Whether one session may have several PSKs: earlier drafts had another form of ticket."""
+        is_draft = self.version is not None and ProtocolVersion(self.version).is_draft
+        return not is_draft or (self.version or 0) >= _FIRST_DRAFT_WITH_TICKET_NONCE
 
     _PARSERS: ClassVar[dict[HandshakeType, Callable[[Negotiation, Direction, bytes], None]]] = {
         HandshakeType.CLIENT_HELLO: _add_client_hello,
+        HandshakeType.HELLO_RETRY_REQUEST: _add_hello_retry_request,
         HandshakeType.SERVER_HELLO: _add_server_hello,
         HandshakeType.ENCRYPTED_EXTENSIONS: _add_encrypted_extensions,
         HandshakeType.CERTIFICATE: _add_certificate,
         HandshakeType.COMPRESSED_CERTIFICATE: _add_compressed_certificate,
         HandshakeType.SERVER_KEY_EXCHANGE: _add_server_key_exchange,
+        HandshakeType.SERVER_HELLO_DONE: _add_server_hello_done,
         HandshakeType.CERTIFICATE_REQUEST: _add_certificate_request,
         HandshakeType.CLIENT_KEY_EXCHANGE: _add_client_key_exchange,
         HandshakeType.NEW_SESSION_TICKET: _add_new_session_ticket,

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.tls.keylog import KeyLog, KeyLogFacts
+from tlsdecrypt.tls.session import KeySource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tlsdecrypt.tls.private_key import PrivateKey
-    from tlsdecrypt.tls.session import KeySource
+    from tlsdecrypt.tls.session_ticket import TicketKey
 
+TICKET_KEY_NAME_LENGTH: Final = 16  # what a ticket begins with
 MOST_LEARNED: Final = 1 << 16  # sessions by session id, and as many by ticket: about 40 MB; the oldest leave first
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSecret:
+    """A secret of any kind that may be the one of a session, and where it came from. Still to be proved."""
+
+    secret: bytes = field(repr=False)
+    origin: KeySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +69,13 @@ class SecretStore:
         self.rsa_keys: list[PrivateKey] = []
         self.notes: list[str] = []
         self.generation = 0
-        self.is_growing = False
         self.is_growing = False  # True while a capture is read that may yet reveal a key log
         self._by_spki: dict[str, PrivateKey] = {}
         self._by_public: dict[bytes, PrivateKey] = {}
         self._keylog = KeyLog()
         self._keylog_facts: dict[str, KeyLogFacts] = {}
         self._psks: list[PreSharedKey] = []
+        self._ticket_keys: dict[bytes, list[TicketKey]] = {}
         self._by_session_id: OrderedDict[bytes, Learned] = OrderedDict()
         self._by_ticket: OrderedDict[bytes, Learned] = OrderedDict()
 
@@ -90,16 +100,27 @@ class SecretStore:
         return bool(self._psks)
 
     @property
+    def has_ticket_keys(self) -> bool:
+        """Whether a session-ticket key was given."""
+        return bool(self._ticket_keys)
+
+    @property
     def has_anything(self) -> bool:
         """Whether any secret was given at all."""
-        return self.has_private_keys or self.has_keylog or self.has_psks
+        return self.has_keylog or self.can_open_parents
+
+    @property
+    def can_open_parents(self) -> bool:
+        """Whether a secret was given that may tell the PSK of a session in TLS 1.3: no key log can."""
+        return self.has_private_keys or self.has_psks or self.has_ticket_keys
 
     @property
     def sources(self) -> list[SecretFacts]:
-        """All that was given, in the order private keys, key logs, pre-shared keys."""
+        """All that was given, in the order private keys, key logs, pre-shared keys, session-ticket keys."""
         keys = [SecretFacts(each.source, each.kind, each.subject, each.spki_sha256) for each in self.private_keys]
         logs = [SecretFacts(each.source, "key log", notes=_keylog_notes(each)) for each in self._keylog_facts.values()]
-        return keys + logs + [SecretFacts(each.source, "pre-shared key", _identity(each)) for each in self._psks]
+        psks = [SecretFacts(each.source, "pre-shared key", _identity(each)) for each in self._psks]
+        return keys + logs + psks + self._ticket_key_facts()
 
     def add_private_keys(self, keys: Iterable[PrivateKey]) -> None:
         """Take private keys; one that is there already stays as it is."""
@@ -138,6 +159,11 @@ class SecretStore:
         """A secret and its source, by label (upper case, `PMS_CLIENT_RANDOM` too) and client random."""
         return self._keylog.secret(label, client_random)
 
+    def keylog_secrets(self, label: str, client_random: bytes) -> list[FoundSecret]:
+        """Each secret that was logged under this label and client random, the last one first."""
+        logged = self._keylog.secrets(label, client_random)
+        return [FoundSecret(secret, KeySource("key log", source)) for secret, source in logged]
+
     def keylog_rsa(self, encrypted_prefix: bytes) -> tuple[bytes, str] | None:
         """A pre_master_secret and its source, by the first 8 bytes of its encrypted form (`RSA` lines)."""
         return self._keylog.rsa_pre_master_secret(encrypted_prefix)
@@ -156,6 +182,22 @@ class SecretStore:
         exact = [each for each in self._psks if each.identity is not None and each.identity == identity]
         return exact + [each for each in self._psks if each.identity is None]
 
+    def add_ticket_keys(self, keys: Iterable[TicketKey]) -> None:
+        """Take session-ticket keys; one that is there already counts once."""
+        for key in keys:
+            same_name = self._ticket_keys.setdefault(key.name, [])
+            if key not in same_name:
+                same_name.append(key)
+                self.generation += 1
+
+    def secret_in_ticket(self, ticket: bytes) -> FoundSecret | None:
+        """The master_secret (TLS 1.3: the PSK) in a ticket that a given key opens; its MAC proves both."""
+        for key in self._ticket_keys.get(ticket[:TICKET_KEY_NAME_LENGTH], ()):
+            secret = key.open(ticket)
+            if secret is not None:
+                return FoundSecret(secret, KeySource("ticket key", key.source))
+        return None
+
     def learn(self, master_secret: bytes, origin: KeySource, *, session_id: bytes = b"", ticket: bytes = b"") -> None:
         """Keep what a decrypted session left behind, for those that resume it by session id or ticket."""
         learned = Learned(master_secret, origin)
@@ -168,6 +210,14 @@ class SecretStore:
         """What was learned for a ticket, else for a session id."""
         by_ticket = self._by_ticket.get(_digest(ticket)) if ticket else None
         return by_ticket or self._by_session_id.get(session_id)
+
+    def _ticket_key_facts(self) -> list[SecretFacts]:
+        """One a file, which may hold the keys of several rotations."""
+        counts = Counter(key.source for keys in self._ticket_keys.values() for key in keys)
+        return [
+            SecretFacts(source, "ticket key", notes=(f"{count} key{'' if count == 1 else 's'}",))
+            for source, count in counts.items()
+        ]
 
     def _remember(self, table: OrderedDict[bytes, Learned], name: bytes, learned: Learned) -> None:
         known = table.get(name)

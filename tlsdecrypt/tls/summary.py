@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.tls import verdict
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.ciphersuites import cipher_suite
-from tlsdecrypt.tls.opening import matching_keys
+from tlsdecrypt.tls.pre_master_secret import matching_keys
 from tlsdecrypt.tls.registry import ProtocolVersion, is_grease
 from tlsdecrypt.tls.session import TlsSession
 

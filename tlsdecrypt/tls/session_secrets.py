@@ -1,0 +1,177 @@
+"""SessionSecrets: the traffic secrets of one session of TLS 1.3, logged or computed (RFC 8446 section 7.1).
+
+They are computed where the private key of one key share is known, the PSK, or both if the session has both. A key log
+teaches nothing of the kind: it holds what is derived from these secrets, and no way leads back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tlsdecrypt.flow import Direction
+from tlsdecrypt.tls import key_schedule
+from tlsdecrypt.tls.key_agreement import agreed_secrets
+from tlsdecrypt.tls.key_schedule import labels_of
+from tlsdecrypt.tls.ladder import Stage
+from tlsdecrypt.tls.offered_psk import find_psk, is_external, selected_psk
+from tlsdecrypt.tls.secrets import FoundSecret
+from tlsdecrypt.tls.transcript import Point
+
+if TYPE_CHECKING:
+    from tlsdecrypt.tls.ciphersuites import CipherSuite
+    from tlsdecrypt.tls.negotiation import Negotiation
+    from tlsdecrypt.tls.secrets import SecretStore
+    from tlsdecrypt.tls.session import KeySource
+
+
+class _Derivation(NamedTuple):
+    """From which secret of the schedule, by which label, over which messages."""
+
+    stage: Stage
+    label: str  # of KeyScheduleLabels
+    point: Point
+
+
+_DERIVATIONS: Final = {
+    "CLIENT_EARLY_TRAFFIC_SECRET": _Derivation(Stage.EARLY, "client_early_traffic", Point.CLIENT_HELLO),
+    "CLIENT_HANDSHAKE_TRAFFIC_SECRET": _Derivation(Stage.HANDSHAKE, "client_handshake_traffic", Point.SERVER_HELLO),
+    "SERVER_HANDSHAKE_TRAFFIC_SECRET": _Derivation(Stage.HANDSHAKE, "server_handshake_traffic", Point.SERVER_HELLO),
+    "CLIENT_TRAFFIC_SECRET_0": _Derivation(Stage.APPLICATION, "client_application_traffic", Point.SERVER_FINISHED),
+    "SERVER_TRAFFIC_SECRET_0": _Derivation(Stage.APPLICATION, "server_application_traffic", Point.SERVER_FINISHED),
+}
+_RESUMPTION: Final = _Derivation(Stage.APPLICATION, "resumption_master", Point.CLIENT_FINISHED)
+
+
+class SessionSecrets:
+    """The secrets of a handshake by the labels of a key log. What is missing is looked for again when more is known.
+
+    `psk` is the PSK that the binder proved; `refused_psk` names one that was given for the session's identity and is
+    not the right one.
+    """
+
+    def __init__(self, negotiation: Negotiation, store: SecretStore) -> None:
+        """Of a handshake whose ServerHello was seen."""
+        self.psk: FoundSecret | None = None
+        self.refused_psk: KeySource | None = None
+        self._negotiation = negotiation
+        self._store = store
+        self._state: tuple[int, int] | None = None
+        self._found: dict[str, list[FoundSecret]] = {}
+        self._schedule: dict[Stage, FoundSecret] = {}
+        self._tickets_learned = 0
+
+    def find(self, label: str) -> list[FoundSecret]:
+        """The secrets that may be the one of this label, the likeliest first."""
+        self._refresh()
+        if label not in self._found:
+            computed = self._derive(_DERIVATIONS[label])
+            self._found[label] = self._logged(label) + ([computed] if computed else [])
+        return self._found[label]
+
+    def may_come(self, stage: Stage) -> bool:
+        """Whether a secret of this stage that is not known may be once other messages or sessions were read."""
+        self._refresh()
+        negotiation = self._negotiation
+        if negotiation.client_hello is None:
+            return True
+        is_early = stage is Stage.EARLY
+        if negotiation.transcript.has_retry and is_early:
+            return False  # a HelloRetryRequest refuses early data
+        if negotiation.is_retry_unanswered:
+            return True
+        if self._lacks_parent():
+            return True
+        has_schedule = Stage.HANDSHAKE in self._schedule
+        return has_schedule and not is_early and not negotiation.transcript.has_finished(Direction.SERVER_TO_CLIENT)
+
+    def teach(self) -> None:
+        """Give the store the PSKs of the tickets that this session has brought (RFC 8446 section 4.6.1)."""
+        suite, tickets = self._negotiation.suite, self._negotiation.tickets
+        if len(tickets) == self._tickets_learned or suite is None:
+            return
+        self._refresh()
+        resumption_master_secret = self._derive(_RESUMPTION)
+        if resumption_master_secret is None:
+            return
+        for ticket in tickets[self._tickets_learned :]:
+            psk = key_schedule.resumption_psk(suite, resumption_master_secret.secret, ticket.nonce)
+            self._store.learn(psk, resumption_master_secret.origin, ticket=ticket.ticket)
+        self._tickets_learned = len(tickets)
+
+    def _refresh(self) -> None:
+        state = (self._store.generation, self._negotiation.knowledge)
+        if state != self._state:
+            self._state = state
+            self._found.clear()
+            if Stage.HANDSHAKE not in self._schedule:
+                self._extract()
+
+    def _logged(self, label: str) -> list[FoundSecret]:
+        hello = self._negotiation.client_hello
+        return self._store.keylog_secrets(label, hello.random) if hello else []
+
+    def _lacks_parent(self) -> bool:
+        """Whether nothing but the PSK is missing, and a session yet to be opened may have brought it."""
+        negotiation, answer = self._negotiation, self._negotiation.server_hello
+        if answer is None or answer.selected_psk is None or self.psk is not None:
+            return False
+        psk = selected_psk(negotiation)
+        has_secret = answer.key_share is None or self._shared_secret() is not None
+        return has_secret and self._store.can_open_parents and psk is not None and not is_external(psk)
+
+    def _extract(self) -> None:
+        """Early Secret and Handshake Secret, as far as PSK and shared secret are known."""
+        suite, version, answer = self._negotiation.suite, self._negotiation.version, self._negotiation.server_hello
+        if suite is None or version is None or answer is None or self._negotiation.is_retry_unanswered:
+            return
+        if answer.selected_psk is not None:
+            self._find_psk()
+        if answer.selected_psk is not None and self.psk is None:
+            return
+        shared = self._shared_secret()
+        early = key_schedule.early_secret(suite, self.psk.secret if self.psk else b"")
+        if self.psk is not None and answer.selected_psk == 0:
+            self._schedule[Stage.EARLY] = FoundSecret(early, self.psk.origin)
+        origin = shared or (self.psk if answer.key_share is None else None)
+        if origin is not None:
+            secret = shared.secret if shared else b""
+            handshake = key_schedule.handshake_secret(suite, early, secret, labels_of(version))
+            master = key_schedule.master_secret(suite, handshake, labels_of(version))
+            self._schedule[Stage.HANDSHAKE] = FoundSecret(handshake, origin.origin)
+            self._schedule[Stage.APPLICATION] = FoundSecret(master, origin.origin)
+
+    def _find_psk(self) -> None:
+        if self.psk is None:
+            self.psk, refused = find_psk(self._negotiation, self._store)
+            self.refused_psk = refused.origin if refused else None
+
+    def _shared_secret(self) -> FoundSecret | None:
+        """The (EC)DHE secret (RFC 8446 section 7.4), where the private key of one key share is known."""
+        hello, answer = self._negotiation.client_hello, self._negotiation.server_hello
+        server = answer.key_share if answer else None
+        if hello is None or server is None:
+            return None
+        for client in hello.key_shares:
+            if client.group == server.group:
+                return next(agreed_secrets(self._store, server.key_exchange, client.key_exchange), None)
+        return None
+
+    def _derive(self, derivation: _Derivation) -> FoundSecret | None:
+        """Derive-Secret, where the schedule and the messages got as far."""
+        secret, suite, version = (
+            self._schedule.get(derivation.stage),
+            self._negotiation.suite,
+            self._negotiation.version,
+        )
+        if secret is None or suite is None or version is None:
+            return None
+        messages = self._negotiation.transcript.up_to(derivation.point, suite, version)
+        if messages is None or (derivation.stage is Stage.EARLY and self._negotiation.transcript.has_retry):
+            return None
+        return FoundSecret(_derive(suite, version, secret.secret, derivation.label, messages), secret.origin)
+
+
+def _derive(suite: CipherSuite, version: int, secret: bytes, label: str, messages: bytes) -> bytes:
+    labels = labels_of(version)
+    transcript = key_schedule.hash_of(suite, messages)
+    return key_schedule.derive_secret(suite, secret, getattr(labels, label), transcript, labels.prefix)
