@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from heapq import merge
+from itertools import accumulate
+from operator import itemgetter
+from typing import TYPE_CHECKING, TypeAlias
 
 from tlsdecrypt.conversation import Conversation, Note, StreamFacts
 from tlsdecrypt.flow import Direction
@@ -14,15 +17,15 @@ from tlsdecrypt.tls.carriers import TDS, ClearText
 from tlsdecrypt.tls.connection import TlsConnection
 from tlsdecrypt.tls.events import ApplicationData, ApplicationGap
 from tlsdecrypt.tls.first_bytes import MAX_FIRST_BYTES, Beginning, Start, recognise
+from tlsdecrypt.tls.proxy_header import ProxyHeaderPeeler
 from tlsdecrypt.tls.ssl2_connection import Ssl2Connection
 from tlsdecrypt.tls.ssl2_summary import summarize_ssl2
 from tlsdecrypt.tls.summary import summarize
 from tlsdecrypt.tls.tds import TdsUnwrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from tlsdecrypt.flow import Span
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.reassembly import HalfFacts
     from tlsdecrypt.net.tcp import TcpConnection
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.session import TlsSession
 
 TLS_PORTS = frozenset({261, 443, 444, 448, 465, 563, 636, 989, 990, 992, 993, 994, 995, 3269, 5061, 5671, 8443, 9443})
+
+Said: TypeAlias = ApplicationData | ApplicationGap
 
 _BY_PEER = (EndReason.FIN, EndReason.RST)
 _CLIENT, _SERVER = Direction
@@ -46,16 +51,15 @@ class Observer:
         self._undecided: list[StreamEvent] | None = []
         self._first = (bytearray(), bytearray())  # what is undecided, in bytes
         self._is_flipped = False
-        self._skip = [0, 0]  # bytes of a PROXY header that are still to come
+        self._proxy = ProxyHeaderPeeler()
         self._tls: TlsConnection | Ssl2Connection | None = None
         self._is_tls = [False, False]  # by direction: whether its bytes are TLS from here on
         self._searches = tuple(HelloSearch(direction) for direction in Direction)
         self._tds: tuple[TdsUnwrapper, TdsUnwrapper] | None = None
-        self._proxy: str | None = None
         self._clear_text = ClearText()
         self._clear = Plaintext(tcp.server.port, keep_content=keep_content)
         self._plaintext = Plaintext(tcp.server.port, keep_content=keep_content)
-        self._ends: list[tuple[Direction, Span]] = []  # told last: records that wait may still be opened
+        self._ends: dict[Direction, StreamEnd] = {}  # told last: records that wait may still be opened
         self._notes: list[Note] = []
 
     @property
@@ -91,12 +95,13 @@ class Observer:
     def finish(self) -> Conversation:
         """The connection is over: all that was learned of it."""
         self._decide(is_last=True)
+        self._end_peeling()
         self._settle_last()
         if self._tls is not None:
             self._take_tls_events(self._tls.finish())
         for plaintext in (self._clear, self._plaintext):
-            for direction, span in self._ends:
-                plaintext.end(direction, span)
+            for direction, end in self._ends.items():
+                plaintext.end(direction, end.span)
             plaintext.finish()
         return self._conversation()
 
@@ -119,8 +124,6 @@ class Observer:
         has_hello = start.beginning is Beginning.TLS
         if start.client is _SERVER and (has_hello or not self._tcp.has_syn):
             self._is_flipped = True  # FTP servers open data connections, and are the server in TLS all the same
-        if start.proxy_header is not None:
-            self._meet_proxy(start)
         if start.beginning is Beginning.SSL2:
             self._tls = Ssl2Connection(self._store)
         elif start.beginning is Beginning.TDS:
@@ -132,31 +135,30 @@ class Observer:
         if self._tls is not None:
             self._is_tls = [True, True]
 
-    def _meet_proxy(self, start: Start) -> None:
-        header = start.proxy_header
-        assert header is not None
-        self._skip[_CLIENT] = header.length
-        self._proxy = f"PROXY protocol v{header.version}"
-        if header.client is not None:
-            self._notes.append(Note(f"the {self._proxy} header names the client {header.client}"))
-
     def _take(self, event: StreamEvent) -> None:
         direction = event.direction.other if self._is_flipped else event.direction
         if isinstance(event, StreamData):
             piece = Piece(event.data, event.span)
-            if self._skip[direction]:
-                piece = self._without_proxy_header(direction, piece)
-            if piece.data:
+            if direction is _SERVER or self._proxy.is_done:
                 self._take_data(direction, piece)
+            else:
+                self._peel(piece)
         elif isinstance(event, StreamGap):
             self._take_gap(direction, event)
         else:
             self._take_end(direction, event)
 
-    def _without_proxy_header(self, direction: Direction, piece: Piece) -> Piece:
-        header, rest = piece.cut(self._skip[direction])
-        self._skip[direction] -= len(header.data)
-        return rest
+    def _peel(self, piece: Piece) -> None:
+        """The start of the client's stream: a header of the PROXY protocol belongs to nothing that follows."""
+        for rest in self._proxy.feed(piece):
+            self._take_data(_CLIENT, rest)
+        header = self._proxy.header
+        if header is not None and header.client is not None:
+            self._notes.append(Note(f"the header of the PROXY protocol names the client {header.client}"))
+
+    def _end_peeling(self) -> None:
+        for rest in self._proxy.finish():
+            self._take_data(_CLIENT, rest)
 
     def _take_data(self, direction: Direction, piece: Piece) -> None:
         if self._is_tls[direction]:
@@ -202,6 +204,7 @@ class Observer:
         for direction in Direction:
             for piece in self._searches[direction].take():
                 self._feed_clear(direction, piece)
+            self._end_tls(direction)
 
     def _begin_later(self, direction: Direction) -> None:
         self._is_tls[direction] = True
@@ -210,6 +213,8 @@ class Observer:
         self._settle()
 
     def _take_gap(self, direction: Direction, event: StreamGap) -> None:
+        if direction is _CLIENT and not self._proxy.is_done:
+            self._end_peeling()
         hole = f"{event.length:,} bytes" if event.length is not None else "an unknown number of bytes"
         self._notes.append(Note(f"{hole} from the {direction.sender} not captured", event.span))
         if self._tds is not None:
@@ -235,18 +240,23 @@ class Observer:
                 self._feed_clear(direction, piece)
 
     def _take_end(self, direction: Direction, event: StreamEnd) -> None:
-        if self._tls is not None and self._has_begun(direction):
-            self._take_tls_events(self._tls.end(direction, by_peer=event.reason in _BY_PEER))
-        self._ends.append((direction, event.span))
+        self._ends[direction] = event
+        self._end_tls(direction)
+
+    def _end_tls(self, direction: Direction) -> None:
+        if self._tls is not None and self._has_begun(direction) and direction in self._ends:
+            by_peer = self._ends[direction].reason in _BY_PEER
+            self._take_tls_events(self._tls.end(direction, by_peer=by_peer))
 
     def _take_tls_events(self, events: list[TlsEvent]) -> None:
         plaintext = self._plaintext
         if plaintext.decoder is None and self._tls is not None:
             plaintext.alpn = self._tls.alpn
-        for event in events:
+        said = [event for event in events if isinstance(event, ApplicationData | ApplicationGap)]
+        for event in said if len({event.direction for event in said}) < len(Direction) else _as_sent(said):
             if isinstance(event, ApplicationData):
                 plaintext.feed(event.direction, event.data, event.span)
-            elif isinstance(event, ApplicationGap):
+            else:
                 plaintext.gap(event.direction, event.length, event.span)
 
     def _session(self) -> TlsSession | None:
@@ -257,7 +267,9 @@ class Observer:
         else:
             session = summarize(self._tls, self._store)
         carrier = TDS if self._tds is not None else self._clear_text.describe_carrier()
-        return replace(session, started_by=carrier or self._proxy)
+        if carrier is None and self._proxy.header is not None:
+            carrier = f"PROXY protocol v{self._proxy.header.version}"
+        return replace(session, started_by=carrier)
 
     def _conversation(self) -> Conversation:
         tcp = self._tcp
@@ -279,6 +291,17 @@ class Observer:
             exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),
             notes=tuple(self._notes),
         )
+
+
+def _as_sent(said: list[Said]) -> Iterator[Said]:
+    """What both sides said, in the order of the frames: records of both may have waited for their keys.
+
+    Within a direction the order stays, whatever the frames say: a segment that was sent again fills a hole late.
+    """
+    sides = [[event for event in said if event.direction is direction] for direction in Direction]
+    frames = [accumulate((event.span.last_frame for event in side), max) for side in sides]
+    merged = merge(*(zip(*both, strict=True) for both in zip(frames, sides, strict=True)), key=itemgetter(0))
+    return (event for _, event in merged)
 
 
 def _stream_facts(half: HalfFacts) -> StreamFacts:

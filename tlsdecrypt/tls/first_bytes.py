@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import record
-from tlsdecrypt.tls.proxy_header import ProxyHeader, next_proxy_header
+from tlsdecrypt.tls.proxy_header import next_proxy_header
 
 if TYPE_CHECKING:
     from tlsdecrypt.wire import Buffer
@@ -46,23 +46,27 @@ class Start(NamedTuple):
 
     beginning: Beginning
     client: Direction | None = None
-    proxy_header: ProxyHeader | None = None
 
 
 def recognise(first: tuple[Buffer, Buffer], *, is_last: bool) -> Start | None:
     """What begins with these bytes of both directions; None: more are needed, unless nothing comes (`is_last`)."""
     for direction in Direction:
         header = next_proxy_header(first[direction])
-        if header is not None and header.length > len(first[direction]) and not is_last:
-            return None
         if header is not None:
-            rest = list(first)
-            rest[direction] = bytes(rest[direction])[header.length :]
-            start = _recognise((rest[0], rest[1]), is_last=is_last)
-            if start is None:
-                return Start(Beginning.CLEAR, direction, header) if is_last else None
-            return Start(start.beginning, direction, header)
+            return _behind_proxy_header(direction, header.length, first, is_last=is_last)
     return _recognise(first, is_last=is_last)
+
+
+def _behind_proxy_header(
+    client: Direction, length: int, first: tuple[Buffer, Buffer], *, is_last: bool
+) -> Start | None:
+    """What begins behind a header of the PROXY protocol, which tells who the client is."""
+    if length > len(first[client]) and not is_last:
+        return None
+    rest = [bytes(each) for each in first]
+    rest[client] = rest[client][length:]
+    start = _recognise((rest[0], rest[1]), is_last=is_last)
+    return start._replace(client=client) if start else None
 
 
 def _recognise(first: tuple[Buffer, Buffer], *, is_last: bool) -> Start | None:

@@ -14,6 +14,7 @@ from tlsdecrypt.flow import Endpoint
 from tlsdecrypt.wire import Reader
 
 if TYPE_CHECKING:
+    from tlsdecrypt.tls.beginning import Piece
     from tlsdecrypt.wire import Buffer
 
 MAX_HEADER_LENGTH: Final = 16 + 4096  # of version 2 with its extensions; longer ones are not believed
@@ -22,7 +23,6 @@ _LONGEST_LINE: Final = 107  # of version 1
 _LINE: Final = re.compile(rb"PROXY (?:TCP[46] (\S{2,39}) \S{2,39} (\d{1,5}) \d{1,5}|UNKNOWN[^\r\n]*)\r\n")
 _LINE_START: Final = b"PROXY "
 _SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
-_TOLD_BY: Final = 6  # bytes of the signature, or of a line
 _FIXED_LENGTH: Final = 16  # of version 2
 _ADDRESS_LENGTHS: Final = {1: 4, 2: 16}  # by address family
 
@@ -36,13 +36,15 @@ class ProxyHeader(NamedTuple):
 
 
 def next_proxy_header(data: Buffer) -> ProxyHeader | None:
-    """The header that `data` begins with; None if it begins with something else."""
+    """The header that `data` begins with, or may turn out to begin with; None if it does not."""
     start = bytes(data[:_FIXED_LENGTH])
-    if start.startswith(_LINE_START):
+    if _begins(start, _LINE_START):
         return _line(bytes(data[:_LONGEST_LINE]))
-    if start.startswith(_SIGNATURE) or (len(start) >= _TOLD_BY and _SIGNATURE.startswith(start)):
-        return _binary(data)
-    return None
+    return _binary(data) if _begins(start, _SIGNATURE) else None
+
+
+def _begins(start: bytes, mark: bytes) -> bool:
+    return bool(start) and start[: len(mark)] == mark[: len(start)]
 
 
 def _line(data: bytes) -> ProxyHeader | None:
@@ -79,3 +81,38 @@ def _binary(data: Buffer) -> ProxyHeader | None:
         return ProxyHeader(2, length, Endpoint(str(ip_address(address)), int.from_bytes(port, "big")))
     except ParseError:
         return ProxyHeader(2, max(_FIXED_LENGTH, len(data) + 1))
+
+
+class ProxyHeaderPeeler:
+    """Takes the header off the start of a client's stream; `header` is what was found."""
+
+    def __init__(self) -> None:
+        """At the start of the stream."""
+        self.header: ProxyHeader | None = None
+        self.is_done = False
+        self._held: list[Piece] = []
+        self._buffer = bytearray()
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The next bytes; what is no header comes back."""
+        self._held.append(piece)
+        self._buffer += piece.data
+        header = next_proxy_header(self._buffer)
+        if header is not None and header.length > len(self._buffer):
+            return []
+        self.header = header
+        return self.finish()
+
+    def finish(self) -> list[Piece]:
+        """No more bytes come: what was held, without the header."""
+        held, self._held = self._held, []
+        self.is_done = True
+        left = self.header.length if self.header else 0
+        pieces = []
+        for piece in held:
+            rest = piece.cut(left)[1] if left else piece
+            left -= len(piece.data) - len(rest.data)
+            if rest.data:
+                pieces.append(rest)
+        self._buffer.clear()
+        return pieces

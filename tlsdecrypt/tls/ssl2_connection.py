@@ -227,10 +227,14 @@ class Ssl2Connection:
             self.messages.append(seen)
 
     def _may_wait(self, side: Ssl2Side) -> bool:
-        """Whether the keys may still become known: a message is yet to be read, or the session that is resumed."""
-        if self.client_hello is None or self.server_hello is None or self.server_hello.is_session_hit:
-            return not side.is_hopeless
-        return self.master_key is None and not side.is_hopeless
+        """Whether the keys may still become known.
+
+        By a message that is yet to be read, by the session that is resumed, or because the record that was to prove
+        them is damaged, and one of the other side will.
+        """
+        server = self.server_hello
+        is_open = self.client_hello is None or server is None or server.is_session_hit or self.master_key is None
+        return not side.is_hopeless and (is_open or self.refused is not None)
 
     def _find_keys(self, side: Ssl2Side, record: Ssl2Record) -> bool:
         """Whether the keys of this side are in force now; the first protected record of either side proves them."""
@@ -289,9 +293,9 @@ class Ssl2Connection:
         if side.is_finished or not data:
             return False
         kind = next((each for each in Ssl2MessageType if each == data[0]), None)
-        if kind is None:
-            self._meet_fault(side, f"a handshake message of type {data[0]}", span)
-            return True
+        if kind is None:  # FINISHED was lost, and this is what follows it
+            side.is_finished = True
+            return False
         self._see(side, kind, span)
         if kind in _FINISHED:
             side.is_finished = True
