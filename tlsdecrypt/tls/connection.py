@@ -213,7 +213,7 @@ class TlsConnection:
         """ChangeCipherSpec: noise in TLS 1.3 (RFC 8446 section 5), a change of keys before (RFC 5246 section 7.1)."""
         negotiation = self.dialogue.negotiation(side)
         is_client = side.direction is Direction.CLIENT_TO_SERVER
-        if negotiation.version is None and is_client and not side.is_hopeless:
+        if negotiation.version is None and not negotiation.is_tls13 and is_client and not side.is_hopeless:
             return False  # the ServerHello, which tells what this means, is yet to be read
         if not negotiation.is_tls13:
             side.awaits_keys = True

@@ -68,8 +68,8 @@ class Negotiation:
 
     @property
     def is_tls13(self) -> bool:
-        """Whether TLS 1.3, or one of its drafts, was negotiated."""
-        return self.version is not None and self.version > ProtocolVersion.TLSv1_2
+        """Whether TLS 1.3, or one of its drafts, was negotiated; a HelloRetryRequest says so before the ServerHello."""
+        return self.transcript.has_retry if self.version is None else self.version > ProtocolVersion.TLSv1_2
 
     @property
     def suite(self) -> CipherSuite | None:
