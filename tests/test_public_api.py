@@ -32,7 +32,7 @@ PUBLIC = [
     "stream",
 ]
 
-KEYWORDS_OF_LOAD_KEYS = ["pfx", "keys", "keylogs", "psks", "folders", "password", "passwords"]
+KEYWORDS_OF_LOAD_KEYS = ["pfx", "keys", "keylogs", "psks", "ticket_keys", "folders", "password", "passwords"]
 
 VERDICTS = {
     "decrypted",

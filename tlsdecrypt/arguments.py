@@ -28,6 +28,7 @@ class Arguments:
     key: tuple[str, ...]
     keylog: tuple[str, ...]
     psk: tuple[str, ...]
+    ticket_key: tuple[str, ...]
     keys: tuple[str, ...]
     password_file: str | None
     output: tuple[str, ...]
@@ -44,7 +45,7 @@ class Arguments:
     def inputs(self) -> tuple[str, ...]:
         """Every file that is read."""
         passwords = (self.password_file,) if self.password_file else ()
-        return (*self.captures, *self.pfx, *self.key, *self.keylog, *passwords)
+        return (*self.captures, *self.pfx, *self.key, *self.keylog, *self.ticket_key, *passwords)
 
 
 def expanded(names: Sequence[str]) -> list[str]:

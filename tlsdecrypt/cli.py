@@ -160,6 +160,7 @@ def _load_keys(arguments: Arguments) -> SecretStore:
         keys=arguments.key,
         keylogs=arguments.keylog,
         psks=arguments.psk,
+        ticket_keys=arguments.ticket_key,
         folders=arguments.keys,
         password=_ask_password if _is_attended() else None,
         passwords=passwords_of(arguments),
@@ -277,9 +278,10 @@ def _flag(name: str, what: str) -> Callable[[Any], Any]:
 
 _KEY_OPTIONS = (
     _files("--pfx", "PKCS #12 file with the server's certificate and private key, as Windows exports it."),
-    _files("--key", "Private key, PEM or DER."),
+    _files("--key", "Private key, PEM or DER: of the server's certificate, or of a key share that was known before."),
     _files("--keylog", "TLS key log, as SSLKEYLOGFILE makes programs write it."),
     click.option("--psk", multiple=True, metavar="[IDENTITY:]HEX", help="Pre-shared key. May be repeated."),
+    _files("--ticket-key", "Session-ticket keys of the server, as nginx, Apache and HAProxy have them."),
     click.option("--keys", multiple=True, metavar="DIR", help="Folder of key files: all are used. May be repeated."),
     click.option("--password-file", metavar="FILE", help="Passwords of the key files, one a line; each is tried."),
 )

@@ -12,6 +12,7 @@ from tlsdecrypt.errors import KeyFileError, PasswordError
 from tlsdecrypt.tls.keyfiles import PrivateKey, parse_key_file
 from tlsdecrypt.tls.keylog import is_keylog
 from tlsdecrypt.tls.secrets import SecretStore
+from tlsdecrypt.tls.session_ticket import is_ticket_key_file, parse_ticket_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,13 +33,15 @@ def load_keys(  # noqa: PLR0913 - one keyword for each option of the command lin
     keys: Iterable[str | PathLike[str]] = (),
     keylogs: Iterable[str | PathLike[str]] = (),
     psks: Iterable[str] = (),
+    ticket_keys: Iterable[str | PathLike[str]] = (),
     folders: Iterable[str | PathLike[str]] = (),
     password: Callable[[str], str | None] | None = None,
     passwords: Sequence[str] = (),
 ) -> SecretStore:
     """All secrets that are in these files. What a file holds counts, not whether it stands in `pfx` or `keys`.
 
-    `psks` are texts `[IDENTITY:]HEX`. Of `folders` all files are read, and those without a key are named in the
+    `psks` are texts `[IDENTITY:]HEX`; `ticket_keys` the session-ticket keys of a server (48 or 80 bytes, or lines of
+    base64). Of `folders` all files are read, and those without a key are named in the
     `notes` of the result. Encrypted files are tried with `passwords`, then `password(file name)` is asked. Raises
     KeyFileError, PasswordError: one sentence with the file's name and the remedy, and never a secret.
     """
@@ -47,10 +50,11 @@ def load_keys(  # noqa: PLR0913 - one keyword for each option of the command lin
         loader.load_key_file(Path(path))
     for path in keylogs:
         loader.load_keylog(Path(path))
+    for path in ticket_keys:
+        loader.load_ticket_keys(Path(path))
     for folder in folders:
         loader.load_folder(Path(folder))
-    for text in psks:
-        loader.store.add_psk(*_parse_psk(text), "--psk")
+    loader.load_psks(psks)
     return loader.store
 
 
@@ -77,6 +81,22 @@ class _Loader:
         if not facts.secrets:
             self.store.notes.append(f"{path}: the key log is empty: was SSLKEYLOGFILE set when the program began?")
 
+    def load_ticket_keys(self, path: Path) -> None:
+        """The session-ticket keys of one file."""
+        with _opened(path) as file:
+            data = _read_all(file, path)
+        self.store.add_ticket_keys(parse_ticket_keys(data, str(path)))
+
+    def load_psks(self, texts: Iterable[str]) -> None:
+        """Pre-shared keys; each has a name in the report, which is its identity, and its number where it has none."""
+        nameless = 0
+        for text in texts:
+            identity, key = _parse_psk(text)
+            nameless += identity is None
+            number = f" (number {nameless})" if identity is None and nameless > 1 else ""
+            name = f" {identity.decode()}" if identity is not None else number
+            self.store.add_psk(identity, key, f"--psk{name}")
+
     def load_folder(self, folder: Path) -> None:
         """Every file under a folder that holds a key or is a key log."""
         if not folder.is_dir():
@@ -92,9 +112,11 @@ class _Loader:
 
     def _load_any(self, path: Path) -> None:
         with _opened(path) as file:
-            head = file.peek()  # some kilobytes, enough to tell a key log
+            head = file.peek()  # some kilobytes, enough to tell a key log and the whole of ticket keys
         if head.startswith(_GZIP_MAGIC) or is_keylog(head):
             self.load_keylog(path)
+        elif is_ticket_key_file(head):
+            self.load_ticket_keys(path)
         else:
             self.load_key_file(path)
 

@@ -54,7 +54,7 @@ def _extent(facts: CaptureFacts) -> Iterator[str]:
 def _key_lines(analysis: Analysis) -> Iterator[Line]:
     yield line(("Keys", "heading"))
     if not analysis.keys:
-        yield line("none was given: --pfx, --key, --keylog, --psk or --keys", level=1)
+        yield line("none was given: --pfx, --key, --keylog, --psk, --ticket-key or --keys", level=1)
     for facts in analysis.keys:
         yield line((facts.source, "strong"), facts.kind, facts.subject, _opened(facts.connections), level=1)
         yield from _note_lines(facts.notes)

@@ -60,6 +60,11 @@ class SessionSecrets:
         self._schedule: dict[Stage, FoundSecret] = {}
         self._tickets_learned = 0
 
+    @property
+    def opens_only_early_data(self) -> bool:
+        """Whether the PSK is known, and the (EC)DHE secret that the keys of the handshake need is not."""
+        return self.psk is not None and Stage.HANDSHAKE not in self._schedule
+
     def find(self, label: str) -> list[FoundSecret]:
         """The secrets that may be the one of this label, the likeliest first."""
         self._refresh()
@@ -74,8 +79,8 @@ class SessionSecrets:
         negotiation = self._negotiation
         if negotiation.client_hello is None:
             return True
-        is_early = stage is Stage.EARLY
-        if negotiation.transcript.has_retry and is_early:
+        is_early = stage is Stage.EARLY and self._has_early_data
+        if is_early and negotiation.transcript.has_retry:
             return False  # a HelloRetryRequest refuses early data
         if negotiation.is_retry_unanswered:
             return True
@@ -97,6 +102,12 @@ class SessionSecrets:
             psk = key_schedule.resumption_psk(suite, resumption_master_secret.secret, ticket.nonce)
             self._store.learn(psk, resumption_master_secret.origin, ticket=ticket.ticket)
         self._tickets_learned = len(tickets)
+
+    @property
+    def _has_early_data(self) -> bool:
+        """Whether the client sends 0-RTT data (RFC 8446 section 4.2.10)."""
+        hello = self._negotiation.client_hello
+        return hello is not None and hello.extensions.has_early_data
 
     def _refresh(self) -> None:
         state = (self._store.generation, self._negotiation.knowledge)
@@ -124,13 +135,13 @@ class SessionSecrets:
         suite, version, answer = self._negotiation.suite, self._negotiation.version, self._negotiation.server_hello
         if suite is None or version is None or answer is None or self._negotiation.is_retry_unanswered:
             return
+        shared = self._shared_secret()
         if answer.selected_psk is not None:
             self._find_psk()
-        if answer.selected_psk is not None and self.psk is None:
-            return
-        shared = self._shared_secret()
+            if self.psk is None:
+                return
         early = key_schedule.early_secret(suite, self.psk.secret if self.psk else b"")
-        if self.psk is not None and answer.selected_psk == 0:
+        if self.psk is not None and answer.selected_psk == 0 and self._has_early_data:
             self._schedule[Stage.EARLY] = FoundSecret(early, self.psk.origin)
         origin = shared or (self.psk if answer.key_share is None else None)
         if origin is not None:
@@ -141,9 +152,12 @@ class SessionSecrets:
             self._schedule[Stage.APPLICATION] = FoundSecret(master, origin.origin)
 
     def _find_psk(self) -> None:
+        """A PSK is refused only where the right one would open the session."""
         if self.psk is None:
             self.psk, refused = find_psk(self._negotiation, self._store)
-            self.refused_psk = refused.origin if refused else None
+            answer = self._negotiation.server_hello
+            is_enough = answer is not None and (answer.key_share is None or self._shared_secret() is not None)
+            self.refused_psk = refused.origin if refused and is_enough else None
 
     def _shared_secret(self) -> FoundSecret | None:
         """The (EC)DHE secret (RFC 8446 section 7.4), where the private key of one key share is known."""

@@ -25,6 +25,7 @@ _NAME_LENGTH: Final = 16
 _IV_LENGTH: Final = 16
 _KEY_LENGTHS: Final = (48, 80)  # name, and two keys of 16 or 32 bytes
 _MAC_HASHES: Final = (("sha256", 32), ("sha1", 20))  # nginx without SHA-256 took SHA-1
+_BASE64_OF_DER: Final = b"MI"  # a line of 64 characters of a private key is 48 bytes too
 _OCTETS: Final = range(1, 65)  # of a master_secret (48) or a PSK (as long as a hash)
 
 
@@ -81,7 +82,7 @@ def parse_ticket_keys(data: bytes, source: str) -> list[TicketKey]:
 
     Raises KeyFileError where the file is something else.
     """
-    found = [data] if len(data) in _KEY_LENGTHS else _from_lines(data)
+    found = _keys_in(data)
     if not found:
         raise KeyFileError(
             f"{source}: holds no session-ticket key: 48 or 80 bytes are wanted, or lines of base64 of as many"
@@ -90,9 +91,16 @@ def parse_ticket_keys(data: bytes, source: str) -> list[TicketKey]:
 
 
 def is_ticket_key_file(data: bytes) -> bool:
-    """Whether `data`, the whole of a file, can be nothing but session-ticket keys."""
-    is_text = data.isascii() and data.decode("ascii").isprintable()
-    return (len(data) in _KEY_LENGTHS and not is_text) or bool(_from_lines(data))
+    """Whether `data`, the whole of a file, is session-ticket keys, and neither text nor a private key."""
+    is_text = data.isascii() and data.decode("ascii").isprintable() and len(data) in _KEY_LENGTHS
+    return not is_text and not data.startswith(_BASE64_OF_DER) and bool(_keys_in(data))
+
+
+def _keys_in(data: bytes) -> list[bytes]:
+    if len(data) not in _KEY_LENGTHS:
+        return _from_lines(data)
+    is_der = data.startswith(bytes((asn1.SEQUENCE, len(data) - 2)))  # a private key of X25519 has 48 bytes too
+    return [] if is_der else [data]
 
 
 def _key(data: bytes, source: str) -> TicketKey:

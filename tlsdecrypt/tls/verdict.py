@@ -86,13 +86,28 @@ def no_key(certificate: CertificateFacts | None, *, has_keys: bool = False) -> V
     )
 
 
-def forward_secrecy(suite_name: str, *, has_key: bool) -> Verdict:
-    """An ephemeral key exchange; `has_key`: the server's private key was given, and fits, and does not help."""
-    fits = "; the given private key fits the server's certificate, but only signs here" if has_key else ""
+def forward_secrecy(suite_name: str, *, has_key: bool, psk_source: str | None = None) -> Verdict:
+    """An ephemeral key exchange, and secrets that do not help.
+
+    `has_key`: the server's private key was given, and fits, but only signs. `psk_source`: the pre-shared key is known,
+    and is one half only of what the keys come from.
+    """
+    known = "; the given private key fits the server's certificate, but only signs here" if has_key else ""
+    if psk_source is not None:
+        known += f"; its pre-shared key is known ({psk_source}), but the Diffie-Hellman exchange adds a secret"
     return Verdict(
         VerdictCode.FORWARD_SECRECY,
-        f"{suite_name} has forward secrecy: no PFX or private key of the server can open it{fits}",
+        f"{suite_name} has forward secrecy: no PFX or private key of the server can open it{known}",
         f"{_KEYLOG}; {_RSA_SUITE}",
+    )
+
+
+def temporary_key(suite_name: str, key: str) -> Verdict:
+    """An export suite with a temporary RSA key (`RSA 512 bits`) in the ServerKeyExchange, which was not given."""
+    return Verdict(
+        VerdictCode.FORWARD_SECRECY,
+        f"{suite_name} was used with a temporary key ({key}) of the server: that of its certificate only signs here",
+        f"give the temporary key with --key, or a key log with --keylog, or {_RSA_SUITE.removeprefix('or, ')}",
     )
 
 
