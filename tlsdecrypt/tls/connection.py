@@ -85,9 +85,12 @@ class TlsConnection:
         """In-order bytes of one direction; `locate(start, end)` names the frames of `data[start:end]`."""
         side = self.sides[direction]
         had_fault = side.reader.fault
+        other = self.sides[direction.other]
         for record in side.reader.feed(data, locate):
             if side.held or not self._take(side, record):
                 side.hold(record)
+            elif other.held and record.content_type != APPLICATION_DATA:
+                self._release()  # what the other side said before this one goes on: early data, then its answer
         if side.reader.fault and not had_fault:
             self.dialogue.meet_fault(Malformed(direction, side.reader.fault, locate(0, len(data))))
         if self.sides[0].held or self.sides[1].held:
