@@ -215,8 +215,9 @@ class TlsConnection:
     def _change_cipher_spec(self, side: Side) -> bool:
         """ChangeCipherSpec: noise in TLS 1.3 (RFC 8446 section 5), a change of keys before (RFC 5246 section 7.1)."""
         negotiation = self.dialogue.negotiation(side)
-        is_client = side.direction is Direction.CLIENT_TO_SERVER
-        if negotiation.version is None and not negotiation.is_tls13 and is_client and not side.is_hopeless:
+        # Under protection it is no noise: whoever renegotiates does not speak TLS 1.3.
+        is_ambiguous = side.direction is Direction.CLIENT_TO_SERVER and side.protection is None
+        if negotiation.version is None and not negotiation.is_tls13 and is_ambiguous and not side.is_hopeless:
             return False  # the ServerHello, which tells what this means, is yet to be read
         if not negotiation.is_tls13:
             side.awaits_keys = True
