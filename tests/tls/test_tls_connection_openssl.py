@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from observing import ORDERS, byte_by_byte, cut_at, events_of, observe, whole
-from openssl_relay import openssl_client, openssl_server, say
+from openssl_commands import openssl_client, openssl_server, say
 from recorded_tls import DOWN, UP, Flight, keylog_store, rsa_store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def talk(openssl: str, folder: Path, server: tuple[str, ...], client: tuple[str,
         peer.wait_for(b"\n---\n")
         say(peer, *said)
         peer.close(politely=True)
-        relay.join()
+        relay.close()
     return Made(relay.flights, (folder / "keys.log").read_bytes())
 
 
@@ -115,7 +115,7 @@ def early(openssl: str, folder: Path, *server: str) -> Made:
         peer.write(b"hello\n")
         first.wait_for(b"hello\n")
         first.close(politely=True)
-        relay.join()
+        relay.close()
         (folder / "keys.log").unlink()
         second, relay = openssl_client(openssl, folder, port, "-tls1_3", "-sess_in", "session", "-early_data", "early")
         second.wait_for(b"\n---\n")
@@ -124,7 +124,7 @@ def early(openssl: str, folder: Path, *server: str) -> Made:
         peer.write(b"the answer\n")
         second.wait_for(b"the answer\n")
         second.close(politely=True)
-        relay.join()
+        relay.close()
     return Made(relay.flights, (folder / "keys.log").read_bytes())
 
 

@@ -1,4 +1,4 @@
-"""The openssl program at both ends, and a relay between them that keeps what goes over: for what Python cannot do.
+"""The openssl program at both ends, told what to do while it talks: renegotiation, KeyUpdate, early data.
 
 The server sends each line back reversed (`-rev`), or what is written to its standard input.
 """
@@ -6,62 +6,20 @@ The server sends each line back reversed (`-rev`), or what is written to its sta
 from __future__ import annotations
 
 import contextlib
-import selectors
 import socket
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from recorded_tls import DOWN, UP, Flight, key_and_certificate
+from recorded_tls import key_and_certificate
+from relayed_peers import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 PATIENCE = 20.0  # seconds for whatever should happen at once
-
-
-@dataclass
-class Relay:
-    """Listens, connects to `target` for each client, and records what both sides send."""
-
-    target: int
-    flights: list[Flight] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with (
-            contextlib.suppress(OSError),
-            self._listener.accept()[0] as client,
-            socket.create_connection(("127.0.0.1", self.target)) as server,
-        ):
-            self._carry(client, server)
-
-    def _carry(self, client: socket.socket, server: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(client, selectors.EVENT_READ, (UP, server))
-            selector.register(server, selectors.EVENT_READ, (DOWN, client))
-            while selector.get_map():
-                for key, _ in selector.select():
-                    direction, other = key.data
-                    data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
-                    if not data:
-                        selector.unregister(key.fileobj)
-                        other.shutdown(socket.SHUT_WR)
-                        continue
-                    self.flights.append((direction, data))
-                    other.sendall(data)
-
-    def join(self) -> None:
-        self._thread.join(PATIENCE)
-        self._listener.close()
 
 
 class Peer:
