@@ -166,21 +166,21 @@ class Observer:
         elif self._tds is not None:
             self._take_tds(direction, self._tds[direction], piece)
         else:
-            for clear in self._searches[direction].feed(*piece):
+            for clear in self._searches[direction].feed(piece):
                 self._feed_clear(direction, clear)
             self._settle()
 
     def _feed_tls(self, direction: Direction, piece: Piece) -> None:
         if self._tls is None:
             self._tls = TlsConnection(self._store)
-        self._take_tls_events(self._tls.feed(direction, *piece))
+        self._take_tls_events(self._tls.feed(direction, piece.data, piece.locate))
 
     def _feed_clear(self, direction: Direction, piece: Piece) -> None:
         self._clear_text.add(direction, piece.data)
         self._clear.feed(direction, piece.data, piece.locate(0, len(piece.data)))
 
     def _take_tds(self, direction: Direction, unwrapper: TdsUnwrapper, piece: Piece) -> None:
-        for is_tls, part in unwrapper.feed(*piece):
+        for is_tls, part in unwrapper.feed(piece):
             if is_tls:
                 self._feed_tls(direction, part)
             else:

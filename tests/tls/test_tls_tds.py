@@ -12,6 +12,7 @@ from observing import ORDERS, Flight, Tcp, byte_by_byte, cut_at, events_of, gap,
 from recorded_tls import DOWN, UP, Peers, recording, rsa_store
 
 from tlsdecrypt.flow import Span
+from tlsdecrypt.tls.beginning import Piece
 from tlsdecrypt.tls.tds import TdsUnwrapper
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ def test_behind_a_hole_tls_stands_without_a_wrapper() -> None:
     assert conversation.tls.verdict.code.value == "partly-decrypted"
 
 
+def test_many_packets_in_one_piece_are_split_in_one_go() -> None:
+    stream = PRELOGIN + wrapped(b"\x16\x03\x03\x00\x01x", 6) + b"\x17\x03\x03\x00\x02ab" * 5_000 + BATCH * 5_000
+    assert tuple(map(len, split(stream, whole))) == (6 + 7 * 5_000, len(PRELOGIN) + len(BATCH) * 5_000)
+
+
 def test_tds_without_encryption_is_no_tls() -> None:
     flights = [(UP, PRELOGIN), (DOWN, PRELOGIN_ANSWER), (UP, LOGIN), (DOWN, LOGIN_ACK), (UP, BATCH), (DOWN, ROWS)]
     assert observe(events_of(flights)).tls is None
@@ -114,7 +120,7 @@ def split(data: bytes, cut: Cut) -> tuple[bytes, bytes]:
     """What is TLS, and what is not."""
     unwrapper, found = TdsUnwrapper(), (bytearray(), bytearray())
     for piece in cut(data):
-        for is_tls, part in unwrapper.feed(piece, lambda _start, _end: Span(1, 1, 0, 0)):
+        for is_tls, part in unwrapper.feed(Piece(piece, lambda _start, _end: Span(1, 1, 0, 0))):
             found[not is_tls].extend(part.data)
     return bytes(found[0]), bytes(found[1])
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
+    from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.record import Locate
+    from tlsdecrypt.wire import Buffer
 
 MAX_HELD_BYTES: Final = 1 << 16  # an unbroken chain of records of this length is TLS, whatever the peer says
 MAX_SEARCHED_BYTES: Final = 16 << 20  # of one direction: TLS that begins later begins early
@@ -31,16 +33,19 @@ _SSLV2_HELLO_LENGTH: Final = 11  # record header and the lengths of the three fi
 
 
 class Piece(NamedTuple):
-    """Bytes of one direction; `locate(start, end)` names the frames of `data[start:end]`."""
+    """Bytes of one direction; `located(start, end)` names the frames of bytes that are counted from `offset`."""
 
     data: bytes
-    locate: Locate
+    located: Locate
+    offset: int = 0
 
-    def cut(self, position: int) -> tuple[Piece, Piece]:
-        """What stands before `position`, and the rest."""
-        locate = self.locate
-        rest = Piece(self.data[position:], lambda start, end: locate(start + position, end + position))
-        return Piece(self.data[:position], locate), rest
+    def locate(self, start: int, end: int) -> Span:
+        """The frames of `data[start:end]`."""
+        return self.located(start + self.offset, end + self.offset)
+
+    def part(self, start: int, end: int) -> Piece:
+        """`data[start:end]` with its frames."""
+        return Piece(self.data[start:end], self.located, self.offset + start)
 
 
 def _beginning_with(*parts: bytes) -> bytes:
@@ -51,18 +56,43 @@ def _beginning_with(*parts: bytes) -> bytes:
     return parts[0] + pattern
 
 
+class _Form:
+    """What a hello looks like: `parts` are patterns of a byte each, those of `mark` are looked for first.
+
+    A search for two bytes that are always the same runs at a gigabyte a second, one for a choice of bytes at a
+    twentieth of that.
+    """
+
+    def __init__(self, *parts: bytes, mark: int = 0) -> None:
+        self._marked = re.compile(b"".join(parts[mark:]), re.DOTALL)
+        self._lead = re.compile(b"".join(parts[:mark]), re.DOTALL)
+        self._mark = mark
+        self._begun = re.compile(_beginning_with(*parts), re.DOTALL)
+        self._length = len(parts)
+
+    def find(self, data: Buffer) -> int:
+        """Where in `data` it stands, or begins at the end; the length of `data` if nowhere."""
+        for found in self._marked.finditer(data, self._mark):
+            start = found.start() - self._mark
+            if self._lead.match(data, start):
+                return start
+        begun = self._begun.search(data, max(len(data) - self._length, 0))
+        return begun.start() if begun else len(data)
+
+
 _VERSION: Final = rb"[\x00-\x04]"
 _HANDSHAKE: Final = (rb"\x16", rb"\x03", _VERSION, rb"[\x00-\x40]", rb".")
-_CLIENT_HELLO: Final = _beginning_with(*_HANDSHAKE, rb"\x01", rb"\x00", rb".", rb".", rb"\x03", _VERSION)
-_SERVER_HELLO: Final = _beginning_with(*_HANDSHAKE, rb"\x02", rb"\x00", rb".", rb".", rb"[\x03\x7f]", rb".")
-_ALERT: Final = _beginning_with(rb"\x15", rb"\x03", _VERSION, rb"\x00", rb"\x02", rb"[\x01\x02]", rb".")
-_SSLV2_HELLO: Final = _beginning_with(
-    *(rb"[\x80-\x83]", rb".", rb"\x01", rb"\x03", rb"[\x00-\x03]"),
-    *(rb"[\x00-\x02]", rb".", rb"\x00", rb"[\x00\x10\x20]", rb"\x00", rb"[\x10\x20]"),
+_CLIENT_FORMS: Final = (
+    _Form(*_HANDSHAKE, rb"\x01", rb"\x00", rb".", rb".", rb"\x03", _VERSION),
+    _Form(  # in the format of SSL 2.0: the record's length, and those of three fields
+        *(rb"[\x80-\x83]", rb".", rb"\x01", rb"\x03", rb"[\x00-\x03]"),
+        *(rb"[\x00-\x02]", rb".", rb"\x00", rb"[\x00\x10\x20]", rb"\x00", rb"[\x10\x20]"),
+        mark=2,
+    ),
 )
-_PATTERNS: Final = (
-    re.compile(rb"%s|%s" % (_CLIENT_HELLO, _SSLV2_HELLO), re.DOTALL),
-    re.compile(rb"%s|%s" % (_SERVER_HELLO, _ALERT), re.DOTALL),
+_SERVER_FORMS: Final = (
+    _Form(*_HANDSHAKE, rb"\x02", rb"\x00", rb".", rb".", rb"[\x03\x7f]", rb"."),
+    _Form(rb"\x15", rb"\x03", _VERSION, rb"\x00", rb"\x02", rb"[\x01\x02]", rb"."),  # an alert
 )
 
 
@@ -100,8 +130,8 @@ class HelloSearch:
 
     def __init__(self, direction: Direction) -> None:
         """In which direction: clients and servers begin differently."""
-        self._pattern = _PATTERNS[direction]
         self._is_client = direction is Direction.CLIENT_TO_SERVER
+        self._forms = _CLIENT_FORMS if self._is_client else _SERVER_FORMS
         self._held: list[Piece] = []
         self._buffer = bytearray()  # the held pieces as one
         self._next_record = 0  # where in it the header of the next record is expected
@@ -127,15 +157,14 @@ class HelloSearch:
         """
         return self.is_chain and (self._is_client or len(self._buffer) > MAX_HELD_BYTES)
 
-    def feed(self, data: bytes, locate: Locate) -> list[Piece]:
+    def feed(self, piece: Piece) -> list[Piece]:
         """The next bytes; the clear ones come back."""
-        piece = Piece(data, locate)
+        data = piece.data
         self._searched += len(data)
         if not self._buffer:
             if self._searched > MAX_SEARCHED_BYTES or self._refused > MAX_FALSE_HELLOS:
                 return [piece]
-            found = self._pattern.search(data)
-            if found is None:
+            if self._find(data) == len(data):
                 return [piece]
         self._held.append(piece)
         self._buffer += data
@@ -153,9 +182,8 @@ class HelloSearch:
         released: list[Piece] = []
         while self._buffer:
             if not self._records:
-                found = self._pattern.search(self._buffer)
-                released += self._pop(found.start() if found else len(self._buffer))
-                if found is None or len(self._buffer) < self._told_by:
+                released += self._pop(self._find(self._buffer))
+                if not self._buffer or len(self._buffer) < self._told_by:
                     break
             if self._is_plausible():
                 break
@@ -163,6 +191,9 @@ class HelloSearch:
             self._next_record = self._records = 0
             released += self._pop(1 if self._refused <= MAX_FALSE_HELLOS else len(self._buffer))
         return released
+
+    def _find(self, data: Buffer) -> int:
+        return min(form.find(data) for form in self._forms)
 
     @property
     def _told_by(self) -> int:
@@ -175,8 +206,8 @@ class HelloSearch:
         while length > 0:
             piece = self._held.pop(0)
             if len(piece.data) > length:
-                piece, rest = piece.cut(length)
-                self._held.insert(0, rest)
+                self._held.insert(0, piece.part(length, len(piece.data)))
+                piece = piece.part(0, length)
             popped.append(piece)
             length -= len(piece.data)
         return popped

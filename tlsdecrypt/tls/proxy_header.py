@@ -110,9 +110,9 @@ class ProxyHeaderPeeler:
         left = self.header.length if self.header else 0
         pieces = []
         for piece in held:
-            rest = piece.cut(left)[1] if left else piece
-            left -= len(piece.data) - len(rest.data)
-            if rest.data:
-                pieces.append(rest)
+            taken = min(left, len(piece.data))
+            left -= taken
+            if taken < len(piece.data):
+                pieces.append(piece.part(taken, len(piece.data)))
         self._buffer.clear()
         return pieces

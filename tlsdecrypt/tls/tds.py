@@ -11,10 +11,8 @@ import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from tlsdecrypt.tls.beginning import Piece
-
 if TYPE_CHECKING:
-    from tlsdecrypt.tls.record import Locate
+    from tlsdecrypt.tls.beginning import Piece
 
 MAX_HEAD_LENGTH: Final = 11  # what is held: a packet's header, and how its payload begins
 
@@ -45,12 +43,15 @@ class TdsUnwrapper:
         self._has_wrapped = False
         self.has_begun = False  # whether TLS was seen
 
-    def feed(self, data: bytes, locate: Locate) -> list[tuple[bool, Piece]]:
+    def feed(self, piece: Piece) -> list[tuple[bool, Piece]]:
         """The next bytes as pieces: (is TLS, piece)."""
         found: list[tuple[bool, Piece]] = []
-        piece = Piece(data, locate)
-        while piece.data:
-            piece = self._take_head(piece, found) if self._state is _State.HEAD else self._take_body(piece, found)
+        position = 0
+        while position < len(piece.data):
+            if self._state is _State.HEAD:
+                position = self._take_head(piece, position, found)
+            else:
+                position = self._take_body(piece, position, found)
         return found
 
     def gap(self) -> None:
@@ -59,25 +60,24 @@ class TdsUnwrapper:
         self._head.clear()
         self._held.clear()
 
-    def _take_body(self, piece: Piece, found: list[tuple[bool, Piece]]) -> Piece:
+    def _take_body(self, piece: Piece, position: int, found: list[tuple[bool, Piece]]) -> int:
         is_tls = self._state in (_State.WRAPPED, _State.RECORD) or (self._state is _State.LOST and self.has_begun)
-        if self._state is _State.LOST:
-            found.append((is_tls, piece))
-            return piece.cut(len(piece.data))[1]
-        body, rest = piece.cut(self._left)
-        found.append((is_tls, body))
-        self._left -= len(body.data)
-        if not self._left:
-            self._state = _State.HEAD
-        return rest
+        end = len(piece.data)
+        if self._state is not _State.LOST:
+            end = min(position + self._left, end)
+            self._left -= end - position
+            if not self._left:
+                self._state = _State.HEAD
+        found.append((is_tls, piece.part(position, end)))
+        return end
 
-    def _take_head(self, piece: Piece, found: list[tuple[bool, Piece]]) -> Piece:
-        part, rest = piece.cut(self._head_length() - len(self._head))
+    def _take_head(self, piece: Piece, position: int, found: list[tuple[bool, Piece]]) -> int:
+        part = piece.part(position, position + self._head_length() - len(self._head))
         self._head += part.data
         self._held.append(part)
         if len(self._head) >= self._head_length():
             self._enter(found)
-        return rest
+        return position + len(part.data)
 
     def _head_length(self) -> int:
         """How many bytes tell what comes: the payload of the first PRELOGIN packets is looked into."""
@@ -119,8 +119,7 @@ def _length(head: bytes | bytearray) -> int:
 def _without_header(held: list[Piece]) -> list[Piece]:
     pieces, left = [], _PACKET_HEADER_LENGTH
     for piece in held:
-        rest = piece.cut(left)[1]
+        if len(piece.data) > left:
+            pieces.append(piece.part(left, len(piece.data)))
         left = max(left - len(piece.data), 0)
-        if rest.data:
-            pieces.append(rest)
     return pieces
