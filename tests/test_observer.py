@@ -97,6 +97,13 @@ def test_the_clear_part_and_the_decrypted_part_are_both_told() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["socks4", "socks5"])
+def test_the_words_of_a_proxy_on_a_port_of_http_are_no_http(name: str) -> None:
+    tcp = Tcp(server=Endpoint("198.51.100.20", 8080))
+    conversation = observe(events_of([*CARRIERS[name][1], *recording().flights]), rsa_store(), tcp)
+    assert [each.request.method for each in conversation.exchanges] == ["GET"]
+
+
 def test_the_proxy_protocol_names_the_client() -> None:
     for name in ("proxy v1", "proxy v2"):
         conversation = observe(events_of([*CARRIERS[name][1], *recording().flights]), rsa_store())

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sample_conversations import SECRET, SPKI, START
+from sample_conversations import SECRET, SPKI, START, conversation, session
 
+from tlsdecrypt.report.connection_document import connection_document
 from tlsdecrypt.report.document import connection_line, document, document_pieces, summary_line
 
 if TYPE_CHECKING:
@@ -156,3 +157,9 @@ def test_json_lines_hold_a_connection_each_and_end_with_the_summary(
     assert connections == told["connections"]
     assert next(iter(last)) == "summary"
     assert last == {name: value for name, value in told.items() if name != "connections"}
+
+
+def test_what_carried_tls_is_told(redactor: Redactor) -> None:
+    carried = conversation(1, session(started_by="STARTTLS (smtp)"))
+    assert connection_document(carried, redactor)["tls"]["started_by"] == "STARTTLS (smtp)"
+    assert connection_document(conversation(1, session()), redactor)["tls"]["started_by"] is None

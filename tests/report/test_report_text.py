@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sample_conversations import SECRET
+from sample_conversations import SECRET, conversation, session
 
 from tlsdecrypt.report.painter import ColourPainter, PlainPainter, choose_painter
 from tlsdecrypt.report.text import paint_text
@@ -103,3 +104,8 @@ def test_a_long_target_is_shortened_to_the_width(analysis: Analysis, redactor: R
 def test_the_painter_fits_the_stream() -> None:
     assert isinstance(choose_painter(io.StringIO()), PlainPainter)
     assert isinstance(choose_painter(Terminal()), ColourPainter)
+
+
+def test_what_carried_tls_is_told(empty_analysis: Analysis, redactor: Redactor) -> None:
+    carried = replace(empty_analysis, conversations=(conversation(1, session(started_by="STARTTLS (smtp)")),))
+    assert "after STARTTLS (smtp)" in painted(carried, redactor, io.StringIO())

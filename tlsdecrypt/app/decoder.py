@@ -38,7 +38,9 @@ _HTTP_START = re.compile(
     rb"(?:%s) \S|HTTP/[01]\.\d|[!#$%%&'*+.^_`|~0-9A-Za-z-]{1,32} \S+ HTTP/1\.[01]\r?\n"
     % b"|".join(re.escape(method).encode() for method in METHODS)
 )
-_OTHER_START = re.compile(rb"PRI \* HTTP/2|\x16\x03|\x00|SSH-|220[ -]|\* OK|\+OK|(?:EHLO|HELO|LHLO) ", re.IGNORECASE)
+_OTHER_START = re.compile(
+    rb"PRI \* HTTP/2|\x16\x03|\x00|\x04\x01|\x05[\x00-\x09]|SSH-|220[ -]|\* OK|\+OK|(?:EHLO|HELO|LHLO) ", re.IGNORECASE
+)
 
 _BY_ALPN: dict[str, Callable[..., Decoder]] = {
     "http/0.9": Http1Decoder,

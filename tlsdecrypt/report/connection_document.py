@@ -80,6 +80,7 @@ def _session(tls: TlsSession) -> dict[str, Any]:
         "version": tls.version,
         "cipher_suite": tls.cipher_suite,
         "server_name": tls.server_name,
+        "started_by": tls.started_by,
         "encrypted_client_hello": tls.encrypted_client_hello,
         "alpn": tls.alpn,
         "resumed": tls.resumed,

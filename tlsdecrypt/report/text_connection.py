@@ -76,6 +76,7 @@ def _traits(tls: TlsSession) -> Iterator[Part]:
     """What is special about a session, in few words."""
     traits = (
         (tls.alpn, tls.alpn),
+        (tls.started_by, f"after {tls.started_by}"),
         (tls.resumed, f"resumed by {tls.resumption}" if tls.resumption else "resumed"),
         (tls.handshakes > 1, f"{tls.handshakes} handshakes"),
         (tls.client_certificates, "client certificate"),
