@@ -24,6 +24,7 @@ MOST_TICKETS: Final = 64  # of one session in TLS 1.3; what comes after them is 
 
 _HEADER_LENGTH = 4
 _DEFLATE = 1  # RFC 3749
+_RAW_PUBLIC_KEY = 2  # RFC 7250 section 3
 _FIRST_DRAFT_WITH_TICKET_NONCE: Final = 0x7F15  # draft 21
 _SERVER_FLIGHT = frozenset(
     {HandshakeType.CERTIFICATE, HandshakeType.SERVER_KEY_EXCHANGE, HandshakeType.SERVER_HELLO_DONE}
@@ -179,8 +180,19 @@ class Negotiation:
         self.is_early_data_accepted = extensions.has_early_data
 
     def _add_certificate(self, direction: Direction, body: bytes) -> None:
-        parsed = handshake.parse_certificate_13(body)[1] if self.is_tls13 else handshake.parse_certificate(body)
-        self._set_certificates(direction, parsed)
+        if self.is_tls13:
+            self._set_certificates(direction, handshake.parse_certificate_13(body)[1])
+        elif self._sends_raw_public_key(direction):
+            self._set_certificates(direction, (handshake.parse_raw_public_key(body),))
+        else:
+            self._set_certificates(direction, handshake.parse_certificate(body))
+
+    def _sends_raw_public_key(self, direction: Direction) -> bool:
+        """Whether the server chose raw public keys for the certificates of this direction (RFC 7250 section 4.2)."""
+        extensions = self.server_hello.extensions if self.server_hello else NO_EXTENSIONS
+        is_server = direction is Direction.SERVER_TO_CLIENT
+        chosen = extensions.server_certificate_types if is_server else extensions.client_certificate_types
+        return chosen == (_RAW_PUBLIC_KEY,)
 
     def _add_compressed_certificate(self, direction: Direction, body: bytes) -> None:
         self._set_certificates(direction, handshake.parse_compressed_certificate(body)[1])
