@@ -240,6 +240,13 @@ def test_content_codings_are_undone_and_sizes_are_those_of_the_wire() -> None:
     assert exchange.response.content_length == len(packed)
 
 
+def test_of_interim_answers_the_first_are_remembered() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\n\r\n" * (http1.MAX_INTERIM + 5)
+    [exchange] = run([(CLIENT, GET), (SERVER, b"HTTP/1.1 100 Continue\r\n\r\n" + hints + OK)])
+    assert exchange.response.status == 200
+    assert exchange.response.interim == (100, *[103] * (http1.MAX_INTERIM - 1))
+
+
 def test_content_that_nobody_wants_is_counted_and_not_kept() -> None:
     [exchange] = run([(CLIENT, GET), (SERVER, OK)])
     assert exchange.response.content is None

@@ -18,7 +18,8 @@ class Exchange:
     `request` and `response` are values of the protocol's own module (`http.HttpRequest`, `smtp.SmtpCommand`), None
     where that side was not seen. Each has a `span`. `annotations` maps a protocol name (`soap`, `ews`,
     `autodiscover`) to plain values (str, int, bool, None, list, dict), free of secrets. `faults` names what was
-    broken, one sentence each.
+    broken, one sentence each. `passwords` stood in the content of the request: whoever tells of this exchange must not
+    show them, wherever an answer repeats them.
     """
 
     protocol: str
@@ -26,6 +27,7 @@ class Exchange:
     response: Any
     annotations: Annotations = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    passwords: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def span(self) -> Span:

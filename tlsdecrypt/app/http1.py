@@ -16,6 +16,7 @@ from tlsdecrypt.app.http1_framing import frame_request, frame_response
 from tlsdecrypt.app.http1_reader import MessageReader
 from tlsdecrypt.app.http_body import MAX_CONTENT_KEPT, ContentSink
 from tlsdecrypt.app.http_head import RequestLine, StatusLine
+from tlsdecrypt.app.passwords import may_hold_passwords, passwords_in
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
 
 MAX_IN_FLIGHT = 1_000
+MAX_INTERIM = 100  # status codes 1xx of one exchange that are remembered
 MAX_HELD = 1024 * 1024  # bytes that wait for the answer to CONNECT or Upgrade, or for the decoder that follows
 
 Annotate: TypeAlias = "Callable[[HttpRequest | None, HttpResponse | None], Annotations]"
@@ -161,7 +163,8 @@ class Http1Decoder:
             oldest.is_over = True
             oldest.faults += (f"more than {MAX_IN_FLIGHT:,} requests wait for an answer",)
         if not message.is_complete:
-            self._client.frame(frame_request(message, self._sink(service, message)))
+            is_wanted = may_hold_passwords(first_field(message.fields, "content-type"))
+            self._client.frame(frame_request(message, self._sink(service, message, is_wanted=is_wanted)))
 
     def _pump_responses(self) -> None:
         while (message := self._server.next_message()) is not None:
@@ -176,7 +179,8 @@ class Http1Decoder:
         status = line.status if isinstance(line, StatusLine) else 0
         slot = self._slot_to_answer()
         if status // 100 == 1 and status != _STATUS_SWITCHING:
-            slot.interim += (status,)
+            if len(slot.interim) < MAX_INTERIM:
+                slot.interim += (status,)
             self._server.frame(None)
             if slot.request is None:
                 slot.stray = message
@@ -215,9 +219,9 @@ class Http1Decoder:
             slot.is_over = True
             slot.faults += ("its answer was not captured",)
 
-    def _sink(self, service: str | None, message: Message) -> ContentSink:
-        is_kept = self._is_content_kept or is_annotated(service, first_field(message.fields, "content-type"))
-        return ContentSink(is_kept=is_kept)
+    def _sink(self, service: str | None, message: Message, *, is_wanted: bool = False) -> ContentSink:
+        is_annotation = is_annotated(service, first_field(message.fields, "content-type"))
+        return ContentSink(is_kept=self._is_content_kept or is_annotation or is_wanted)
 
     def _drain(self) -> None:
         while self._slots and self._slots[0].is_complete:
@@ -233,12 +237,13 @@ class Http1Decoder:
         answer = slot.response or slot.stray
         response = _response(answer, slot.interim, faults) if answer else None
         annotations = self._annotate(request, response)
+        passwords = passwords_in(request.content) if request is not None and request.content else ()
         if not self._is_content_kept:
             if request is not None and request.content is not None:
                 request = dataclasses.replace(request, content=None)
             if response is not None and response.content is not None:
                 response = dataclasses.replace(response, content=None)
-        return Exchange(self.name, request, response, annotations, tuple(faults))
+        return Exchange(self.name, request, response, annotations, tuple(faults), passwords)
 
 
 def _method(message: Message | None) -> str | None:

@@ -42,8 +42,8 @@ def show_challenge(value: str, mask: Callable[[str, str], str]) -> str:
         return show_credentials(value, mask)
     return _PARAMETER.sub(
         lambda match: (
-            f"{match[1]}{match[2]}{mask(names.TOKEN, match[3])}"
-            if match[1].lower() in _HIDDEN_IN_CHALLENGES
+            f"{match[1]}{match[2]}{mask(names.TOKEN, match[3].strip(chr(34)))}"
+            if match[1].lower() in _HIDDEN_IN_CHALLENGES or names.secret_kind(match[1])
             else match[0]
         ),
         value,

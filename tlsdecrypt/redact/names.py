@@ -13,6 +13,13 @@ CREDENTIAL_FIELDS = frozenset({"authorization", "proxy-authorization"})
 CHALLENGE_FIELDS = frozenset(
     {"www-authenticate", "proxy-authenticate", "authentication-info", "proxy-authentication-info"}
 )
+# What stands beside a cookie in Set-Cookie (RFC 6265 section 4.1.1 and its kin); all else there is another cookie.
+COOKIE_ATTRIBUTES = frozenset(
+    {
+        "comment", "commenturl", "discard", "domain", "expires", "httponly", "max-age", "partitioned", "path", "port",
+        "priority", "samesite", "secure", "version",
+    }
+)  # fmt: skip
 COOKIE_FIELDS = frozenset({"cookie", "cookie2"})
 SET_COOKIE_FIELDS = frozenset({"set-cookie", "set-cookie2"})
 TARGET_FIELDS = frozenset(
@@ -28,7 +35,10 @@ PLAIN_FIELDS = frozenset(
 """Fields that hold no secret, so that nothing is sought in them."""
 
 _SECRET_FIELDS = frozenset({"x-commonaccesstoken", "x-owa-canary", "x-ms-policykey", "x-api-key", "x-authorization"})
-_SECRET_FIELD = re.compile(r"x-ext-|.*(?:canary|token|secret|password|passwd|api-?key|authoriz|cookie|session-?id)")
+_SECRET_FIELD = re.compile(
+    r"x-ext-|.*(?:canary|token|secret|password|passwd|authoriz|cookie|session-?id|[cx]srf)"
+    r"|.*(?:api|auth|access|account|private|subscription)[_-]?key|(?:.*-)?auth\Z"
+)
 
 _PASSWORDS = frozenset({"password", "passwd", "pwd", "pass", "oldpwd", "newpwd1", "newpwd2", "passphrase"})
 _ONLY_IN_QUERIES = frozenset(
@@ -39,7 +49,7 @@ _SECRET_NAMES = frozenset(
 )
 _SECRET_NAME = re.compile(r".*(?:passw|pwd|passphrase|secret|token|canary|assertion|credential|authorization)")
 _HARMLESS_NAME = re.compile(
-    r".*(?:type|endpoint|issuers?|name|length|count|expire[sd]?|expires_in|lifetime|policy|ur[il]|state|status|format)"
+    r"x_ms_credential.*|.*(?:types?|endpoint|issuers?|name|length|count|expire[sd]?|expires_in|lifetime|policy|ur[il]|state|status|format)"
 )
 
 SECRET_ELEMENTS: dict[str, str] = {

@@ -29,7 +29,9 @@ MAX_NESTING = 3  # a URL inside a parameter of a URL, and how often it is percen
 
 _HOST_OR_ADDRESS = re.compile(r"[A-Za-z0-9.@_-]+\.[A-Za-z]{2,}|[A-Za-z -]+")
 _USER_INFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://[^/?#:@]*:)([^/?#@]*)(@)")
-_PATH_PARAMETER = re.compile(r"(;jsessionid=)([^/?#;]+)", re.IGNORECASE)
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
+_PATH_PARAMETER = re.compile(r"(;jsessionid=|/\([AFS]\()([^/?#;()]+)", re.IGNORECASE)  # of servlets, and of ASP.NET
+_JOINED_COOKIE = re.compile(r",\s*(?=[^\s=,;]+=)")
 _SEPARATORS = re.compile(r"([&;?])")
 _SAFE_IN_VALUES = "<>:= /?&;,@"
 
@@ -49,13 +51,16 @@ class Redactor:
         if self.show_secrets:
             return secret
         self.counts[kind] += 1
-        fingerprint = hashlib.sha256(self._salt + secret.encode("utf-8", "surrogatepass")).hexdigest()
-        length = "" if kind == names.PASSWORD else f" len={len(secret)}"
-        mask = f"<masked:{kind}{length} fp={fingerprint[:FINGERPRINT_LENGTH]}>"
+        mask = self._mask(kind, secret)
         shortest = SHORTEST_LEARNED.get(kind, SHORTEST_LEARNED_OTHER)
         if len(secret) >= shortest and (kind == names.PASSWORD or not _HOST_OR_ADDRESS.fullmatch(secret)):
             self._learned.learn(secret, mask)
         return mask
+
+    def _mask(self, kind: str, secret: str) -> str:
+        fingerprint = hashlib.sha256(self._salt + secret.encode("utf-8", "surrogatepass")).hexdigest()
+        length = "" if kind == names.PASSWORD else f" len={len(secret)}"
+        return f"<masked:{kind}{length} fp={fingerprint[:FINGERPRINT_LENGTH]}>"
 
     def fields(self, fields: Iterable[tuple[str, str]]) -> list[list[str]]:
         """`[[name, value], ...]` with masks; names stay."""
@@ -86,8 +91,7 @@ class Redactor:
         elif name in names.COOKIE_FIELDS:
             masked = ";".join(self._cookie(each) for each in value.split(";"))
         elif name in names.SET_COOKIE_FIELDS:
-            pair, semicolon, attributes = value.partition(";")
-            masked = f"{self._cookie(pair)}{semicolon}{attributes}"
+            masked = ";".join(self._set_cookie(each) for each in value.split(";"))
         elif name in names.TARGET_FIELDS:
             masked = self.target(value)
         elif not name or names.is_secret_field(name):
@@ -100,6 +104,16 @@ class Redactor:
             return self.value("cookie", pair.strip()) if pair.strip() else pair
         return f"{name}={self.value('cookie', value.strip())}"
 
+    def _set_cookie(self, part: str) -> str:
+        """A cookie, or one of its attributes, behind which a proxy may have joined the next cookie."""
+        name, equals, value = part.partition("=")
+        if name.strip().lower() not in names.COOKIE_ATTRIBUTES:
+            return self._cookie(part)
+        joined = _JOINED_COOKIE.search(value)
+        if joined is None:
+            return part
+        return f"{name}{equals}{value[: joined.end()]}{self._cookie(value[joined.end() :])}"
+
     def target(self, target: str) -> str:
         """A request target or URL: parameters that hold secrets are masked, here and in URLs inside."""
         return target if self.show_secrets else self._known(self._target(target, MAX_NESTING))
@@ -109,6 +123,7 @@ class Redactor:
         target = _PATH_PARAMETER.sub(lambda match: match[1] + self.value("cookie", match[2]), target)
         path, hash_sign, fragment = target.partition("#")
         path, question_mark, query = path.partition("?")
+        path = mask_text(path, self.value)
         query = self.parameters(query, depth) if query else query
         fragment = self.parameters(fragment, depth) if fragment else fragment
         return f"{path}{question_mark}{query}{hash_sign}{fragment}"
@@ -139,8 +154,23 @@ class Redactor:
         return data if self.show_secrets else mask_content(data, content_type, self)
 
     def text(self, text: str) -> str:
-        """Free text: secrets that were seen elsewhere, and what looks like one."""
-        return text if self.show_secrets else mask_text(self._known(text), self.value)
+        """Free text: secrets that were seen elsewhere, URLs with secrets in them, and what looks like a secret."""
+        if self.show_secrets:
+            return text
+        text = self._known(text)
+        if "://" in text:
+            text = _URL.sub(lambda match: self._target(match[0], MAX_NESTING), text)
+        return mask_text(text, self.value)
+
+    def named(self, name: str, text: str) -> str:
+        """The text of something that is called `name`, which may tell that it is a secret."""
+        kind = names.secret_kind(name)
+        return self.text(text) if kind is None else self.value(kind, text)
+
+    def learn(self, password: str) -> None:
+        """A password that was seen where nothing is shown: from here on it is known when a text repeats it."""
+        if not self.show_secrets:
+            self._learned.learn(password, self._mask(names.PASSWORD, password))
 
     def _known(self, text: str) -> str:
         replaced, masks = self._learned.replace(text)

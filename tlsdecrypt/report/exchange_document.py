@@ -20,6 +20,8 @@ def exchange_document(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
     `frames` holds the distinct frames that bound the two messages, sorted. The messages come first, so that the
     redactor knows their secrets before it meets free text that may quote them.
     """
+    for password in exchange.passwords:
+        redactor.learn(password)
     request = _message(exchange.request, redactor)
     response = _message(exchange.response, redactor)
     duration_ns = exchange.duration_ns
@@ -36,12 +38,15 @@ def exchange_document(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
 
 
 def redacted_values(value: Any, redactor: Redactor) -> Any:
-    """Plain values with every text in them masked; the shape stays."""
+    """Plain values with every text in them masked, by its name or by what it looks like; the shape stays."""
     match value:
         case str():
             return redactor.text(value)
         case dict():
-            return {key: redacted_values(each, redactor) for key, each in value.items()}
+            return {
+                key: redactor.named(key, each) if isinstance(each, str) else redacted_values(each, redactor)
+                for key, each in value.items()
+            }
         case list() | tuple():
             return [redacted_values(each, redactor) for each in value]
         case _:
