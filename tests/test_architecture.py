@@ -61,7 +61,7 @@ FORBIDDEN = [
         "net must not import tls.events",
     ),
     ("conversation", "from tlsdecrypt.tls.session import TlsSession", "conversation must not import tls.session"),
-    ("report.text", "from tlsdecrypt.capture.source import open_capture", "report must not import capture.source"),
+    ("report.text", "from tlsdecrypt.capture.source import Capture", "report must not import capture.source"),
     ("report.text", "import click", "report must not import click"),
     ("tls.prf", "import numpy as np", "tls must not import numpy"),
     ("tls.prf", "from requests import get", "tls must not import requests"),

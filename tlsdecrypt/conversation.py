@@ -63,6 +63,7 @@ class Conversation:
     application_protocol: str | None
     exchanges: tuple[Exchange, ...] = field(repr=False)
     notes: tuple[Note, ...] = ()
+    process: str | None = None  # of the machine that captured, where the capture names it
 
     @property
     def is_decrypted(self) -> bool:
@@ -78,8 +79,9 @@ class Conversation:
 class CaptureFacts:
     """One capture file.
 
-    `first_frame` is the number of its first frame in this analysis; `notes` say what was cut or odd; `secrets` counts
-    the key log lines found inside.
+    `first_frame` is the number of its first frame in this analysis; the others follow without holes, as Wireshark
+    numbers them. `size` is bytes of the file, `notes` say what was cut or odd; `secrets` counts the key logs inside.
+    Each of the `frames` holds TCP, or is one of `other_frames` (by a word), or was dropped because it had come already.
     """
 
     path: str
@@ -91,6 +93,9 @@ class CaptureFacts:
     end_ns: int | None
     notes: tuple[str, ...] = ()
     secrets: int = 0
+    tcp_frames: int = 0
+    doubled_frames: int = 0
+    other_frames: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,8 @@ class Analysis:
     findings: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()  # captures that could not be read at all, a sentence each
+    tcp_frames: int = 0
+    doubled_frames: int = 0
 
     @property
     def tls_conversations(self) -> tuple[Conversation, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.capture.source import open_capture
-from tlsdecrypt.conversation import Analysis, CaptureFacts, KeyFacts
-from tlsdecrypt.errors import CaptureError
+from tlsdecrypt.accounts import Accounts
+from tlsdecrypt.capture.series import Series
+from tlsdecrypt.conversation import Analysis, KeyFacts
 from tlsdecrypt.net.connection import ConnectionTable
 from tlsdecrypt.observer import Observer
 from tlsdecrypt.tls.secrets import SecretStore
@@ -15,9 +16,12 @@ from tlsdecrypt.tls.secrets import SecretStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tlsdecrypt.capture.frames import FrameBatch
+    from tlsdecrypt.capture.inputs import Named
+    from tlsdecrypt.capture.series import Stretch
     from tlsdecrypt.capture.source import Capture
-    from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.conversation import CaptureFacts, Conversation
+    from tlsdecrypt.errors import CaptureError
+    from tlsdecrypt.flow import Endpoint
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.tcp import TcpConnection
 
@@ -42,17 +46,20 @@ class Pipeline:
 
     def __init__(
         self,
-        captures: Sequence[str],
+        captures: Sequence[Named],
         keys: SecretStore,
         options: Options | None = None,
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """`progress(done, total)` is told the bytes read of all captures (total 0: not known, as for a pipe)."""
-        self.frames = 0
         self.captures: list[CaptureFacts] = []
         self.errors: list[CaptureError] = []
-        self._paths = captures
+        self.notes: list[str] = []
+        self._named = captures
+        self._accounts = Accounts()
+        self._taken: Counter[int] = Counter()  # secrets that were taken, by the first frame of their capture
+        self._processes: dict[frozenset[Endpoint], str] = {}
         self._keys = keys
         self._options = options or Options()
         self._progress = progress
@@ -71,7 +78,7 @@ class Pipeline:
         for conversation in self._all_conversations():
             self._note_key(conversation)
             if self._is_chosen(conversation):
-                yield conversation
+                yield self._with_process(conversation)
         if self.errors and not self.captures:
             raise self.errors[0]
 
@@ -81,20 +88,24 @@ class Pipeline:
             captures=tuple(self.captures),
             keys=self._key_facts(),
             conversations=tuple(sorted(conversations, key=lambda conversation: conversation.id)),
-            frames=self.frames,
-            other_frames=dict(self._table.other_frames),
+            frames=sum(each.frames for each in self.captures),
+            other_frames=dict(sum((Counter(each.other_frames) for each in self.captures), Counter())),
+            notes=(*self._keys.notes, *self.notes),
             errors=tuple(str(error) for error in self.errors),
+            tcp_frames=sum(each.tcp_frames for each in self.captures),
+            doubled_frames=sum(each.doubled_frames for each in self.captures),
         )
 
     def _all_conversations(self) -> Iterator[Conversation]:
-        for path in in_time_order(self._paths):
-            if self.is_interrupted:
-                break
-            try:
-                with open_capture(path, first_number=self.frames + 1) as capture:
-                    yield from self._read(capture)
-            except CaptureError as error:
-                self.errors.append(error)
+        series = Series(self._named)
+        self.errors, self.notes = series.errors, series.notes
+        for stretch in self._stretches(series):
+            yield from self._read(stretch)
+            if self._progress is not None:
+                self._progress(series.position, series.size)
+        series.close()
+        self._keys.is_growing = False
+        self.captures = self._accounts.facts(series.captures)
         for tcp, events in self._table.finish():
             yield from self._feed(tcp, events)
         yield from self._finish_waiting()
@@ -108,37 +119,37 @@ class Pipeline:
         if was_interrupted or self._is_waiting_for_input:
             raise KeyboardInterrupt
 
-    def _batches(self, capture: Capture) -> Iterator[FrameBatch]:
-        batches = iter(capture)
+    def _stretches(self, series: Series) -> Iterator[Stretch]:
+        stretches = iter(series)
         while not self.is_interrupted:
             try:
                 self._is_waiting_for_input = True
-                batch = next(batches, None)
+                stretch = next(stretches, None)
             except KeyboardInterrupt:
                 return
             finally:
                 self._is_waiting_for_input = False
-            if batch is None:
+            if stretch is None:
                 return
-            yield batch
+            self._keys.is_growing = series.has_late_secrets
+            yield stretch
 
-    def _read(self, capture: Capture) -> Iterator[Conversation]:
-        self._keys.is_growing = capture.has_late_secrets
-        first_frame = self.frames + 1
-        taken = 0
-        times: list[int] = []
-        for batch in self._batches(capture):
-            for secrets in capture.secrets[taken:]:
-                self._keys.add_keylog(secrets, f"{capture.path} (Decryption Secrets Block)")
-            taken = len(capture.secrets)
-            times += (int(batch.time_ns.min()), int(batch.time_ns.max())) if len(batch) else ()
-            for tcp, events in self._table.feed(batch):
-                yield from self._feed(tcp, events)
-            if self._progress is not None:
-                self._progress(capture.position, capture.size)
-        self._keys.is_growing = False
-        self.frames += capture.frames
-        self.captures.append(_capture_facts(capture, first_frame, times))
+    def _read(self, stretch: Stretch) -> Iterator[Conversation]:
+        for capture in stretch.captures:
+            self._take_extras(capture)
+        others = Counter(self._table.other_frames)
+        for tcp, events in self._table.feed(stretch.batch):
+            yield from self._feed(tcp, events)
+        self._accounts.take(stretch, self._table.other_frames - others)
+
+    def _take_extras(self, capture: Capture) -> None:
+        """What a capture holds besides its frames, as far as it was read."""
+        number = capture.first_frame
+        for process in capture.processes if number not in self._taken else ():
+            self._processes[process.ends] = process.name
+        for secrets in capture.secrets[self._taken[number] :]:
+            self._keys.add_keylog(secrets, f"{capture.path} (Decryption Secrets Block)")
+        self._taken[number] = len(capture.secrets)
 
     def _feed(self, tcp: TcpConnection, events: list[StreamEvent]) -> Iterator[Conversation]:
         observer = self._observers.get(tcp.id)
@@ -169,6 +180,11 @@ class Pipeline:
         for observer in self._waiting:
             yield observer.finish()
 
+    def _with_process(self, conversation: Conversation) -> Conversation:
+        """The conversation, and which program of the machine that captured it was one end of it."""
+        process = self._processes.get(frozenset((conversation.client, conversation.server)))
+        return replace(conversation, process=process) if process else conversation
+
     def _note_key(self, conversation: Conversation) -> None:
         if conversation.tls is not None and conversation.tls.key is not None:
             key = conversation.tls.key
@@ -197,38 +213,8 @@ class Pipeline:
         return not hosts or not names.isdisjoint(host.lower() for host in hosts)
 
 
-def _capture_facts(capture: Capture, first_frame: int, times: list[int]) -> CaptureFacts:
-    return CaptureFacts(
-        path=capture.path,
-        format=capture.format,
-        frames=capture.frames,
-        first_frame=first_frame,
-        size=capture.size,
-        start_ns=min(times, default=None),
-        end_ns=max(times, default=None),
-        notes=tuple(capture.notes),
-        secrets=len(capture.secrets),
-    )
-
-
-def in_time_order(paths: Sequence[str]) -> list[str]:
-    """Captures by the time of their first frame; as they are where one of them is a pipe, or there is only one."""
-    if len(paths) < 2 or "-" in paths:  # noqa: PLR2004 - nothing to compare
-        return list(paths)
-    return sorted(paths, key=_first_time_ns)
-
-
-def _first_time_ns(path: str) -> int:
-    """The time of the first frame; of what cannot be read 0, so that its fault is told first."""
-    try:
-        with open_capture(path) as capture:
-            return next((int(batch.time_ns[0]) for batch in capture if len(batch)), 0)
-    except CaptureError:
-        return 0
-
-
 def analyze(
-    captures: Sequence[str],
+    captures: Sequence[Named],
     keys: SecretStore | None = None,
     options: Options | None = None,
     *,
@@ -236,16 +222,17 @@ def analyze(
 ) -> Analysis:
     """Everything that the captures hold and the keys open.
 
-    Captures are paths (`-` is standard input), read in the order of their first frames. What sessions reveal on the way
-    is kept in `keys`, so that a later run with the same store opens the sessions that resume them. Raises CaptureError
-    if no capture could be read; of several, the unreadable ones are in `Analysis.errors`.
+    Captures are paths of files, folders or zip archives (`-` is standard input); together they are one capture, in the
+    order of time. What sessions reveal on the way is kept in `keys`, so that a later run with the same store opens the
+    sessions that resume them. Raises CaptureError if no capture could be read; of several, the unreadable ones are in
+    `Analysis.errors`.
     """
     pipeline = Pipeline(captures, keys or SecretStore(), options, progress=progress)
     return pipeline.analysis(list(pipeline.conversations()))
 
 
 def stream(
-    captures: Sequence[str],
+    captures: Sequence[Named],
     keys: SecretStore | None = None,
     options: Options | None = None,
     *,

@@ -6,8 +6,10 @@ import io
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from tlsdecrypt.capture.ledger import Ledger
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 from tlsdecrypt.capture.window import FileWindow, StreamWindow
 
 if TYPE_CHECKING:
@@ -149,6 +151,7 @@ def rows(batches: Iterable[FrameBatch]) -> list[tuple[int, Frame, int]]:
     for batch in batches:
         assert len(batch) > 0
         columns = zip(
+            batch.numbers(np.arange(len(batch))).tolist(),
             batch.offset.tolist(),
             batch.captured_length.tolist(),
             batch.original_length.tolist(),
@@ -156,7 +159,7 @@ def rows(batches: Iterable[FrameBatch]) -> list[tuple[int, Frame, int]]:
             batch.link_type.tolist(),
             strict=True,
         )
-        for number, (offset, captured, original, time_ns, link_type) in enumerate(columns, batch.first_number):
+        for number, offset, captured, original, time_ns, link_type in columns:
             assert offset >= 0
             assert captured >= 0
             assert offset + captured <= len(batch.data)

@@ -13,7 +13,7 @@ import zstandard
 from capture_samples import FRAMES, KEY_LOG, Drip, frames_of, interface, netmon, pcap, pcapng, rows, secrets, section
 
 from tlsdecrypt.capture.compression import COMPRESSIONS, Decompressed, compression_of
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 from tlsdecrypt.errors import CaptureError
 
 if TYPE_CHECKING:

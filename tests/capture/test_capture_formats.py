@@ -15,7 +15,7 @@ from tlsdecrypt.capture.netmon import NetmonReader
 from tlsdecrypt.capture.pcap import PcapReader
 from tlsdecrypt.capture.pcapng import PcapngReader
 from tlsdecrypt.capture.snoop import SnoopReader
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 from tlsdecrypt.errors import CaptureError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from capture_samples import FRAMES, START_NS, Frame, frame, frames_of, pcap, rows
 
 from tlsdecrypt.capture.pcap import MAX_JOINED_FILES, MAX_SEARCHES
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 
 if TYPE_CHECKING:
     from pathlib import Path

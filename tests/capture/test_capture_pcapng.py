@@ -24,7 +24,7 @@ from capture_samples import (
 
 from tlsdecrypt.capture.ledger import MAX_COMMENTS
 from tlsdecrypt.capture.pcapng import PcapngReader
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,7 +189,8 @@ def test_names_comments_drops_and_unknown_blocks_are_told(tmp_path: Path) -> Non
     with open_capture(path, first_number=10) as capture:
         assert [each for _, each, _ in rows(capture)] == FRAMES[:2]
     assert capture.names == {"192.0.2.1": "mail.example", "2001:db8::1": "six"}
-    assert capture.comments == [(None, "grüß"), (None, "an interface"), (10, "first"), (10, "again"), (11, "second")]
+    assert capture.comments == [(None, "grüß"), (None, "an interface"), (10, "first"), (10, "again"), (12, "second")]
+    assert capture.other_frames == {"custom block": 1}
     assert capture.notes == [
         "Blocks of the unknown type 0x77 were passed over.",
         "The machine that captured lost 1,234 frames: streams may have holes.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from capture_samples import FRAMES, Frame, frame, frames_of, pcap, pcapng
 
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from capture_samples import FRAMES, KEY_LOG, Drip, frame, netmon, pcap, pcapng, rows, secrets
 
 from tlsdecrypt.capture.frames import BATCH_BYTES
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 from tlsdecrypt.capture.window import FileWindow, RawSource, StreamWindow
 from tlsdecrypt.errors import CaptureError
 
@@ -128,7 +128,7 @@ def test_a_file_as_standard_input_can_go_back(tmp_path: Path) -> None:
     path = tmp_path / "late.pcapng"
     path.write_bytes(pcapng() + secrets(KEY_LOG))
     program = (
-        "from tlsdecrypt.capture.source import open_capture\n"
+        "from tlsdecrypt.capture.inputs import open_capture\n"
         "capture = open_capture('-')\n"
         "print(len(capture.secrets), capture.has_late_secrets, sum(map(len, capture)))\n"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from capture_samples import FRAMES, START_NS, Frame, frames_of, netmon, rows, snoop
 
-from tlsdecrypt.capture.source import open_capture
+from tlsdecrypt.capture.inputs import open_capture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,9 @@ BATCH_BYTES = 8 << 20  # what a reader puts into one batch, about
 class FrameBatch:
     """Frames in capture order. Each column has one element a frame.
 
-    `data[offset : offset + captured_length]` is a frame from its link-layer header on. `first_number` is the number
-    of the first frame, counted from 1 over the whole capture; the rest follow without holes. `link_type` is the
-    LINKTYPE_ value (https://www.tcpdump.org/linktypes.html), not the host's DLT_ value.
+    `data[offset : offset + captured_length]` is a frame from its link-layer header on. `link_type` is the LINKTYPE_
+    value (https://www.tcpdump.org/linktypes.html), not the host's DLT_ value. `first_number` is the number of the first
+    frame, and the rest follow without holes, unless `number` tells them one by one.
     """
 
     data: bytes = field(repr=False)
@@ -30,7 +30,28 @@ class FrameBatch:
     time_ns: Int64Column = field(repr=False)
     link_type: Int64Column = field(repr=False)
     first_number: int
+    number: Int64Column | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """How many frames."""
         return len(self.offset)
+
+    def numbers(self, rows: Int64Column) -> Int64Column:
+        """The frame number of each of these rows."""
+        return rows + self.first_number if self.number is None else self.number[rows]
+
+    def picked(self, rows: Int64Column) -> FrameBatch:
+        """Some of the rows (at least one), over the same buffer."""
+        number = self.numbers(rows)
+        first = int(number[0])
+        is_dense = int(number[-1]) - first == len(rows) - 1 and bool((number[1:] > number[:-1]).all())
+        return FrameBatch(
+            self.data,
+            self.offset[rows],
+            self.captured_length[rows],
+            self.original_length[rows],
+            self.time_ns[rows],
+            self.link_type[rows],
+            first,
+            None if is_dense else number,
+        )

@@ -35,9 +35,18 @@ _IF_DROP = 5
 _TLS_KEY_LOG = 0x544C534B  # "TLSK", section 4.7
 _NAME_END, _NAME_IPV4, _NAME_IPV6 = 0, 1, 2
 
+# Kinds that hold no traffic, but that Wireshark shows as frames, each with a number of its own.
+_NUMBERED = {
+    blocks.CUSTOM: "custom block",
+    blocks.CUSTOM_NOT_COPIED: "custom block",
+    9: "systemd journal entry",
+    0x204: "system call",  # Sysdig's, in three forms
+    0x216: "system call",
+    0x221: "system call",
+}
 # Kinds that hold nothing of use here, but are known (the registry in section 10.1 and Sysdig's), so not worth a note.
 _LOCAL_USE = 0x80000000  # from here on, by section 10.1
-_PASSED_OVER = {7, 8, 9, blocks.CUSTOM, blocks.CUSTOM_NOT_COPIED, *range(0x201, 0x224)}
+_PASSED_OVER = {7, 8, *range(0x201, 0x224)}
 
 
 class PcapngReader:
@@ -53,6 +62,7 @@ class PcapngReader:
         self._interfaces = Interfaces()
         self._order = "<"
         self._last_time_ns = 0
+        self._passed: list[int] = []  # for each numbered block without traffic: how many frames wait before it
         self._dropped: dict[int, int] = {}  # by interface of this section
         self._dropped_before = 0  # in the sections before
 
@@ -64,7 +74,10 @@ class PcapngReader:
             if pending and (run.block is None or run.block.kind == blocks.SECTION_HEADER):
                 yield self._batch(run.data, pending)
                 pending = []
-            if run.block is not None:
+            if run.block is not None and run.block.kind in _NUMBERED:
+                self._ledger.pass_over(_NUMBERED[run.block.kind])
+                self._passed.append(len(pending))
+            elif run.block is not None:
                 self._read(run.block)
         self._ledger.note_drops(self._dropped_before + sum(self._dropped.values()))
 
@@ -120,36 +133,44 @@ class PcapngReader:
 
     def _batch(self, data: bytes, positions: list[int]) -> FrameBatch:
         position = np.array(positions, np.int64)
+        number = self._numbers(len(positions))
         head = gather(data, position, np.dtype([("kind", f"{self._order}u4"), ("length", f"{self._order}u4")]))
         is_simple = head["kind"] == blocks.SIMPLE_PACKET
         if is_simple.any():
-            columns = self._mixed_columns(data, position, is_simple)
+            columns = self._mixed_columns(data, position, number, is_simple)
         else:
-            columns = self._packet_columns(data, position)
+            columns = self._packet_columns(data, position, number)
         self._last_time_ns = int(columns.time_ns[-1])
         frame_end = columns.offset + columns.captured_length
         options_at = frame_end + (position - frame_end) % 4
         for row, text in frame_comments(data, options_at, position + head["length"] - 4, self._order):
-            self._ledger.comment(self._ledger.next_number + row, text)
-        return self._ledger.batch(data, columns)
+            self._ledger.comment(int(number[row]), text)
+        has_holes, self._passed = bool(self._passed), []
+        return self._ledger.batch(data, columns, number if has_holes else None)
 
-    def _packet_columns(self, data: bytes, position: Int64Column) -> Columns:
+    def _numbers(self, count: int) -> Int64Column:
+        """The numbers in the file of the next `count` frames, past the numbered blocks between them."""
+        row = np.arange(count)
+        first = self._ledger.next_number - len(self._passed)
+        return first + row + np.searchsorted(self._passed, row, side="right")
+
+    def _packet_columns(self, data: bytes, position: Int64Column, number: Int64Column) -> Columns:
         """Columns of Enhanced Packet Blocks and of the obsolete Packet Blocks (section 4.3 and appendix A)."""
         names = ("kind", "length", "interface", "high", "low", "captured", "original")
         records = gather(data, position, np.dtype([(name, f"{self._order}u4") for name in names]))
-        number = records["interface"].astype(np.int64)
+        interface = records["interface"].astype(np.int64)
         is_old = records["kind"] == blocks.PACKET
         if is_old.any():  # the upper half counts lost frames there
-            number = np.where(is_old, number >> 16 if self._order == ">" else number & 0xFFFF, number)
-        self._check_interfaces(number)
+            interface = np.where(is_old, interface >> 16 if self._order == ">" else interface & 0xFFFF, interface)
+        self._check_interfaces(interface)
         ticks = (records["high"].astype(np.uint64) << np.uint64(32)) | records["low"]
-        captured = self._believed(records["captured"].astype(np.int64), records["length"] - _AROUND_FRAME)
+        captured = self._believed(records["captured"].astype(np.int64), records["length"] - _AROUND_FRAME, number)
         return Columns(
             offset=position + _FRAME_AT,
             captured_length=captured,
             original_length=np.maximum(records["original"], captured),
-            time_ns=self._interfaces.times_ns(number, ticks.view(np.int64)),
-            link_type=self._interfaces.link_types(number),
+            time_ns=self._interfaces.times_ns(interface, ticks.view(np.int64)),
+            link_type=self._interfaces.link_types(interface),
         )
 
     def _simple_columns(self, data: bytes, position: Int64Column) -> Columns:
@@ -165,10 +186,12 @@ class PcapngReader:
         captured = np.minimum(captured, records["length"].astype(np.int64) - _AROUND_SIMPLE_FRAME)
         return Columns(position + _SIMPLE_FRAME_AT, captured, original, number, self._interfaces.link_types(number))
 
-    def _mixed_columns(self, data: bytes, position: Int64Column, is_simple: NDArray[np.bool_]) -> Columns:
+    def _mixed_columns(
+        self, data: bytes, position: Int64Column, number: Int64Column, is_simple: NDArray[np.bool_]
+    ) -> Columns:
         """Columns where at least one block is simple; its time is that of the frame before."""
         simple = self._simple_columns(data, position[is_simple])
-        packets = self._packet_columns(data, position[~is_simple])
+        packets = self._packet_columns(data, position[~is_simple], number[~is_simple])
         merged = {}
         for name in ("offset", "captured_length", "original_length", "time_ns", "link_type"):
             merged[name] = np.empty(len(position), np.int64)
@@ -178,11 +201,11 @@ class PcapngReader:
         merged["time_ns"] = np.where(before < 0, self._last_time_ns, merged["time_ns"][before])
         return Columns(**merged)
 
-    def _believed(self, captured: Int64Column, room: Int64Column) -> Int64Column:
+    def _believed(self, captured: Int64Column, room: Int64Column, number: Int64Column) -> Int64Column:
         """The captured lengths, none longer than its block has room for."""
         is_lie = captured > room
         if is_lie.any():
-            frame = self._ledger.next_number + int(np.argmax(is_lie))
+            frame = int(number[np.argmax(is_lie)])
             self._ledger.note(f"Frame {frame} is said to be longer than its block: it was cut at the end of the block.")
             return np.minimum(captured, room)
         return captured

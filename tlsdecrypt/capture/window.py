@@ -111,9 +111,10 @@ def _read_fully(file: io.RawIOBase, size: int) -> bytes:
 class StreamWindow:
     """A window over a pipe or a decompressor: pieces are joined, once, with what is left of the last window."""
 
-    def __init__(self, source: Source, head: bytes = b"") -> None:
-        """Start with `head`, which was read from `source` already."""
+    def __init__(self, source: Source, head: bytes = b"", size: int = BATCH_BYTES) -> None:
+        """Start with `head`, which was read from `source` already; `size` is how many bytes are in memory at once."""
         self._source = source
+        self._size = size
         self.data = head
         self.start = 0
         self.is_last = False
@@ -132,7 +133,7 @@ class StreamWindow:
             pieces.append(piece)
             held += len(piece)
         deadline = time.monotonic() + PATIENCE_S
-        while held < BATCH_BYTES and self._is_ready(deadline) and (piece := self._read()):
+        while held < self._size and self._is_ready(deadline) and (piece := self._read()):
             pieces.append(piece)
             held += len(piece)
         self.data = b"".join(pieces)

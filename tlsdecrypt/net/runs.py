@@ -141,7 +141,7 @@ class _Grouped:
         self.order = order
         self.flags = segments.flags[order]
         self.time_ns = batch.time_ns[segments.frame[order]]
-        self.frame = segments.frame[order] + batch.first_number
+        self.frame = batch.numbers(segments.frame[order])
         # A SYN, or any segment after a silence, may belong to a later connection: that is asked once for each group.
         is_new[1:] |= (self.flags[1:] & (_SYN | _ACK)) == _SYN
         is_new[1:] |= np.diff(self.time_ns) > LINGER_NS

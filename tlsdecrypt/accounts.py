@@ -1,0 +1,86 @@
+"""Accounts: what became of each frame of each capture, so that the counts of a report add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.conversation import CaptureFacts
+from tlsdecrypt.net.columns import read_fast_lane
+from tlsdecrypt.net.irregular import IrregularLane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlsdecrypt.capture.frames import FrameBatch
+    from tlsdecrypt.capture.series import Stretch
+    from tlsdecrypt.capture.source import Capture
+
+
+class CaptureAccount:
+    """The frames of one capture that were handed on, and those among them that hold no TCP."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self._frames = 0
+        self._others: Counter[str] = Counter()
+        self._start_ns: int | None = None
+        self._end_ns: int | None = None
+        self._lane = IrregularLane()  # of its own: what several captures hold together was counted together
+
+    def take(self, batch: FrameBatch, others: Counter[str]) -> None:
+        """Frames of this capture alone, and how many of them hold no TCP, by a word."""
+        self._frames += len(batch)
+        self._others.update(others)
+        start_ns, end_ns = int(batch.time_ns.min()), int(batch.time_ns.max())
+        self._start_ns = start_ns if self._start_ns is None else min(start_ns, self._start_ns)
+        self._end_ns = end_ns if self._end_ns is None else max(end_ns, self._end_ns)
+
+    def take_apart(self, batch: FrameBatch) -> None:
+        """Frames of this capture that were read among those of others: they are looked at once more, to be counted."""
+        fast = read_fast_lane(batch)
+        before = Counter(self._lane.other_frames)
+        self._lane.feed(batch, fast.irregular.tolist())
+        self.take(batch, fast.other_frames + (self._lane.other_frames - before))
+
+    def facts(self) -> CaptureFacts:
+        """What a report tells of the capture."""
+        capture = self.capture
+        others = self._others + capture.other_frames
+        return CaptureFacts(
+            path=capture.path,
+            format=capture.format,
+            frames=self._frames + capture.doubled + sum(capture.other_frames.values()),
+            first_frame=capture.first_frame,
+            size=capture.size,
+            start_ns=self._start_ns,
+            end_ns=self._end_ns,
+            notes=tuple(capture.notes),
+            secrets=len(capture.secrets),
+            tcp_frames=self._frames - sum(self._others.values()),
+            doubled_frames=capture.doubled,
+            other_frames=dict(others),
+        )
+
+
+class Accounts:
+    """One account for each capture that was opened."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[int, CaptureAccount] = {}  # by the number of the first frame
+
+    def of(self, capture: Capture) -> CaptureAccount:
+        """The account of a capture."""
+        return self._accounts.setdefault(capture.first_frame, CaptureAccount(capture))
+
+    def take(self, stretch: Stretch, others: Counter[str]) -> None:
+        """Frames that were read, and how many of them hold no TCP, by a word."""
+        if stretch.origin is None:
+            self.of(stretch.captures[0]).take(stretch.batch, others)
+            return
+        for capture, part in stretch.parts():
+            self.of(capture).take_apart(part)
+
+    def facts(self, captures: Iterable[Capture]) -> list[CaptureFacts]:
+        """What a report tells of these captures."""
+        return [self.of(capture).facts() for capture in captures]

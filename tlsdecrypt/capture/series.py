@@ -1,0 +1,241 @@
+"""Series: several captures as one, in time order. Whole batches pass through, unless captures overlap in time.
+
+A capture is opened when its time comes. The order of frames within a file stays as it is, whatever its clock does: what
+counts is the latest time so far.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlsdecrypt.capture.doubles import REACH_NS, Doubles
+from tlsdecrypt.capture.frames import BATCH_BYTES, FrameBatch
+from tlsdecrypt.capture.inputs import Glance, gather, glance_at, opened
+from tlsdecrypt.errors import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tlsdecrypt.capture.frames import Int64Column
+    from tlsdecrypt.capture.inputs import CaptureInput, Named
+    from tlsdecrypt.capture.source import Capture
+
+MAX_OPEN = 256  # captures that overlap; more are read one after the other
+LEAST_BATCH_BYTES = 256 << 10  # of one of many captures that overlap: together they stay near BATCH_BYTES
+ROUND = 1_000_000  # where captures overlap, each begins to count at a round number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Frames in time order, and the captures they came from: `origin` is an index into `captures` for each frame.
+
+    None: all are of `captures[0]`.
+    """
+
+    batch: FrameBatch
+    captures: tuple[Capture, ...]
+    origin: Int64Column | None = field(default=None, repr=False)
+
+    def parts(self) -> Iterator[tuple[Capture, FrameBatch]]:
+        """The frames of each capture for themselves."""
+        if self.origin is None:
+            yield self.captures[0], self.batch
+            return
+        for index, capture in enumerate(self.captures):
+            rows = np.flatnonzero(self.origin == index)
+            if len(rows):
+                yield capture, self.batch.picked(rows)
+
+
+class _Lane:
+    """An open capture, and how far its current batch was handed on."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self.key = np.empty(0, np.int64)  # of each row of the batch: the latest time so far
+        self._batches = iter(capture)
+        self._batch: FrameBatch | None = None
+        self._at = 0
+
+    @property
+    def last_key(self) -> int:
+        """The time up to which the current batch tells what this capture holds."""
+        return int(self.key[-1])
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the current batch was handed on, all of it."""
+        return self._at >= len(self.key)
+
+    def load(self) -> bool:
+        """Go on to the next batch; False at the end."""
+        self._batch, self._at = None, 0
+        latest_ns = self.last_key if len(self.key) else 0
+        self.key = self.key[:0]
+        self._batch = next((batch for batch in self._batches if len(batch)), None)
+        if self._batch is not None:
+            self.key = np.maximum(np.maximum.accumulate(self._batch.time_ns), latest_ns)
+        return self._batch is not None
+
+    def take(self, horizon: int) -> slice | None:
+        """The rows up to this time that were not handed on before."""
+        rows = slice(self._at, int(np.searchsorted(self.key, horizon, side="right")))
+        self._at = rows.stop
+        return rows if rows.start < rows.stop else None
+
+    def cut(self, rows: slice) -> FrameBatch:
+        """These rows of the current batch, which itself is handed on where they are all."""
+        assert self._batch is not None
+        is_whole = len(self.key) == rows.stop - rows.start
+        return self._batch if is_whole else self._batch.picked(np.arange(rows.start, rows.stop))
+
+
+class Series:
+    """All captures of one run: iterate over the stretches.
+
+    `captures` were opened so far, in the order of their first frames; `errors` tell of those that cannot be read,
+    `notes` of what was passed over; `size` is the length of all in bytes (0: not known, as for a pipe). Numbers of
+    frames: each capture counts from its `first_frame` on, without holes. Where captures overlap, the ones that begin
+    later count from a round number on, beyond all that the earlier ones may hold; so a number always names one frame of
+    one capture.
+    """
+
+    def __init__(self, named: Iterable[Named]) -> None:
+        """`named` are files, folders, archives, `-` for standard input, or inputs that are ready to be opened."""
+        gathered = gather(named)
+        self.errors = gathered.errors
+        self.notes = gathered.notes
+        self.captures: list[Capture] = []
+        self._lanes: list[_Lane] = []
+        self._doubles = Doubles()
+        self._waiting = deque(self._in_time_order(gathered.inputs))
+        self._free_number = 1
+        sizes = [glance.size for glance, _ in self._waiting]
+        self.size = sum(sizes) if all(sizes) else 0
+
+    @property
+    def position(self) -> int:
+        """How many bytes were read of all captures, as they are stored."""
+        return sum(capture.position for capture in self.captures)
+
+    @property
+    def has_late_secrets(self) -> bool:
+        """Whether TLS secrets may still turn up on the way."""
+        is_open = any(lane.capture.has_late_secrets for lane in self._lanes)
+        return is_open or any(glance.may_hold_secrets for glance, _ in self._waiting)
+
+    def __iter__(self) -> Iterator[Stretch]:
+        while self._waiting or self._lanes:
+            if not self._lanes and not self._open_next():
+                continue
+            while self._is_next_due():
+                self._open_next()
+            yield from self._advance(min(lane.last_key for lane in self._lanes))
+
+    def close(self) -> None:
+        """Close what is open: the rest will not be read."""
+        self._waiting.clear()
+        for lane in self._lanes:
+            self._finish(lane.capture)
+        self._lanes.clear()
+
+    def _in_time_order(self, inputs: list[CaptureInput]) -> list[tuple[Glance, CaptureInput]]:
+        """By the times of their first frames; a single one, and what gives its bytes only once, is not asked."""
+        if len(inputs) == 1:
+            return [(Glance(), inputs[0])]
+        known = []
+        for each in inputs:
+            try:
+                known.append((glance_at(each) if each.can_reopen else Glance(), each))
+            except CaptureError as error:
+                self.errors.append(error)
+        return sorted(known, key=lambda item: item[0].first_time_ns)
+
+    def _is_next_due(self) -> bool:
+        """Whether the capture that waits begins before the open ones have told what they hold of that time."""
+        if not self._waiting or len(self._lanes) >= MAX_OPEN:
+            return False
+        return self._waiting[0][0].first_time_ns <= min(lane.last_key for lane in self._lanes) + REACH_NS
+
+    def _open_next(self) -> bool:
+        """Open the capture that begins first; False where it holds no frames."""
+        _, waiting = self._waiting.popleft()
+        batch_bytes = max(LEAST_BATCH_BYTES, BATCH_BYTES // (len(self._lanes) + 1))
+        try:
+            capture = opened(waiting, first_number=self._next_number(), batch_bytes=batch_bytes)
+        except CaptureError as error:
+            self.errors.append(error)
+            return False
+        self.captures.append(capture)
+        lane = _Lane(capture)
+        if lane.load():
+            self._lanes.append(lane)
+        else:
+            self._finish(capture)
+        return not lane.is_used_up
+
+    def _next_number(self) -> int:
+        """The first number of the capture that is opened now, without a hole where all others were read."""
+        if not self._lanes:
+            return self._free_number
+        beyond = max(lane.capture.first_frame + lane.capture.most_frames for lane in self._lanes)
+        return max(beyond, self._free_number) // ROUND * ROUND + ROUND + 1
+
+    def _finish(self, capture: Capture) -> None:
+        self._free_number = max(self._free_number, capture.first_frame + capture.frames)
+        capture.close()
+
+    def _advance(self, horizon: int) -> Iterator[Stretch]:
+        """All frames up to this time; then the next batch of each capture that has no more."""
+        stretch = _joined([(lane, rows) for lane in self._lanes if (rows := lane.take(horizon)) is not None])
+        if len(self._lanes) > 1 or self._doubles.is_watching:
+            stretch = _without_doubles(stretch, self._doubles)
+        if len(self._lanes) == 1:
+            self._doubles = Doubles()
+        if len(stretch.batch):
+            yield stretch
+        for lane in [lane for lane in self._lanes if lane.is_used_up]:
+            if not lane.load():
+                self._lanes.remove(lane)
+                self._finish(lane.capture)
+
+
+def _joined(taken: list[tuple[_Lane, slice]]) -> Stretch:
+    """The rows of several captures, by time."""
+    captures = tuple(lane.capture for lane, _ in taken)
+    parts = [lane.cut(rows) for lane, rows in taken]
+    if len(parts) == 1:
+        return Stretch(parts[0], captures)
+    order = np.argsort(np.concatenate([lane.key[rows] for lane, rows in taken]), kind="stable")
+    starts = [int(part.offset.min()) for part in parts]
+    ends = [int((part.offset + part.captured_length).max()) for part in parts]
+    places = np.cumsum([0, *(end - start for start, end in zip(starts, ends, strict=True))]).tolist()
+    offset = [part.offset - start + place for part, start, place in zip(parts, starts, places[:-1], strict=True)]
+    number = np.concatenate([part.numbers(np.arange(len(part))) for part in parts])[order]
+    joined = FrameBatch(
+        b"".join(part.data[start:end] for part, start, end in zip(parts, starts, ends, strict=True)),
+        np.concatenate(offset)[order],
+        np.concatenate([part.captured_length for part in parts])[order],
+        np.concatenate([part.original_length for part in parts])[order],
+        np.concatenate([part.time_ns for part in parts])[order],
+        np.concatenate([part.link_type for part in parts])[order],
+        int(number[0]),
+        number,
+    )
+    return Stretch(joined, captures, np.repeat(np.arange(len(parts)), list(map(len, parts)))[order])
+
+
+def _without_doubles(stretch: Stretch, doubles: Doubles) -> Stretch:
+    """The frames that did not come already from another capture; the others are counted there."""
+    origin = np.zeros(len(stretch.batch), np.int64) if stretch.origin is None else stretch.origin
+    is_double = doubles.find(stretch.batch, np.array([each.first_frame for each in stretch.captures])[origin])
+    if not is_double.any():
+        return stretch
+    for index, count in enumerate(np.bincount(origin[is_double]).tolist()):
+        stretch.captures[index].drop(count)
+    rows = np.flatnonzero(~is_double)
+    return Stretch(stretch.batch.picked(rows), stretch.captures, origin[rows])
