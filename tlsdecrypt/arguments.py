@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,23 @@ class Arguments:
     verbose: bool
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """Whom `--host` names, addresses as reports spell them (`2001:DB8:0::1` is `2001:db8::1`)."""
+        return tuple(map(_as_reported, self.host))
+
+    @property
     def inputs(self) -> tuple[str, ...]:
-        """Every file that is read."""
+        """Every file that is read, and every folder: what is in it is read too."""
         passwords = (self.password_file,) if self.password_file else ()
-        return (*self.captures, *self.pfx, *self.key, *self.keylog, *self.ticket_key, *passwords)
+        files = (*self.pfx, *self.key, *self.keylog, *self.ticket_key, *passwords)
+        return (*expanded(self.captures), *files, *self.keys)
+
+
+def _as_reported(host: str) -> str:
+    try:
+        return str(ip_address(host.strip("[]")))
+    except ValueError:
+        return host
 
 
 def expanded(names: Sequence[str]) -> list[str]:

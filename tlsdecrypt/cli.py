@@ -60,8 +60,12 @@ A handshake that failed has nothing to decrypt, and does not count for 3.
 
 
 def say(sentence: str) -> None:
-    """One sentence on standard error, without its full stop; control characters in it are made visible."""
-    click.echo(f"tlsdecrypt: {visible(sentence.removesuffix('.'))}", err=True)
+    """One sentence on standard error, without its full stop; control characters in it are made visible.
+
+    Where nobody can read it (closed, or a full disk) the work goes on all the same.
+    """
+    with suppress(OSError):
+        click.echo(f"tlsdecrypt: {visible(sentence.removesuffix('.'))}", err=True)
 
 
 class _Command(click.Command):
@@ -70,26 +74,29 @@ class _Command(click.Command):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and leave the program."""
         extra["standalone_mode"] = False
+        sys.exit(guarded(lambda: self._status(*args, **extra)))
+
+    def _status(self, *args: Any, **extra: Any) -> int:
         try:
-            status = super().main(*args, **extra)
+            return int(super().main(*args, **extra) or SUCCESS)
         except click.ClickException as fault:
             say(f"{fault.format_message().rstrip('.')}; see tlsdecrypt --help.")
-            status = WRONG_INPUT
-        except click.Abort:
-            say("interrupted")
-            status = INTERRUPTED
-        sys.exit(status)
+            return WRONG_INPUT
+        except SystemExit:  # so click ends --help and --version whose reader went away
+            raise BrokenPipeError from None
+        except OSError as fault:  # of --help and --version
+            if fault.filename is None and not isinstance(fault, BrokenPipeError):
+                raise _unwritable(fault) from fault
+            raise
 
 
 def guarded(run: Callable[[], int]) -> int:
     """The status that `run` gives, or that of what went wrong in it."""
     try:
         return run()
-    except PasswordError as fault:
-        say(f"{fault}: give the password with --password-file, or in ${PASSWORD_VARIABLE}")
-        return WRONG_INPUT
     except InputError as fault:
-        say(str(fault))
+        hint = f": give the password with --password-file, or in ${PASSWORD_VARIABLE}"
+        say(f"{fault}{hint if isinstance(fault, PasswordError) else ''}")
         return WRONG_INPUT
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")
@@ -102,6 +109,9 @@ def guarded(run: Callable[[], int]) -> int:
 
 
 def _own_fault(fault: Exception) -> int:
+    if isinstance(fault, OSError) and isinstance(fault.filename, str):  # a name that no file can have, and its kin
+        say(f"{fault.filename} cannot be used: {fault.strerror}")
+        return WRONG_INPUT
     if os.environ.get(_DEBUG_VARIABLE):
         import traceback  # noqa: PLC0415 - only for those who asked
 
@@ -109,6 +119,11 @@ def _own_fault(fault: Exception) -> int:
     kind = type(fault).__name__
     say(f"this is a fault of tlsdecrypt, please report it: {kind} ({_DEBUG_VARIABLE}=1 shows where it happened)")
     return FAULT
+
+
+def _unwritable(fault: OSError) -> InputError:
+    _forget_standard_output()
+    return InputError(f"standard output cannot be written: {fault.strerror or fault}")
 
 
 def _forget_standard_output() -> None:
@@ -192,7 +207,7 @@ def _observe(
 
     conversations: list[Conversation] = []
     with closing(Progress(is_shown=sys.stderr.isatty() and not arguments.quiet)) as progress:
-        options = Options(hosts=arguments.host, ports=arguments.port)
+        options = Options(hosts=arguments.hosts, ports=arguments.port)
         pipeline = Pipeline(captures, keys, options, progress=progress)
         signal.signal(signal.SIGINT, lambda _number, _frame: pipeline.interrupt())
         try:
@@ -231,7 +246,11 @@ def _say_about(analysis: Analysis, arguments: Arguments) -> None:
     """Captures that could not be read; and, for those who do not read the text, its notes."""
     for error in analysis.errors:
         say(error)
-    if arguments.form == "text" or arguments.quiet:
+    if arguments.quiet:
+        return
+    if analysis.frames and not analysis.conversations:
+        say(_why_empty(analysis, arguments))
+    if arguments.form == "text":
         return
     for capture in analysis.captures:
         for note in capture.notes:
@@ -241,6 +260,15 @@ def _say_about(analysis: Analysis, arguments: Arguments) -> None:
             say(f"{key.source}: {note}")
     for note in analysis.notes:
         say(note)
+
+
+def _why_empty(analysis: Analysis, arguments: Arguments) -> str:
+    """No connection is no answer: why there is none."""
+    if arguments.host or arguments.port:
+        return "no connection of the capture is with what --host and --port choose"
+    if all(kind.startswith("unknown link type") for kind in analysis.other_frames):
+        return f"no frame can be read: {', '.join(analysis.other_frames)}"
+    return "no TCP connection was found in the capture"
 
 
 def _tell(report: Report, form: str) -> None:
@@ -257,14 +285,15 @@ def _tell(report: Report, form: str) -> None:
 @contextmanager
 def _standard_output() -> Iterator[None]:
     """Flushed at the end; a full disk is one sentence, a reader that went away is `BrokenPipeError`."""
+    if sys.__stdout__ is None:  # so Python starts where it was closed
+        raise InputError("standard output is closed: name a file with -o, and send standard output to /dev/null")
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as fault:
-        _forget_standard_output()
-        raise InputError(f"standard output cannot be written: {fault.strerror or fault}") from fault
+        raise _unwritable(fault) from fault
 
 
 def _files(name: str, what: str) -> Callable[[Any], Any]:

@@ -44,7 +44,7 @@ def test_the_verbose_report_is_the_golden_one(analysis: Analysis, redactor: Reda
 
 def test_a_report_of_nothing_says_so(empty_analysis: Analysis, redactor: Redactor) -> None:
     text = painted(empty_analysis, redactor, io.StringIO())
-    assert "none was given" in text
+    assert "none: give --pfx" in text
     assert "0 connections, 0 with TLS" in text
 
 

@@ -77,9 +77,11 @@ def output_files(names: Sequence[str], inputs: Sequence[str], *, may_overwrite: 
     paths = [Path(name) for name in names]
     for path in paths:
         _check_place(path, may_overwrite=may_overwrite)
-        if any(_is_same(path, Path(each)) for each in inputs):
+        if path.exists() and any(_is_in(path, Path(each)) for each in inputs):
             raise InputError(f"{path} is an input of this run: it will not be overwritten")
-        if paths.count(path) > 1:
+    resolved = [path.resolve() for path in paths]
+    for path, place in zip(paths, resolved, strict=True):
+        if resolved.count(place) > 1:
             raise InputError(f"{path} is given twice as an output")
     return [OutputFile(path, FORMATS[path.suffix.lower()]) for path in paths]
 
@@ -98,9 +100,10 @@ def _check_place(path: Path, *, may_overwrite: bool) -> None:
         raise InputError(f"{path} cannot be written: the folder {path.parent} may not be written to")
 
 
-def _is_same(path: Path, other: Path) -> bool:
+def _is_in(path: Path, read: Path) -> bool:
+    """Whether a file that exists is the one that is read, or stands somewhere in the folder that is read."""
     with suppress(OSError):
-        return path.samefile(other)
+        return path.samefile(read) or (read.is_dir() and path.resolve().is_relative_to(read.resolve()))
     return False
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.events import AlertSeen
     from tlsdecrypt.tls.session import TlsSession
 
+MAX_NOTES = 20  # holes and the like of one connection that are shown
+
 _ROUTINE = (None, "close_notify")  # alerts that end a session as they should, or whose meaning is not known
 
 
@@ -40,8 +42,10 @@ def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Lin
         yield from _stream_lines(conversation)
     for exchange in conversation.exchanges:
         yield from exchange_lines(exchange, span.first_time_ns, view)
-    for note in conversation.notes:
+    for note in conversation.notes[:MAX_NOTES]:
         yield _note_line(note, view)
+    if len(conversation.notes) > MAX_NOTES:
+        yield line((f"[and {counted(len(conversation.notes) - MAX_NOTES, 'more note')}]", "caution"), level=1)
     yield line()
 
 

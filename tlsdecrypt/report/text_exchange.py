@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.report.lines import Line, Part, Style
     from tlsdecrypt.report.text_view import TextView
 
+NO_ANSWER = "no answer was seen"  # as decoders word it
 MIN_TARGET = 24  # columns that a target keeps on the narrowest terminal
 
 _FIRST_ERROR, _FIRST_REDIRECT = 400, 300  # HTTP status codes, RFC 9110 section 15
@@ -32,6 +33,8 @@ def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterato
     yield line(offset, (_asked(told["request"], room), "strong"), answer, *((each, "faint") for each in facts), level=1)
     yield from annotation_lines(told["annotations"], level=2)
     for fault in told["faults"]:
+        if fault == NO_ANSWER:  # the first line says it
+            continue
         yield line((f"fault: {shorten(fault, view.width)}", "caution"), level=2)
     yield from _missing(told)
     if view.is_verbose:

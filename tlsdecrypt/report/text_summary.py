@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.conversation import OPENED
@@ -12,17 +12,23 @@ from tlsdecrypt.report.quantities import clock_time, counted, duration, size, wh
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.conversation import Analysis, CaptureFacts
-    from tlsdecrypt.report.lines import Line, Part, Style
+    from tlsdecrypt.conversation import Analysis, CaptureFacts, KeyFacts
+    from tlsdecrypt.report.lines import Line, Part
     from tlsdecrypt.tls.verdict import Verdict
 
 MAX_NOTES = 20  # notes of one capture or key that are shown
+MAX_REASONS = 5  # ways in which one verdict reads (suites, sessions that a key log lacks) that are told apart
+
+_SIGNING_KINDS = ("EC ", "Ed", "DSA")
 
 
 def summary_lines(analysis: Analysis) -> Iterator[Line]:
-    """Captures, keys, sessions."""
+    """Captures, keys, notes, sessions."""
     yield from _capture_lines(analysis)
     yield from _key_lines(analysis)
+    if analysis.notes:
+        yield line(("Notes", "heading"))
+        yield from _note_lines(analysis.notes, level=1)
     yield from _session_lines(analysis)
 
 
@@ -36,8 +42,6 @@ def _capture_lines(analysis: Analysis) -> Iterator[Line]:
     if analysis.other_frames:
         kinds = sorted(analysis.other_frames.items(), key=lambda item: (-item[1], item[0]))
         yield line((f"frames beside TCP: {', '.join(f'{count:,} {kind}' for kind, count in kinds)}", "faint"), level=1)
-    for note in analysis.notes:
-        yield line((note, "caution"), level=1)
 
 
 def _extent(facts: CaptureFacts) -> Iterator[str]:
@@ -54,24 +58,26 @@ def _extent(facts: CaptureFacts) -> Iterator[str]:
 def _key_lines(analysis: Analysis) -> Iterator[Line]:
     yield line(("Keys", "heading"))
     if not analysis.keys:
-        yield line("none was given: --pfx, --key, --keylog, --psk, --ticket-key or --keys", level=1)
+        yield line("none: give --pfx, --key, --keylog, --psk, --ticket-key or --keys", level=1)
     for facts in analysis.keys:
-        yield line((facts.source, "strong"), facts.kind, facts.subject, _opened(facts.connections), level=1)
+        yield line((facts.source, "strong"), facts.kind, facts.subject, _opened(facts), level=1)
         yield from _note_lines(facts.notes)
 
 
-def _opened(connections: tuple[int, ...]) -> Part:
+def _opened(facts: KeyFacts) -> Part:
     """What a key was good for."""
+    connections = facts.connections
     if not connections:
-        return "opened nothing", "caution"
+        why = ": such a key signs handshakes, and opens none" if facts.kind.startswith(_SIGNING_KINDS) else ""
+        return f"opened nothing{why}", "caution"
     return f"opened {counted(len(connections), 'session')} ({which_connections(connections)})", "good"
 
 
-def _note_lines(notes: tuple[str, ...]) -> Iterator[Line]:
+def _note_lines(notes: tuple[str, ...], level: int = 2) -> Iterator[Line]:
     for note in notes[:MAX_NOTES]:
-        yield line((note, "caution"), level=2)
+        yield line((note, "caution"), level=level)
     if len(notes) > MAX_NOTES:
-        yield line((f"and {counted(len(notes) - MAX_NOTES, 'note')} more", "faint"), level=2)
+        yield line((f"and {counted(len(notes) - MAX_NOTES, 'more note')}", "faint"), level=level)
 
 
 def _session_lines(analysis: Analysis) -> Iterator[Line]:
@@ -85,12 +91,29 @@ def _session_lines(analysis: Analysis) -> Iterator[Line]:
         yield line((which, "good"), level=1)
     elif sessions:
         yield line((f"opened none of {len(sessions):,}", "bad"), level=1)
+    yield from _reason_lines(analysis)
+
+
+def _reason_lines(analysis: Analysis) -> Iterator[Line]:
+    """What stayed closed and why; where one verdict reads in many ways, the rest of them in one line."""
+    told: Counter[str] = Counter()
+    rest: dict[str, list[int]] = defaultdict(list)
     for verdict, numbers in _reasons(analysis).items():
-        which = f"{len(numbers):,} x {verdict.code.value} ({which_connections(numbers)})"
-        style: Style = "caution" if verdict.code.value in OPENED else "bad"
-        yield line((which, style), verdict.summary, level=1)
+        code = verdict.code.value
+        told[code] += 1
+        if told[code] > MAX_REASONS:
+            rest[code] += numbers
+            continue
+        yield line(_how_many(code, numbers), verdict.summary, level=1)
         if verdict.remedy:
             yield line((f"remedy: {verdict.remedy}", "caution"), level=2)
+    for code, numbers in rest.items():
+        yield line(_how_many(code, numbers), "the like, told with each connection", level=1)
+
+
+def _how_many(code: str, numbers: list[int]) -> Part:
+    which = f"{len(numbers):,} x {code} ({which_connections(numbers)})"
+    return which, "caution" if code in OPENED else "bad"
 
 
 def _reasons(analysis: Analysis) -> dict[Verdict, list[int]]:
