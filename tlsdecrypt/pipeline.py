@@ -84,7 +84,6 @@ class Pipeline:
 
     def analysis(self, conversations: Sequence[Conversation]) -> Analysis:
         """Everything that was learned, around the conversations that `conversations()` gave."""
-            notes=tuple(self._keys.notes),
         return Analysis(
             captures=tuple(self.captures),
             keys=self._key_facts(),
