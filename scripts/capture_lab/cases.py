@@ -19,7 +19,9 @@ class Case:
 
     `opened` and `closed` are the verdicts of the sessions that the keys open, or not; `ephemeral` that of closed ones
     with an ephemeral key exchange. `truth_from` names the whole recording that tells what was said, where `capture`
-    itself lacks a part of it or has it in an order that tshark cannot follow. `is_refused`: the key file gives no key.
+    itself lacks a part of it or has it in an order that tshark cannot follow; `truth_keys` are what tshark is given
+    where it cannot use `keys`; `said` is what client and server say on each connection, where tshark does not see it
+    all. `is_http`: the exchanges are those that the plaintext shows. `is_refused`: the key file gives no key.
     """
 
     capture: str
@@ -29,10 +31,14 @@ class Case:
     closed: str = "no-key"
     ephemeral: str = "forward-secrecy"
     truth_from: str | None = None
+    truth_keys: tuple[Key, ...] = ()
+    said: tuple[bytes, bytes] | None = None
+    is_http: bool = True
     is_refused: bool = False
 
 
-def _key_log(name: str) -> tuple[Key, ...]:
+def key_log(name: str) -> tuple[Key, ...]:
+    """The key log of the capture `name`, in keys/."""
     return (Key("keylog", f"keys/{name}.keylog"),)
 
 
@@ -61,8 +67,8 @@ CASES = (
     Case("tlslite-tls10.pcap", f"{TLSLITE}: TLS 1.0 with RC4 and 3DES"),
     Case("tlslite-tls12-rc4-3des.pcap", f"{TLSLITE}: TLS 1.2 with RC4 and 3DES"),
     Case("tlslite-ssl2-hello.pcap", f"{TLSLITE}: a ClientHello in the format of SSL 2.0, then SSL 3.0 and TLS 1.0"),
-    Case("forward-secret-tls12.pcap", f"{OPENSSL}: ECDHE and DHE", _key_log("forward-secret-tls12")),
-    Case("forward-secret-tls13.pcap", f"{OPENSSL}: TLS 1.3", _key_log("forward-secret-tls13")),
+    Case("forward-secret-tls12.pcap", f"{OPENSSL}: ECDHE and DHE", key_log("forward-secret-tls12")),
+    Case("forward-secret-tls13.pcap", f"{OPENSSL}: TLS 1.3", key_log("forward-secret-tls13")),
     Case("forward-secret-tls13-secrets.pcapng", "forward-secret-tls13.pcap with its key log inside, by editcap", ()),
     Case(
         "damaged.pcap",
@@ -98,5 +104,5 @@ OTHER_KEYS = (
     replace(_SMALL_CASE, keys=(Key("pfx", "keys/mail.pfx", "not the password"),), is_refused=True),
     Case("forward-secret-tls12.pcap", "", MAIL),
     Case("forward-secret-tls13.pcap", "", MAIL),
-    Case("forward-secret-tls12.pcap", "", _key_log("forward-secret-tls13"), ephemeral="no-secret"),
+    Case("forward-secret-tls12.pcap", "", key_log("forward-secret-tls13"), ephemeral="no-secret"),
 )

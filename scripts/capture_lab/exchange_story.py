@@ -154,11 +154,11 @@ def exchange_server(key: ServerKey) -> list[str | Path]:
     return [sys.executable, HERE / "exchange_server.py", key.certificates, key.private_key]
 
 
-def record_exchange(lab: Lab, key: ServerKey, scratch: Path) -> Path:
-    """Record the story, seven clients at a time, into a pcap in `scratch`; its path."""
+def record_exchange(lab: Lab, key: ServerKey, scratch: Path) -> list[Path]:
+    """Record the story, seven clients at a time, into a pcap in `scratch`; its path, alone."""
     path = scratch / "exchange.pcap"
     story = Story(lab, key, scratch)
     with lab.serving(exchange_server(key), HTTPS), lab.recording(path), ThreadPoolExecutor(max_workers=7) as clients:
         for done in [clients.submit(chapter) for chapter in story.chapters()]:
             done.result()
-    return path
+    return [path]

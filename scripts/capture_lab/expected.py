@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from capture_lab.cases import CASES, MAIL_KEY, OTHER_KEYS
+from capture_lab.cases import MAIL_KEY
 from capture_lab.frames import read_pcap, segment_of
+from capture_lab.peer_cases import ALL_CASES, ALL_OTHER_KEYS
 from capture_lab.truth import digest, observe
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ SCHEMA = "tlsdecrypt-captures/1"
 
 def _keys_for_tshark(case: Case) -> list[Key]:
     """The same secrets in forms that tshark reads: the mail key always as PEM, keys that fit nothing left out."""
-    fits = any(key.path.startswith(KEYS_THAT_FIT) for key in case.keys)
-    return [key for key in case.keys if key.kind == "keylog"] + ([MAIL_KEY] if fits else [])
+    keys = case.truth_keys or case.keys
+    fits = any((key.path or "").startswith(KEYS_THAT_FIT) for key in keys)
+    return [key for key in keys if key.kind in {"keylog", "psk"}] + ([MAIL_KEY] if fits else [])
 
 
 def _order(capture: Path) -> list[int]:
@@ -37,6 +39,11 @@ def _observed(case: Case, root: Path, whole_records: dict[str, list[bool]]) -> l
     """The connections of a case; where the capture lacks records, only what the rest of the whole recording said."""
     captures = root / "captures"
     keys = _keys_for_tshark(case)
+    if case.said:
+        connections = observe(captures / case.capture, keys, root)
+        for connection in connections:
+            connection.said = list(zip(SIDES, case.said, strict=True))
+        return connections
     if not case.truth_from:
         return observe(captures / case.capture, keys, root)
     by_port = {each.client[1]: each for each in observe(captures / case.truth_from, keys, root)}
@@ -71,8 +78,15 @@ def _document(case: Case, connection: Connection) -> dict[str, Any]:
         "tls": tls if connection.is_tls else None,
         "verdict": _verdict(case, connection),
         "application_data": {"client": digest(decrypted[False]), "server": digest(decrypted[True])},
-        "exchanges": connection.exchanges(),
+        **({"exchanges": connection.exchanges()} if case.is_http else {}),
     }
+
+
+def _truth(case: Case) -> str:
+    """Where the expectation comes from, in words."""
+    if case.said:
+        return f"tshark on captures/{case.capture}, and what the peers were given to say"
+    return f"tshark on captures/{case.truth_from or case.capture}"
 
 
 def expected(root: Path, whole_records: dict[str, list[bool]]) -> dict[str, Any]:
@@ -84,12 +98,13 @@ def expected(root: Path, whole_records: dict[str, list[bool]]) -> dict[str, Any]
                 "capture": f"captures/{case.capture}",
                 "keys": [key.document() for key in case.keys],
                 "refused": case.is_refused,
-                "truth": f"tshark on captures/{case.truth_from or case.capture}",
+                "truth": _truth(case),
+                **({"truth_keys": [key.document() for key in case.truth_keys]} if case.truth_keys else {}),
                 "connections": []
                 if case.is_refused
                 else [_document(case, each) for each in _observed(case, root, whole_records)],
             }
-            for case in (*CASES, *OTHER_KEYS)
+            for case in (*ALL_CASES, *ALL_OTHER_KEYS)
         ],
     }
 

@@ -5,6 +5,7 @@ Each file is made by openssl. The private keys are test keys: they protect nothi
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PASSWORD = "tlsdecrypt"  # noqa: S105 - published in keys/README.md
+PSK_IDENTITY, PSK = "outlook", "0f0e0d0c0b0a09080706050403020100"
 SUBJECT = "/C=US/O=Contoso/CN=mail.contoso.com"
 CLIENT_SUBJECT = "/O=Contoso/CN=avery@contoso.com"
 NAMES = "DNS:mail.contoso.com,DNS:autodiscover.contoso.com,DNS:mail6.contoso.com"
 DAYS = 7300
+TICKET_KEY_BYTES = (48, 80)  # of nginx's ssl_session_ticket_key: AES-128 and AES-256
 KEY_FILES = {
     "mail.pfx": "RSA key and certificate of mail.contoso.com with the lab CA, as Windows names them; PBES2, AES-256",
     "mail.password": "the password of every file here that has one",
@@ -35,6 +38,8 @@ KEY_FILES = {
     "mail.crt.pem": "the certificate of mail.contoso.com and the lab CA that issued it, PEM",
     "lab-ca.pem": "the lab CA's certificate (its private key was thrown away)",
     "other.pfx": "another RSA key and certificate with the same subject: fits no capture",
+    "nginx-ticket-key-48.key": "the session-ticket key of `captures/nginx-ticket-key-48.pcap`, 48 bytes",
+    "nginx-ticket-key-80.key": "the session-ticket key of `captures/nginx-ticket-key-80.pcap`, 80 bytes",
     "ec.pfx": "an EC P-256 key and certificate with the same subject: cannot open RSA key exchange",
 }
 
@@ -127,4 +132,8 @@ def make_keys(keys: Path) -> ServerKey:
             (keys / "mail.crt.pem").write_text(chain)
             shutil.copy(folder / "ca.pem", keys / "lab-ca.pem")
             (keys / "mail.password").write_text(f"{PASSWORD}\n")
+    for length in TICKET_KEY_BYTES:
+        path = keys / f"nginx-ticket-key-{length}.key"
+        if not path.exists():
+            path.write_bytes(os.urandom(length))
     return ServerKey(keys / "mail.crt.pem", keys / "mail.key.pem", keys / "lab-ca.pem")

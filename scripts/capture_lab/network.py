@@ -20,8 +20,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+PROGRAMS = (
+    *("ip", "ethtool", "tcpdump", "openssl", "curl", "ss", "tshark", "editcap"),
+    *("gnutls-serv", "gnutls-cli", "srptool", "selfserv", "tstclnt", "certutil", "pk12util", "nginx"),
+)
 RUN_SECONDS = 60  # no program of a recording may take longer
 START_SECONDS = 15
+TYPING_SECONDS = 0.3  # between two lines that a person types
 CLIENT_MAC, SERVER_MAC = "02:00:c0:00:02:0a", "02:00:c6:33:64:19"
 NAME_SERVER = "198.51.100.53"
 CLIENT_ADDRESSES = ("192.0.2.10/24", "192.0.2.21/24", "2001:db8:10::10/64")
@@ -73,6 +78,23 @@ class Namespace:
         )
         self.started.append(process)
         return process
+
+    def type(self, command: Sequence[str | Path], lines: Sequence[bytes], *, env: dict[str, str] | None = None) -> None:
+        """Run `command` and type `lines` in, one after the other. Raises LabError when it fails or breaks off."""
+        process = self.start(command, env)
+        assert process.stdin is not None
+        try:
+            for line in lines:
+                time.sleep(TYPING_SECONDS)
+                process.stdin.write(line)
+                process.stdin.flush()
+            time.sleep(TYPING_SECONDS)
+        except BrokenPipeError:
+            process.stdin = None
+        output, _ = process.communicate(timeout=RUN_SECONDS)
+        if process.returncode:
+            msg = f"{' '.join(map(str, command))}: status {process.returncode}: {output.decode(errors='replace')}"
+            raise LabError(msg)
 
     def listens(self, port: int) -> bool:
         """Whether something accepts TCP connections on `port`."""
@@ -177,7 +199,7 @@ def _bring_up(namespace: Namespace, addresses: Sequence[str], routes: Sequence[s
 @contextmanager
 def laboratory() -> Iterator[Lab]:
     """A Lab; whatever was started or made for it is gone afterwards."""
-    for program in ("ip", "ethtool", "tcpdump", "openssl", "curl", "ss", "tshark", "editcap"):
+    for program in PROGRAMS:
         if not shutil.which(program):
             sys.exit(f"make_captures: {program} is missing (see captures/README.md for the packages)")
     suffix = os.getpid()

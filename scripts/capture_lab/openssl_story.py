@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ HOST = "mail.contoso.com"
 PAGE_BYTES, BULK_BYTES = 3_000, 120_000
 BULK_RECORD_BYTES = 4_096
 ANY_CIPHER = "ALL:@SECLEVEL=0"  # OpenSSL 3 refuses TLS 1.0 and 1.1 above level 0
-TYPING_SECONDS = 0.3  # between two lines that a person types
 CBC = ("AES128-SHA", "AES256-SHA")
 TLS12_SUITES = (*CBC, "AES128-SHA256", "AES256-SHA256", "AES128-GCM-SHA256", "AES256-GCM-SHA384")
 FORWARD_SECRET_12 = ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384", "DHE-RSA-CHACHA20-POLY1305")
@@ -38,6 +36,14 @@ Options = {}
 """
 
 
+def make_pages(folder: Path) -> None:
+    """What the servers of all stories serve: page.txt and bulk.txt in `folder`."""
+    line = b"%06d what a browser would show\r\n"
+    page = b"".join(line % number for number in range(BULK_BYTES // len(line % 0)))
+    (folder / "page.txt").write_bytes(page[:PAGE_BYTES])
+    (folder / "bulk.txt").write_bytes(page)
+
+
 @dataclass(frozen=True)
 class OpenSsl:
     """s_server and s_client between the namespaces; `scratch` holds the pages and what is made on the way."""
@@ -47,11 +53,7 @@ class OpenSsl:
     scratch: Path
 
     def prepare(self) -> None:
-        """Pages, configurations, and a client certificate by a CA of its own."""
-        line = b"%06d what a browser would show\r\n"
-        page = b"".join(line % number for number in range(BULK_BYTES // len(line % 0)))
-        (self.scratch / "page.txt").write_bytes(page[:PAGE_BYTES])
-        (self.scratch / "bulk.txt").write_bytes(page)
+        """Configurations, and a client certificate by a CA of its own."""
         (self.scratch / "plain.cnf").write_text(CONFIGURATION.format("ExtendedMasterSecret"))
         (self.scratch / "no-ems.cnf").write_text(CONFIGURATION.format("-ExtendedMasterSecret"))
         authority(self.scratch)
@@ -85,13 +87,7 @@ class OpenSsl:
 
     def type(self, lines: Sequence[bytes], *options: str) -> None:
         """One connection with `lines` typed in, one after the other (`R` renegotiates), until the server ends it."""
-        process = self.lab.client.start(self.client(*options))
-        assert process.stdin is not None
-        for line in lines:
-            time.sleep(TYPING_SECONDS)
-            process.stdin.write(line)
-            process.stdin.flush()
-        process.communicate(timeout=10)
+        self.lab.client.type(self.client(*options), lines)
 
     def record(self, name: str, server: Sequence[str], *fetches: Sequence[str], **chosen: str) -> Path:
         """One capture: a server with options, and one connection for each of `fetches`."""
@@ -122,7 +118,7 @@ def _record_resumption(peers: OpenSsl, name: str, *options: str) -> Path:
     return peers.record(name, [], [*common, "-sess_out", session], [*common, "-sess_in", session])
 
 
-def record_rsa(peers: OpenSsl) -> list[Path]:
+def _record_rsa(peers: OpenSsl) -> list[Path]:
     """The captures that the server's key opens."""
     certificate = ["-tls1_2", "-cipher", "AES256-GCM-SHA384", "-cert", "client.pem", "-key", "client.key"]
     cbc_everywhere = [*_suites("-tls1", CBC[:1]), *_suites("-tls1_1", CBC[1:]), *_suites("-tls1_2", TLS12_SUITES[:4])]
@@ -142,7 +138,7 @@ def record_rsa(peers: OpenSsl) -> list[Path]:
     ]
 
 
-def record_forward_secret(peers: OpenSsl) -> list[Path]:
+def _record_forward_secret(peers: OpenSsl) -> list[Path]:
     """The captures that only their key logs open; each log lies in the scratch folder under the capture's name."""
     versions = {
         "forward-secret-tls12": _suites("-tls1_2", FORWARD_SECRET_12),
@@ -154,9 +150,16 @@ def record_forward_secret(peers: OpenSsl) -> list[Path]:
     ]
 
 
-def record_any(peers: OpenSsl) -> Path:
+def _record_any(peers: OpenSsl) -> Path:
     """One connection, recorded on all interfaces at once."""
     path = peers.scratch / "linux-cooked.pcap"
     with peers.lab.serving(peers.server(), HTTPS), peers.lab.recording(path, interface="any"):
         peers.fetch("-tls1_2", "-cipher", "AES128-GCM-SHA256")
     return path
+
+
+def record_openssl(lab: Lab, key: ServerKey, scratch: Path) -> list[Path]:
+    """All captures of this story, as pcaps in `scratch`."""
+    peers = OpenSsl(lab, key, scratch)
+    peers.prepare()
+    return [*_record_rsa(peers), *_record_forward_secret(peers), _record_any(peers)]

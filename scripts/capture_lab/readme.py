@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from capture_lab.cases import CASES
 from capture_lab.keys import KEY_FILES, PASSWORD
+from capture_lab.peer_cases import ALL_CASES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,15 +18,17 @@ Recorded by `scripts/make_captures` from real peers in two network namespaces (E
 the addresses that are reserved for documentation. Nothing here was ever on a real network, and no password, key or
 person in it is real.
 
-To record them again (as root; two or three minutes): `apt-get install tcpdump tshark openssl iproute2 ethtool curl`,
-install the `test` extra, then `.venv/bin/python scripts/make_captures`. Keys that exist are kept; ports, times and
-random values change, the structure does not.
+To record them again (as root; about five minutes): `apt-get install tcpdump tshark openssl iproute2 ethtool curl
+gnutls-bin libnss3-tools nginx-light`, install the `test` extra, then `.venv/bin/python scripts/make_captures`, or
+`scripts/make_captures gnutls nss` for some of its stories alone. Keys that exist are kept; ports, times and random
+values change, the structure does not. Running the tests needs none of this but tshark.
 
 `expected.json` holds, for each capture and the keys to give, what is to be seen: per connection the endpoints, TLS
-version, cipher suite, server name, verdict, the HTTP exchanges, and per side the length and SHA-256 of the decrypted
-application data. The truth is tshark's; where a capture lacks frames it is tshark's of the whole recording, less the
-records that are no longer whole. `null` in `tls` means that the capture does not show it. `refused` cases hold key
-files that give no key, or a wrong password.
+version, cipher suite, server name, verdict, the HTTP exchanges (where all that is said is HTTP), and per side the
+length and SHA-256 of the decrypted application data. The truth is tshark's; where a capture lacks frames it is
+tshark's of the whole recording, less the records that are no longer whole; where tshark has no use for the keys it was
+given `truth_keys`, and where it fails `truth` tells what stands in for it. `null` in `tls` means that the capture does
+not show it. `refused` cases hold key files that give no key, or a wrong password.
 
 | capture | origin | give | expected verdicts |
 |---|---|---|---|
@@ -43,7 +45,8 @@ and must not be used for anything else. The password of each protected file is `
 
 
 def _given(keys: list[dict[str, str]]) -> str:
-    return ", ".join(f"`--{key['kind']} {key['path']}`" for key in keys) or "nothing: the secrets are inside"
+    given = ", ".join(f"`--{key['kind']} {key.get('path') or key['value']}`" for key in keys)
+    return given or "nothing: the secrets are inside"
 
 
 def _verdicts(connections: list[dict[str, Any]]) -> str:
@@ -55,7 +58,7 @@ def write_readmes(root: Path, document: dict[str, Any]) -> None:
     """Both READMEs; `document` is that of expected.json."""
     rows = [
         f"| `{case.capture}` | {case.origin} | {_given(found['keys'])} | {_verdicts(found['connections'])} |\n"
-        for case, found in zip(CASES, document["cases"], strict=False)
+        for case, found in zip(ALL_CASES, document["cases"], strict=False)
     ]
     (root / "captures" / "README.md").write_text(CAPTURES_HEAD + "".join(rows))
     logs = {

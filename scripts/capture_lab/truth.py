@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-SERVER_PORTS = {80, 443}
+SERVER_PORTS = {21, 25, 80, 110, 143, 389, 443, 1080, 3128, 3306, 5222, 5432}
 VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1.0", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 IN_ORDER = ["-o", "tcp.reassemble_out_of_order:TRUE"]
 
 
 class Key(NamedTuple):
-    """A secret to give: `kind` is the option's name (pfx, key, keylog), `path` is relative to the project."""
+    """A secret to give: `kind` is the option's name (pfx, key, keylog, psk, ticket-key).
+
+    `path` is relative to the project; a pre-shared key has no file but a `value`, [IDENTITY:]HEX.
+    """
 
     kind: str
-    path: str
+    path: str | None = None
     password: str | None = None
+    value: str | None = None
 
     def document(self) -> dict[str, str]:
         """As expected.json has it."""
@@ -66,9 +70,11 @@ class Connection:
 def _options(keys: Iterable[Key], root: Path) -> list[str]:
     options = list(IN_ORDER)
     for key in keys:
-        path = root / key.path
+        path = root / (key.path or "")
         if key.kind == "keylog":
             options += ["-o", f"tls.keylog_file:{path}"]
+        elif key.value is not None:
+            options += ["-o", f"tls.psk:{key.value.rpartition(':')[2]}"]
         else:
             options += ["-o", f'uat:rsa_keys:"{path}","{key.password or ""}"']
     return options
