@@ -21,12 +21,23 @@ def analysis() -> Analysis:
         start_ns=START,
         end_ns=START + 12_430 * MILLISECOND,
         notes=("It is cut off in the middle of frame 413.",),
+        tcp_frames=395,
+        doubled_frames=2,
+        other_frames={"arp": 3, "udp": 12},
     )
     keys = (
         KeyFacts("keys/mail.pfx", "RSA 2048 bits", "CN=mail.contoso.com", SPKI, (1, 6)),
         KeyFacts("keys/other.pfx", "RSA 2048 bits", None, "cd" * 32),
     )
-    return Analysis((capture,), keys, conversations(), frames=412, other_frames={"arp": 3, "udp": 12})
+    return Analysis(
+        (capture,),
+        keys,
+        conversations(),
+        frames=412,
+        other_frames={"arp": 3, "udp": 12},
+        tcp_frames=395,
+        doubled_frames=2,
+    )
 
 
 @pytest.fixture

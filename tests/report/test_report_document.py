@@ -21,10 +21,14 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "schema": str, "captures": list, "keys": list, "summary": dict, "connections": list, "findings": list,
         "notes": list,
     },
-    "captures.0": {"path": str, "format": str, "frames": int},
+    "captures.0": {
+        "path": str, "format": str, "frames": int, "first_frame": int, "tcp_frames": int, "other_frames": dict,
+        "doubled_frames": int,
+    },
     "keys.0": {"source": str, "kind": str, "subject": OPTIONAL_TEXT, "spki_sha256": OPTIONAL_TEXT, "connections": list},
     "summary": {
         "frames": int, "connections": int, "tls": int, "decrypted": int, "verdicts": dict, "other_frames": dict,
+        "tcp_frames": int, "doubled_frames": int,
     },
     "connections.0": {
         "id": int, "client": dict, "server": dict, "first_frame": int, "last_frame": int, "start": str, "end": str,
@@ -95,6 +99,8 @@ def test_the_summary_counts_what_was_opened_wholly_or_partly(told: Any) -> None:
         "decrypted": 2,
         "verdicts": {"decrypted": 1, "forward-secrecy": 2, "handshake-failed": 1, "partly-decrypted": 1},
         "other_frames": {"arp": 3, "udp": 12},
+        "tcp_frames": 395,
+        "doubled_frames": 2,
     }
 
 

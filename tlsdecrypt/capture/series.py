@@ -57,8 +57,9 @@ class _Lane:
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
         self.key = np.empty(0, np.int64)  # of each row of the batch: the latest time so far
-        self._batches = iter(capture)
+        self._batches = (batch for batch in capture if len(batch))
         self._batch: FrameBatch | None = None
+        self._ahead: list[FrameBatch | None] = []  # the batch behind that one, where it was asked for already
         self._at = 0
 
     @property
@@ -71,12 +72,20 @@ class _Lane:
         """Whether the current batch was handed on, all of it."""
         return self._at >= len(self.key)
 
+    @property
+    def free_number(self) -> tuple[int, bool]:
+        """A number beyond those of all its frames, and whether it is the next one: the current batch is the last."""
+        if not self._ahead and not self.capture.is_pipe:
+            self._ahead.append(next(self._batches, None))
+        is_last = self._ahead == [None]
+        return self.capture.first_frame + (self.capture.frames if is_last else self.capture.most_frames), is_last
+
     def load(self) -> bool:
         """Go on to the next batch; False at the end."""
         self._batch, self._at = None, 0
         latest_ns = self.last_key if len(self.key) else 0
         self.key = self.key[:0]
-        self._batch = next((batch for batch in self._batches if len(batch)), None)
+        self._batch = self._ahead.pop() if self._ahead else next(self._batches, None)
         if self._batch is not None:
             self.key = np.maximum(np.maximum.accumulate(self._batch.time_ns), latest_ns)
         return self._batch is not None
@@ -99,9 +108,8 @@ class Series:
 
     `captures` were opened so far, in the order of their first frames; `errors` tell of those that cannot be read,
     `notes` of what was passed over; `size` is the length of all in bytes (0: not known, as for a pipe). Numbers of
-    frames: each capture counts from its `first_frame` on, without holes. Where captures overlap, the ones that begin
-    later count from a round number on, beyond all that the earlier ones may hold; so a number always names one frame of
-    one capture.
+    frames: each capture counts from its `first_frame` on, without holes. One that begins while others go on counts from
+    a round number on, beyond all that they may hold; so a number always names one frame of one capture.
     """
 
     def __init__(self, named: Iterable[Named]) -> None:
@@ -180,10 +188,11 @@ class Series:
 
     def _next_number(self) -> int:
         """The first number of the capture that is opened now, without a hole where all others were read."""
-        if not self._lanes:
-            return self._free_number
-        beyond = max(lane.capture.first_frame + lane.capture.most_frames for lane in self._lanes)
-        return max(beyond, self._free_number) // ROUND * ROUND + ROUND + 1
+        free, is_exact = self._free_number, True
+        for lane in self._lanes:
+            beyond, is_last = lane.free_number
+            free, is_exact = max(free, beyond), is_exact and is_last
+        return free if is_exact else free // ROUND * ROUND + ROUND + 1
 
     def _finish(self, capture: Capture) -> None:
         self._free_number = max(self._free_number, capture.first_frame + capture.frames)

@@ -98,6 +98,7 @@ class Capture:
         self.path = opened.name
         self.size = opened.size
         self.can_seek = opened.can_seek
+        self.is_pipe = opened.is_pipe
         self._file = opened.file
         self._batch_bytes = batch_bytes
         self._is_glance = is_glance

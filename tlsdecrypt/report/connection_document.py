@@ -25,6 +25,7 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
         "id": conversation.id,
         "client": _endpoint(conversation.client),
         "server": _endpoint(conversation.server),
+        "process": conversation.process,
         "first_frame": span.first_frame,
         "last_frame": span.last_frame,
         "start": iso_time(span.first_time_ns),

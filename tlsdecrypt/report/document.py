@@ -71,7 +71,7 @@ def _tail(analysis: Analysis) -> dict[str, Any]:
 
 
 def _summary(analysis: Analysis) -> dict[str, Any]:
-    """`decrypted` counts what was opened, wholly or partly."""
+    """`decrypted` counts what was opened, wholly or partly. `frames` is the sum of the three counts of frames."""
     verdicts = analysis.verdicts
     return {
         "frames": analysis.frames,
@@ -79,17 +79,26 @@ def _summary(analysis: Analysis) -> dict[str, Any]:
         "tls": sum(verdicts.values()),
         "decrypted": sum(each.is_decrypted for each in analysis.conversations),
         "verdicts": verdicts,
+        "tcp_frames": analysis.tcp_frames,
         "other_frames": dict(analysis.other_frames),
+        "doubled_frames": analysis.doubled_frames,
     }
 
 
 def _capture(facts: CaptureFacts) -> dict[str, Any]:
-    """`size` is bytes of the file; `secrets` counts the key log lines found inside."""
+    """`size` is bytes of the file; `secrets` counts the key logs found inside.
+
+    Frame `n` of the document is frame `n - first_frame + 1` of the capture with the highest `first_frame` up to `n`,
+    as Wireshark numbers it. `frames` is the sum of `tcp_frames`, `other_frames` and `doubled_frames`.
+    """
     return {
         "path": facts.path,
         "format": facts.format,
         "frames": facts.frames,
         "first_frame": facts.first_frame,
+        "tcp_frames": facts.tcp_frames,
+        "other_frames": dict(facts.other_frames),
+        "doubled_frames": facts.doubled_frames,
         "size": facts.size,
         "start": None if facts.start_ns is None else iso_time(facts.start_ns),
         "end": None if facts.end_ns is None else iso_time(facts.end_ns),

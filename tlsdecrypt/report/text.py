@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.text_connection import connection_lines
 from tlsdecrypt.report.text_summary import summary_lines
 from tlsdecrypt.report.text_view import TextView, subjects_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def text_lines(analysis: Analysis, redactor: Redactor, width: int, *, is_verbose: bool = False) -> Iterator[Line]:
     """The whole report. `width` in columns is what targets are shortened to; verbose adds fields and certificates."""
-    view = TextView(redactor, width, is_verbose, subjects_of(analysis))
+    view = TextView(redactor, width, is_verbose, subjects_of(analysis), FrameNames(analysis.captures))
     for conversation in analysis.conversations:
         yield from connection_lines(conversation, view)
     yield from summary_lines(analysis)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.report.lines import line
-from tlsdecrypt.report.quantities import clock_time, counted, duration, frame_range, size
+from tlsdecrypt.report.quantities import clock_time, counted, duration, size
 from tlsdecrypt.report.text_exchange import exchange_lines
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Lin
         (f"{conversation.client} -> {conversation.server}", "strong"),
         f"{clock_time(span.first_time_ns)} UTC",
         duration(span.last_time_ns - span.first_time_ns),
-        (frame_range(span), "faint"),
+        conversation.process and f"by {conversation.process}",
+        (view.frames.range(span), "faint"),
     )
     if conversation.tls:
         yield from _session_lines(conversation.tls, view)
@@ -61,11 +62,11 @@ def _session_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
     for alert in tls.alerts:
         if alert.description in _ROUTINE and not view.is_verbose:
             continue
-        yield line(_alert(alert), (frame_range(alert.span), "faint"), level=1)
+        yield line(_alert(alert), (view.frames.range(alert.span), "faint"), level=1)
     if view.is_verbose:
         yield from _certificate_lines("server", tls.server_certificates)
         yield from _certificate_lines("client", tls.client_certificates)
-        yield from _handshake_lines(tls)
+        yield from _handshake_lines(tls, view)
 
 
 def _alert(alert: AlertSeen) -> Part:
@@ -115,11 +116,11 @@ def _certificate_lines(sender: str, certificates: tuple[CertificateFacts, ...]) 
         yield line((f"SPKI SHA-256 {facts.spki_sha256}", "faint"), level=2)
 
 
-def _handshake_lines(tls: TlsSession) -> Iterator[Line]:
+def _handshake_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
     """Every handshake message, in the order seen."""
     for message in tls.messages:
         told: Part = (f"handshake, {message.direction.sender}: {message.name}", "faint")
-        yield line(told, (frame_range(message.span), "faint"), level=1)
+        yield line(told, (view.frames.range(message.span), "faint"), level=1)
 
 
 def _stream_lines(conversation: Conversation) -> Iterator[Line]:
@@ -136,5 +137,5 @@ def _stream_lines(conversation: Conversation) -> Iterator[Line]:
 
 def _note_line(note: Note, view: TextView) -> Line:
     """Holes and other things that a reader should know stand in brackets: they were not sent."""
-    frames: Part | None = (frame_range(note.span), "faint") if note.span else None
+    frames: Part | None = (view.frames.range(note.span), "faint") if note.span else None
     return line((f"[{view.value(note.what)}]", "caution"), frames, level=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.lines import INDENT, line
-from tlsdecrypt.report.quantities import SECOND, counted, duration, frame_range, size
+from tlsdecrypt.report.quantities import SECOND, counted, duration, size
 from tlsdecrypt.report.text_annotations import annotation_lines
 from tlsdecrypt.report.visible import shorten
 
@@ -28,7 +28,7 @@ def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterato
     told = exchange_document(exchange, view.redactor)
     offset = f"+{(exchange.span.first_time_ns - start_ns) / SECOND:.3f} s"
     answer = _answer(told["response"])
-    facts = [_sizes(told), *_took(exchange), frame_range(exchange.span)]
+    facts = [_sizes(told), *_took(exchange), view.frames.range(exchange.span)]
     room = view.width - INDENT - sum(len(each) + 2 for each in (offset, answer[0], *facts))
     yield line(offset, (_asked(told["request"], room), "strong"), answer, *((each, "faint") for each in facts), level=1)
     yield from annotation_lines(told["annotations"], level=2)

@@ -36,12 +36,21 @@ def _capture_lines(analysis: Analysis) -> Iterator[Line]:
     yield line(("Captures", "heading"))
     for facts in analysis.captures:
         yield line((facts.path, "strong"), facts.format, *_extent(facts), level=1)
+        yield line((_became(facts), "faint"), level=2)
         yield from _note_lines(facts.notes)
     for error in analysis.errors:
         yield line((f"not read: {error}", "bad"), level=1)
-    if analysis.other_frames:
-        kinds = sorted(analysis.other_frames.items(), key=lambda item: (-item[1], item[0]))
-        yield line((f"frames beside TCP: {', '.join(f'{count:,} {kind}' for kind, count in kinds)}", "faint"), level=1)
+    if len(analysis.captures) > 1:
+        yield line("together", counted(analysis.frames, "frame"), level=1)
+        yield line((_became(analysis), "faint"), level=2)
+
+
+def _became(counts: CaptureFacts | Analysis) -> str:
+    """What became of all frames; the parts add up."""
+    others = sorted(counts.other_frames.items(), key=lambda item: (-item[1], item[0]))
+    parts = [(counts.tcp_frames, "TCP"), *((count, kind) for kind, count in others)]
+    parts += [(counts.doubled_frames, "doubled")] if counts.doubled_frames else []
+    return f"frames: {', '.join(f'{count:,} {kind}' for count, kind in parts)}"
 
 
 def _extent(facts: CaptureFacts) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.visible import shorten
 
 if TYPE_CHECKING:
@@ -17,12 +18,13 @@ MAX_VALUE = 400  # characters of a captured value (a message text, a fault) in o
 
 @dataclass(frozen=True, slots=True)
 class TextView:
-    """`width` in columns; `subjects` names keys by their file and SPKI hash."""
+    """`width` in columns; `subjects` names keys by their file and SPKI hash, `frames` names frames."""
 
     redactor: Redactor
     width: int
     is_verbose: bool = False
     subjects: dict[tuple[str, str | None], str] = field(default_factory=dict)
+    frames: FrameNames = field(default_factory=FrameNames)
 
     def value(self, text: str) -> str:
         """Free text from the capture: masked, and short enough to be read."""
