@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from carrier_dialogues import CARRIERS
 from hypothesis import given
 from hypothesis import strategies as st
 from observing import ORDERS, Flight, Tcp, byte_by_byte, cut_at, events_of, observe, whole
-from recorded_tls import DOWN, REQUEST, RESPONSE, RSA_SUITE_NAME, UP, recording, rsa_store
+from recorded_tls import DOWN, REQUEST, RESPONSE, RSA_SUITE_NAME, UP, Peers, recording, rsa_store
 
 from tlsdecrypt.flow import Endpoint
 from tlsdecrypt.net.events import StreamData
@@ -20,8 +21,9 @@ from tlsdecrypt.tls.secrets import SecretStore
 if TYPE_CHECKING:
     from observing import Cut
 
+    from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.conversation import Conversation
-    from tlsdecrypt.flow import Direction
+    from tlsdecrypt.flow import Direction, Span
 
 STARTTLS = CARRIERS["smtp"][1]
 
@@ -189,6 +191,18 @@ def test_a_hole_that_swallowed_the_hello_is_no_clear_text() -> None:
         assert verdict_of(conversation) == "handshake-missing"
 
 
+def test_a_hole_that_swallowed_the_answer_is_no_clear_text() -> None:
+    clear = CARRIERS["http connect"][1]
+    flights: list[Flight] = [*clear, *recording().flights]
+    flights[len(clear) + 1] = (DOWN, None)
+    conversation = observe(events_of(flights), rsa_store())
+    assert verdict_of(conversation) == "handshake-missing"
+    (exchange,) = conversation.exchanges
+    assert (exchange.request.method, exchange.response.status, exchange.faults) == ("CONNECT", 200, ())
+    assert conversation.tls is not None
+    assert conversation.tls.records_undecrypted == 6  # of both sides, from the change of keys on
+
+
 def test_a_hole_behind_the_handshake_costs_what_it_swallowed() -> None:
     flights: list[Flight] = [*STARTTLS, *recording().flights]
     flights[len(STARTTLS) + 5] = (DOWN, None)
@@ -238,6 +252,52 @@ def test_a_few_bytes_are_clear_text() -> None:
     conversation = observe(events_of([(UP, b"hi"), (DOWN, b"ho")]))
     assert conversation.tls is None
     assert conversation.exchanges == ()
+
+
+def test_the_end_of_one_side_decides_nothing_about_the_other() -> None:
+    events = list(events_of(recording().flights[:1], cut_at(5)))
+    conversation = observe([*events[-1:], *events[:-1]], rsa_store())
+    assert conversation.tls is not None
+    assert conversation.tls.server_name == "mail.contoso.com"
+
+
+class Listener:
+    """A decoder that only remembers who spoke."""
+
+    name = "listener"
+
+    def __init__(self) -> None:
+        self.heard: list[Direction] = []
+
+    def feed(self, direction: Direction, _data: bytes, _span: Span) -> list[Exchange]:
+        self.heard.append(direction)
+        return []
+
+    def gap(self, _direction: Direction, _length: int | None, _span: Span) -> list[Exchange]:
+        return []
+
+    def end(self, _direction: Direction, _span: Span) -> list[Exchange]:
+        return []
+
+    def finish(self) -> list[Exchange]:
+        return []
+
+
+def test_what_waited_comes_out_in_the_order_in_which_it_was_said() -> None:
+    peers, turns = Peers(ssl.TLSVersion.TLSv1_3, None), [DOWN, UP, DOWN, UP, UP, DOWN]
+    try:
+        made = peers.record(messages=tuple((direction, b"words") for direction in turns))
+    finally:
+        peers.close()
+    store, listener = SecretStore(), Listener()
+    store.is_growing = True
+    observer = Observer(Tcp(), store, keep_content=True)  # type: ignore[arg-type]
+    observer._plaintext.decoder = listener
+    observer.feed(events_of(made.flights))
+    assert listener.heard == []
+    store.add_keylog(made.key_log, "late.log")
+    observer.retry()
+    assert listener.heard == turns
 
 
 def test_nothing_at_all_is_a_conversation_too() -> None:

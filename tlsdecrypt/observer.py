@@ -232,8 +232,9 @@ class Observer:
 
     def _search_behind_gap(self, direction: Direction) -> None:
         """A hole may have swallowed a hello, or its end: where the peer has begun TLS, so has this side."""
-        search = self._searches[direction]
-        if self._is_tls[direction.other] or (search.is_pending and (search.is_chain or direction is _CLIENT)):
+        search, peer = self._searches[direction], self._searches[direction.other]
+        has_begun = search.is_pending and (search.is_chain or direction is _CLIENT)
+        if self._is_tls[direction.other] or peer.is_pending or has_begun:
             self._begin_later(direction)
         else:
             for piece in search.take():

@@ -16,6 +16,7 @@ from tlsdecrypt.net.events import StreamData
 from tlsdecrypt.tls.keyfiles import parse_key_file
 from tlsdecrypt.tls.secrets import SecretStore
 from tlsdecrypt.tls.ssl2_connection import Ssl2Connection
+from tlsdecrypt.tls.ssl2_record import ssl2_header
 
 if TYPE_CHECKING:
     from observing import Cut
@@ -148,10 +149,13 @@ def test_a_hole_inside_a_record_costs_that_record() -> None:
     assert session_of(conversation).records_undecrypted == 1
 
 
-def test_behind_a_hole_of_unknown_size_nothing_is_made_up() -> None:
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_behind_a_hole_of_unknown_size_nothing_is_made_up(*, is_inside: bool) -> None:
     flights = Ssl2Peers().dialogue()
     events = list(events_of(flights))
-    events.insert(5, gap(DOWN, None, 5))
+    if is_inside:
+        events.insert(5, StreamData(DOWN, 0, bytes.fromhex("80 40 00 00"), [0], [5], [5]))
+    events.insert(5 + is_inside, gap(DOWN, None, 5))
     conversation = observe(events, rsa_store())
     assert conversation.application_data[UP].length == len(REQUEST)
     assert conversation.application_data[DOWN].length == 0
@@ -179,6 +183,16 @@ def test_without_a_syn_the_hello_tells_who_the_client_is() -> None:
     conversation = observe(events_of(flights), rsa_store(), Tcp(has_syn=False))
     assert conversation.client == Tcp.server
     assert is_open(conversation)
+
+
+def test_headers_of_records() -> None:
+    assert ssl2_header(bytes.fromhex("80 22")) == (2, 0x22, 0)
+    assert ssl2_header(bytes.fromhex("ff ff 00")) == (2, 0x7FFF, 0)
+    assert ssl2_header(bytes.fromhex("00 28 07")) == (3, 0x28, 7)
+    assert ssl2_header(bytes.fromhex("7f ff 01")) == (3, 0x3FFF, 1)  # with the escape bit
+    assert ssl2_header(bytes.fromhex("00 28")) is None
+    assert ssl2_header(b"\x80") is None
+    assert ssl2_header(bytes.fromhex("99 80 22"), 1) == (2, 0x22, 0)
 
 
 @given(

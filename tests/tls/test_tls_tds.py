@@ -98,6 +98,19 @@ def test_many_packets_in_one_piece_are_split_in_one_go() -> None:
     assert tuple(map(len, split(stream, whole))) == (6 + 7 * 5_000, len(PRELOGIN) + len(BATCH) * 5_000)
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_hole_inside_of_a_record_ends_the_unwrapping(*, has_begun: bool) -> None:
+    unwrapper = TdsUnwrapper()
+    begin = b"\x17\x03\x03\x00\x20" if has_begun else LOGIN[:20]
+    for data in (begin, None, b"\x12\x01\x00\x09 the end of what was lost", b"\x17\x03\x03\x00\x02ab"):
+        if data is None:
+            unwrapper.gap()
+        else:
+            found = unwrapper.feed(Piece(data, lambda _start, _end: Span(1, 1, 0, 0)))
+            assert {is_tls for is_tls, _ in found} == {has_begun}
+            assert b"".join(part.data for _, part in found) == data
+
+
 def test_tds_without_encryption_is_no_tls() -> None:
     flights = [(UP, PRELOGIN), (DOWN, PRELOGIN_ANSWER), (UP, LOGIN), (DOWN, LOGIN_ACK), (UP, BATCH), (DOWN, ROWS)]
     assert observe(events_of(flights)).tls is None

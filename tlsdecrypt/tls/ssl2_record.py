@@ -16,12 +16,11 @@ _ESCAPE_FLAG: Final = 0x40  # of a header of three bytes: not application data (
 
 
 class Ssl2Record(NamedTuple):
-    """What stands behind a header. `is_whole` is False where a part of it was not captured, and is zero here."""
+    """What stands behind a header."""
 
     data: Buffer
     padding_length: int
     span: Span
-    is_whole: bool = True
 
 
 def ssl2_header(data: Buffer, position: int = 0) -> tuple[int, int, int] | None:
@@ -43,23 +42,21 @@ class Ssl2RecordReader:
     much, `is_lost` is True and nothing comes out any more. A hole inside a record costs that record.
     """
 
-    __slots__ = ("_is_whole", "_rest", "_span", "is_lost")
+    __slots__ = ("_rest", "_span", "is_lost")
 
     def __init__(self) -> None:
         """At the start of the connection."""
         self._rest = bytearray()
         self._span: Span | None = None
-        self._is_whole = True
         self.is_lost = False
 
     def gap(self, length: int | None, span: Span) -> list[Ssl2Record]:
-        """`length` bytes are missing here: the record that ends with them, if they lie inside of one."""
+        """`length` bytes are missing here. Inside of a record zeros take their place, and its MAC will not verify."""
         header = ssl2_header(self._rest)
         if length is None or header is None or len(self._rest) + length > sum(header[:2]):
             self.is_lost = True
             self._rest.clear()
             return []
-        self._is_whole = False
         return self.feed(bytes(length), lambda _start, _end: span)
 
     def feed(self, data: bytes, locate: Locate) -> list[Ssl2Record]:
@@ -84,7 +81,6 @@ class Ssl2RecordReader:
         header = ssl2_header(self._rest)
         if header is None or len(self._rest) < sum(header[:2]):
             return
-        records.append(Ssl2Record(bytes(self._rest[header[0] :]), header[2], span, self._is_whole))
+        records.append(Ssl2Record(bytes(self._rest[header[0] :]), header[2], span))
         self._rest.clear()
         self._span = None
-        self._is_whole = True
