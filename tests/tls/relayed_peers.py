@@ -15,7 +15,7 @@ from tlsdecrypt.tls.events import ApplicationData
 from tlsdecrypt.tls.summary import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tlsdecrypt.tls.events import TlsEvent
@@ -28,16 +28,23 @@ UP, DOWN = Direction.CLIENT_TO_SERVER, Direction.SERVER_TO_CLIENT
 ORDERS = ("as sent", "byte by byte", "client first", "server first")
 LINE, ANSWER = b"what was asked\n", b"deksa saw tahw\n"  # s_server -rev answers each line reversed
 SECONDS = 20
+SECONDS_TO_LEAVE = 1
 
 
 def observe(
-    flights: Flights, store: SecretStore, order: str = "as sent"
+    flights: Flights, store: SecretStore, order: str = "as sent", before_the_end: Callable[[], object] | None = None
 ) -> tuple[TlsSession, bytes, bytes, TlsConnection]:
-    """The session, and the application data of client and server, read in one of ORDERS."""
+    """The session, and the application data of client and server, read in one of ORDERS.
+
+    `before_the_end` is called when all was read; then the secrets are looked for again.
+    """
     connection = TlsConnection(store)
     events: list[TlsEvent] = []
     for direction, data in _in_order(flights, order):
         events += connection.feed(direction, data, lambda _a, _b: Span(1, 1, 0, 0))
+    if before_the_end is not None:
+        before_the_end()
+        events += connection.retry()
     events += connection.finish()
     said = [b"".join(e.data for e in events if isinstance(e, ApplicationData) and e.direction is d) for d in (UP, DOWN)]
     return summarize(connection, store), said[0], said[1], connection
@@ -89,34 +96,47 @@ class Relay:
             sink.shutdown(socket.SHUT_WR)
 
 
-def openssl_session(openssl: str, server: Sequence[str], *clients: Sequence[str], folder: Path) -> list[Flights]:
-    """`openssl s_server` with each `s_client` in turn; LINE goes up, ANSWER comes down."""
+@contextlib.contextmanager
+def served(command: Sequence[str], folder: Path) -> Iterator[int]:
+    """A server while it runs, by its port, which takes the place of PORT in the command."""
     port = _free_port()
-    arguments = [openssl, "s_server", "-accept", f"127.0.0.1:{port}", "-rev", *server]
+    arguments = [each.replace("PORT", str(port)) for each in command]
     with subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             _await(port)
-            return [_openssl_client(openssl, port, client, folder) for client in clients]
+            yield port
         finally:
             process.terminate()
 
 
-def _openssl_client(openssl: str, port: int, client: Sequence[str], folder: Path) -> Flights:
+def relayed(command: Sequence[str], port: int, folder: Path, *, asked: bytes = LINE, answer: bytes = ANSWER) -> Flights:
+    """What goes over the wire when a client (PORT in its command) sends `asked` and waits for `answer`."""
     relay = Relay(port)
-    arguments = [openssl, "s_client", "-connect", f"127.0.0.1:{relay.port}", *client]
+    arguments = [each.replace("PORT", str(relay.port)) for each in command]
     pipe = subprocess.PIPE
     with subprocess.Popen(arguments, cwd=folder, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(LINE)
+        process.stdin.write(asked)
         process.stdin.flush()
         said = b""
-        while ANSWER not in said and (piece := process.stdout.readline()):
+        while answer not in said and (piece := process.stdout.readline()):
             said += piece
-        process.stdin.close()
-        process.stdout.read()
-    assert ANSWER in said, said.decode(errors="replace")
+        try:
+            process.communicate(timeout=SECONDS_TO_LEAVE)  # closes its input, which ends the session
+        except subprocess.TimeoutExpired:
+            process.terminate()  # tstclnt stays
+    assert answer in said, said.decode(errors="replace")
     return relay.close()
+
+
+def openssl_sessions(
+    openssl: str, server: Sequence[str], clients: Sequence[Sequence[str]], folder: Path
+) -> list[Flights]:
+    """`openssl s_server` with each `s_client` in turn; LINE goes up, ANSWER comes down."""
+    with served([openssl, "s_server", "-accept", "127.0.0.1:PORT", "-rev", *server], folder) as port:
+        command = [openssl, "s_client", "-connect", "127.0.0.1:PORT"]
+        return [relayed([*command, *client], port, folder) for client in clients]
 
 
 def _free_port() -> int:

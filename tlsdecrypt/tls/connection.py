@@ -176,7 +176,7 @@ class TlsConnection:
 
     def _fail(self, side: Side, protection: RecordProtection, record: Record) -> bool:
         """A record that the keys in force do not open."""
-        if isinstance(protection, Ladder) and protection.lacks_secrets and self._may_wait(side):
+        if isinstance(protection, Ladder) and self._may_wait(side):
             return False
         if side.records_decrypted and record.content_type == APPLICATION_DATA:
             self._tell_gap(side, None, record.span)
@@ -190,12 +190,15 @@ class TlsConnection:
 
     def _may_wait(self, side: Side) -> bool:
         """Whether a secret for a session whose hellos are known may still come."""
-        if side.is_hopeless or self._store.is_growing:
-            return not side.is_hopeless
-        if isinstance(side.protection, Ladder):
-            return self.secrets is not None and self.secrets.may_come(side.protection.stage)
+        ladder = side.protection
+        if side.is_hopeless:
+            return False
+        if isinstance(ladder, Ladder):
+            lacks_secrets = self._store.is_growing and ladder.lacks_secrets
+            may_come = self.secrets is not None and self.secrets.may_come(side.direction, ladder.stage)
+            return lacks_secrets or (may_come and not ladder.is_proved)
         negotiation = self.dialogue.negotiation(side)
-        return negotiation.is_resumed and not negotiation.is_tls13
+        return self._store.is_growing or (negotiation.is_resumed and not negotiation.is_tls13)
 
     def _take_without_keys(self, side: Side, record: Record) -> bool:
         kind = record.content_type

@@ -89,6 +89,11 @@ class Ladder:
         """Whether the last secret is not known: those before it are known no later."""
         return not any(self._steps(Stage.APPLICATION))
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether the last secret is known for sure."""
+        return Stage.APPLICATION in self._proved
+
     def advance(self, stage: Stage) -> None:
         """A message ended the stages before `stage`."""
         if stage > self.stage:

@@ -132,7 +132,7 @@ class SecretStore:
             if key.is_rsa:
                 self.rsa_keys.append(key)
             if key.public:
-                self._by_public[key.public] = key
+                self._by_public[key.public] = self._by_public[_compressed(key.public)] = key
             self.generation += 1
 
     def key_for_spki(self, spki_sha256: str) -> PrivateKey | None:
@@ -140,7 +140,10 @@ class SecretStore:
         return self._by_spki.get(spki_sha256)
 
     def key_for_public(self, public: bytes) -> PrivateKey | None:
-        """The EC, X25519, X448 or DH private key of a public key as a key share has it (DH: as long as the prime)."""
+        """The EC, X25519, X448 or DH private key of a public key as a key share has it (DH: as long as the prime).
+
+        The point of a curve may be compressed.
+        """
         return self._by_public.get(public)
 
     def add_keylog(self, text: bytes | Iterable[bytes], source: str) -> KeyLogFacts:
@@ -227,6 +230,12 @@ class SecretStore:
         table.move_to_end(name)
         if len(table) > MOST_LEARNED:
             table.popitem(last=False)
+
+
+def _compressed(public: bytes) -> bytes:
+    """A point of a curve in compressed form (SEC 1 section 2.3.3), which some peers agree on up to TLS 1.2."""
+    is_point = public.startswith(b"\x04") and len(public) % 2 == 1
+    return bytes((2 + (public[-1] & 1),)) + public[1 : len(public) // 2 + 1] if is_point else public
 
 
 def _digest(ticket: bytes) -> bytes:

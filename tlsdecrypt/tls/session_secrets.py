@@ -73,21 +73,20 @@ class SessionSecrets:
             self._found[label] = self._logged(label) + ([computed] if computed else [])
         return self._found[label]
 
-    def may_come(self, stage: Stage) -> bool:
-        """Whether a secret of this stage that is not known may be once other messages or sessions were read."""
+    def may_come(self, direction: Direction, stage: Stage) -> bool:
+        """Whether a secret that one direction lacks may be known once other messages or sessions were read."""
         self._refresh()
-        negotiation = self._negotiation
+        negotiation, transcript = self._negotiation, self._negotiation.transcript
         if negotiation.client_hello is None:
             return True
         is_early = stage is Stage.EARLY and self._has_early_data
-        if is_early and negotiation.transcript.has_retry:
+        if is_early and transcript.has_retry:
             return False  # a HelloRetryRequest refuses early data
-        if negotiation.is_retry_unanswered:
+        if negotiation.is_retry_unanswered or self._lacks_parent():
             return True
-        if self._lacks_parent():
-            return True
-        has_schedule = Stage.HANDSHAKE in self._schedule
-        return has_schedule and not is_early and not negotiation.transcript.has_finished(Direction.SERVER_TO_CLIENT)
+        # The client's last secret depends on what the server says; what the server lacks would stand behind it.
+        is_before_server = Stage.HANDSHAKE in self._schedule and not transcript.has_finished(Direction.SERVER_TO_CLIENT)
+        return is_before_server and not is_early and direction is Direction.CLIENT_TO_SERVER
 
     def teach(self) -> None:
         """Give the store the PSKs of the tickets that this session has brought (RFC 8446 section 4.6.1)."""

@@ -94,7 +94,7 @@ def forward_secrecy(suite_name: str, *, has_key: bool, psk_source: str | None = 
     """
     known = "; the given private key fits the server's certificate, but only signs here" if has_key else ""
     if psk_source is not None:
-        known += f"; its pre-shared key is known ({psk_source}), but the Diffie-Hellman exchange adds a secret"
+        known += f"; a pre-shared key is at hand ({psk_source}), but the Diffie-Hellman exchange adds a secret"
     return Verdict(
         VerdictCode.FORWARD_SECRECY,
         f"{suite_name} has forward secrecy: no PFX or private key of the server can open it{known}",
