@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "accounts": "capture net conversation",
         "pipeline": "errors flow capture net tls app conversation observer accounts",
         "report": "errors flow conversation findings redact capture.pcapng",
-        "arguments": "errors capture.source",
-        "cli": "errors flow conversation keyring pipeline redact report arguments",
+        "arguments": "errors capture",
+        "cli_options": "",
+        "cli": "errors flow capture conversation keyring pipeline redact report arguments cli_options",
         "__init__": "errors flow conversation keyring pipeline tls app",
         "__main__": "cli",
     }.items()
@@ -54,7 +55,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     library: frozenset(layers.split())
     for library, layers in {
         "brotli": "app tls",
-        "click": "cli",
+        "click": "cli cli_options",
         "cryptography": "tls",
         "dpkt": "capture net",
         "lxml": "app",

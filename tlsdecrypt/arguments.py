@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,9 +16,12 @@ from tlsdecrypt.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tlsdecrypt.capture.inputs import Named
+
 MAX_PASSWORD_FILE = 1 << 20  # bytes
 
 _STANDARD_INPUT = "-"
+_LIST = "list"
 PASSWORD_VARIABLE = "TLSDECRYPT_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -41,6 +46,13 @@ class Arguments:
     strict: bool
     quiet: bool
     verbose: bool
+    interface: tuple[str, ...] = ()
+    write: str | None = None
+
+    @property
+    def is_question(self) -> bool:
+        """Whether only the names of interfaces are asked for."""
+        return self.interface == (_LIST,)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -60,6 +72,48 @@ def _as_reported(host: str) -> str:
         return str(ip_address(host.strip("[]")))
     except ValueError:
         return host
+
+
+def named_captures(arguments: Arguments) -> Sequence[Named]:
+    """What is to be read: files and folders, standard input, or interfaces. Raises InputError where it cannot be."""
+    from tlsdecrypt.capture.inputs import StandardInput  # noqa: PLC0415 - start-up time of `--help`
+
+    copy_to = _copy_to(arguments)
+    if arguments.interface:
+        from tlsdecrypt.capture.live import LiveInput  # noqa: PLC0415 - the same
+
+        if arguments.captures:
+            raise InputError("name captures, or interfaces to capture on, but not both")
+        return [LiveInput(arguments.interface, copy_to)]
+    if not arguments.captures:
+        raise InputError("name a capture, or an interface to capture on (--interface); see tlsdecrypt --help")
+    if copy_to is not None:
+        if arguments.captures != (_STANDARD_INPUT,):
+            raise InputError("--write keeps what is captured or comes through standard input: a file is kept already")
+        return [StandardInput(copy_to=copy_to)]
+    return expanded(arguments.captures)
+
+
+def _copy_to(arguments: Arguments) -> Path | None:
+    if arguments.write is None:
+        return None
+    path = Path(arguments.write)
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: name a file in a folder that exists")
+    if path.exists() and not arguments.force:
+        raise InputError(f"{path} exists: choose another name, or give --force to overwrite it")
+    return path
+
+
+def is_live(arguments: Arguments) -> bool:
+    """Whether somebody waits for things to happen: an interface, or a pipe that may go on for long."""
+    if arguments.interface:
+        return True
+    try:
+        is_regular = stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):  # replaced, or closed
+        return False
+    return arguments.captures == (_STANDARD_INPUT,) and not is_regular
 
 
 def expanded(names: Sequence[str]) -> list[str]:

@@ -9,22 +9,24 @@ import gc
 import os
 import signal
 import sys
-from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tlsdecrypt.arguments import PASSWORD_VARIABLE, Arguments, expanded, passwords_of
+from tlsdecrypt.arguments import PASSWORD_VARIABLE, Arguments, is_live, named_captures, passwords_of
+from tlsdecrypt.cli_options import with_options
 from tlsdecrypt.errors import CaptureError, InputError, PasswordError
+from tlsdecrypt.report.standard_output import forget_standard_output, standard_output, unwritable
 from tlsdecrypt.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
+    from tlsdecrypt.capture.inputs import Named
     from tlsdecrypt.conversation import Analysis, Conversation
-    from tlsdecrypt.redact import Redactor
-    from tlsdecrypt.report.outputs import Report
+    from tlsdecrypt.pipeline import Pipeline
+    from tlsdecrypt.report.tellers import Teller
     from tlsdecrypt.tls.secrets import SecretStore
 
 SUCCESS, FAULT, WRONG_INPUT, NOTHING_OPENED = 0, 1, 2, 3
@@ -40,6 +42,7 @@ Examples:
   tlsdecrypt capture.pcapng --pfx mail.pfx
   tlsdecrypt capture.pcapng --pfx mail.pfx --format json | jq .summary
   tlsdecrypt day1.pcap day2.pcap --keylog keys.log -o report.txt -o report.json
+  tlsdecrypt --interface eth0 --pfx mail.pfx --write raw.pcapng
   ssh server tcpdump -U -w - port 443 | tlsdecrypt - --keys /etc/keys
 
 \b
@@ -86,7 +89,7 @@ class _Command(click.Command):
             raise BrokenPipeError from None
         except OSError as fault:  # of --help and --version
             if fault.filename is None and not isinstance(fault, BrokenPipeError):
-                raise _unwritable(fault) from fault
+                raise unwritable(fault) from fault
             raise
 
 
@@ -102,7 +105,7 @@ def guarded(run: Callable[[], int]) -> int:
         say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        _forget_standard_output()
+        forget_standard_output()
         return PIPE_CLOSED
     except Exception as fault:  # noqa: BLE001 - whatever it is, a person gets one sentence
         return _own_fault(fault)
@@ -121,17 +124,6 @@ def _own_fault(fault: Exception) -> int:
     return FAULT
 
 
-def _unwritable(fault: OSError) -> InputError:
-    _forget_standard_output()
-    return InputError(f"standard output cannot be written: {fault.strerror or fault}")
-
-
-def _forget_standard_output() -> None:
-    """Python writes what is buffered once more when it ends, and would complain that nobody reads it."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def exit_status(analysis: Analysis, *, is_strict: bool) -> int:
     """What was decrypted, as a status. A failed handshake leaves nothing that could be decrypted."""
     codes = [each.tls.verdict.code.value for each in analysis.conversations if each.tls]
@@ -144,27 +136,43 @@ def exit_status(analysis: Analysis, *, is_strict: bool) -> int:
 def run(arguments: Arguments) -> int:
     """Read, analyse, write; the exit status."""
     from tlsdecrypt.redact import Redactor  # noqa: PLC0415 - start-up time of `--help`
-    from tlsdecrypt.report.outputs import Report, output_files  # noqa: PLC0415 - the same
+    from tlsdecrypt.report.outputs import output_files  # noqa: PLC0415 - the same
+    from tlsdecrypt.report.tellers import LinesTeller, LiveTeller, Manner, WholeTeller  # noqa: PLC0415 - the same
 
     gc.set_threshold(*_COLLECTED)
+    if arguments.is_question:
+        return _list_interfaces()
     outputs = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
-    captures, keys = expanded(arguments.captures), _load_keys(arguments)
-    redactor = Redactor(show_secrets=arguments.show_secrets)
+    captures, keys = named_captures(arguments), _load_keys(arguments)
+    manner = Manner(Redactor(show_secrets=arguments.show_secrets), arguments.verbose, outputs)
     if arguments.show_secrets:
         say("the output holds passwords and tokens (--show-secrets): do not hand it on")
+    teller: Teller
     if arguments.form == "jsonl" and not outputs:
-        analysis, was_interrupted = _stream(arguments, captures, keys, redactor)
+        teller = LinesTeller(manner.redactor)
+    elif arguments.form == "text" and is_live(arguments):
+        subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
+        teller = LiveTeller(manner, subjects)
     else:
-        analysis, was_interrupted = _observe(arguments, captures, keys, _keep)
-        report = Report(analysis, redactor, arguments.verbose)
-        for output in outputs:
-            output.write(report)
-        _tell(report, arguments.form)
+        teller = WholeTeller(manner, arguments.form)
+    if arguments.interface and not arguments.quiet:
+        say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
+    analysis, was_interrupted = _observe(arguments, captures, keys, teller)
+    teller.finish(analysis)
     _say_about(analysis, arguments)
     if was_interrupted:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
     return WRONG_INPUT if analysis.errors else exit_status(analysis, is_strict=arguments.strict)
+
+
+def _list_interfaces() -> int:
+    from tlsdecrypt.capture.live import interfaces  # noqa: PLC0415 - start-up time of `--help`
+
+    with standard_output():
+        for name, description in interfaces():
+            click.echo(visible(f"{name}  {description}".rstrip()))
+    return SUCCESS
 
 
 def _load_keys(arguments: Arguments) -> SecretStore:
@@ -196,22 +204,20 @@ def _ask_password(name: str) -> str:
 
 
 def _observe(
-    arguments: Arguments,
-    captures: list[str],
-    keys: SecretStore,
-    take: Callable[[Conversation], Conversation],
+    arguments: Arguments, captures: Sequence[Named], keys: SecretStore, teller: Teller
 ) -> tuple[Analysis, bool]:
-    """The analysis of what `take` makes of each conversation as it ends, and whether Ctrl-C ended it early."""
+    """The analysis of what the teller keeps of each conversation as it ends, and whether Ctrl-C ended it early."""
     from tlsdecrypt.pipeline import Options, Pipeline  # noqa: PLC0415 - start-up time of `--help`
     from tlsdecrypt.report.progress import Progress  # noqa: PLC0415 - the same
 
     conversations: list[Conversation] = []
-    with closing(Progress(is_shown=sys.stderr.isatty() and not arguments.quiet)) as progress:
+    is_waited_for = sys.stderr.isatty() and not arguments.quiet and teller.news is None
+    with closing(Progress(is_shown=is_waited_for)) as progress:
         options = Options(hosts=arguments.hosts, ports=arguments.port)
-        pipeline = Pipeline(captures, keys, options, progress=progress)
-        signal.signal(signal.SIGINT, lambda _number, _frame: pipeline.interrupt())
+        pipeline = Pipeline(captures, keys, options, progress=progress, news=teller.news)
+        signal.signal(signal.SIGINT, lambda _number, _frame: _end_early(pipeline, captures))
         try:
-            conversations.extend(map(take, pipeline.conversations()))
+            conversations.extend(map(teller.take, pipeline.conversations()))
         except CaptureError:
             for error in pipeline.errors[:-1]:
                 say(str(error))
@@ -223,23 +229,13 @@ def _observe(
         return pipeline.analysis(conversations), pipeline.is_interrupted
 
 
-def _keep(conversation: Conversation) -> Conversation:
-    return conversation
+def _end_early(pipeline: Pipeline, captures: Sequence[Named]) -> None:
+    """Ctrl-C: what is captured ends in good order, and what is read of anything else ends here."""
+    from tlsdecrypt.capture.live import LiveInput  # noqa: PLC0415 - start-up time of `--help`
 
-
-def _stream(arguments: Arguments, captures: list[str], keys: SecretStore, redactor: Redactor) -> tuple[Analysis, bool]:
-    """Write JSON Lines as connections end; of each only what the summary counts is kept."""
-    from tlsdecrypt.report.document import connection_line, summary_line  # noqa: PLC0415 - start-up time of `--help`
-
-    def write(conversation: Conversation) -> Conversation:
-        with _standard_output():
-            sys.stdout.buffer.write(connection_line(conversation, redactor))
-        return replace(conversation, exchanges=(), notes=())
-
-    analysis, was_interrupted = _observe(arguments, captures, keys, write)
-    with _standard_output():
-        sys.stdout.buffer.write(summary_line(analysis))
-    return analysis, was_interrupted
+    live = [each for each in captures if isinstance(each, LiveInput)]
+    if not live or not live[0].stop():
+        pipeline.interrupt()
 
 
 def _say_about(analysis: Analysis, arguments: Arguments) -> None:
@@ -271,111 +267,20 @@ def _why_empty(analysis: Analysis, arguments: Arguments) -> str:
     return "no TCP connection was found in the capture"
 
 
-def _tell(report: Report, form: str) -> None:
-    """Write to standard output: colour for a terminal, UTF-8 for everything else."""
-    with _standard_output():
-        if form == "text" and sys.stdout.isatty():
-            from tlsdecrypt.report.painter import ColourPainter  # noqa: PLC0415 - start-up time of pipes
-
-            report.paint(ColourPainter(sys.stdout))
-        else:
-            report.write(form, sys.stdout.buffer)
-
-
-@contextmanager
-def _standard_output() -> Iterator[None]:
-    """Flushed at the end; a full disk is one sentence, a reader that went away is `BrokenPipeError`."""
-    if sys.__stdout__ is None:  # so Python starts where it was closed
-        raise InputError("standard output is closed: name a file with -o, and send standard output to /dev/null")
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as fault:
-        raise _unwritable(fault) from fault
-
-
-def _files(name: str, what: str) -> Callable[[Any], Any]:
-    """An option that names files and may be repeated."""
-    return click.option(name, multiple=True, metavar="FILE", help=f"{what} May be repeated.")
-
-
-def _flag(name: str, what: str) -> Callable[[Any], Any]:
-    return click.option(name, is_flag=True, help=what)
-
-
-_KEY_OPTIONS = (
-    _files("--pfx", "PKCS #12 file with the server's certificate and private key, as Windows exports it."),
-    _files("--key", "Private key, PEM or DER: of the server's certificate, or of a key share that was known before."),
-    _files("--keylog", "TLS key log, as SSLKEYLOGFILE makes programs write it."),
-    click.option("--psk", multiple=True, metavar="[IDENTITY:]HEX", help="Pre-shared key. May be repeated."),
-    _files("--ticket-key", "Session-ticket keys of the server, as nginx, Apache and HAProxy have them."),
-    click.option("--keys", multiple=True, metavar="DIR", help="Folder of key files: all are used. May be repeated."),
-    click.option("--password-file", metavar="FILE", help="Passwords of the key files, one a line; each is tried."),
-)
-_CHOICE_OPTIONS = (
-    click.option("--host", multiple=True, metavar="ADDRESS", help="Only connections with this host. May be repeated."),
-    click.option(
-        "--port",
-        multiple=True,
-        type=click.IntRange(1, 65535),
-        metavar="PORT",
-        help="Only connections with this port. May be repeated.",
-    ),
-)
-_OUTPUT_OPTIONS = (
-    click.option(
-        "--format",
-        "form",
-        type=click.Choice(["text", "json", "jsonl"]),
-        default="text",
-        show_default=True,
-        help="What goes to standard output.",
-    ),
-    click.option(
-        "-o",
-        "--output",
-        multiple=True,
-        metavar="FILE",
-        help="Write a report too; its suffix is the format: .txt, .json, .jsonl. May be repeated.",
-    ),
-    _flag("--force", "Overwrite output files that exist."),
-    _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
-    _flag("--verbose", "Tell more in the text: fields, certificates, handshake messages."),
-    _flag("--quiet", "No notes and no progress on standard error."),
-    _flag("--strict", "Exit with 3 unless all TLS was decrypted."),
-    click.option(
-        "--jobs",
-        type=click.IntRange(min=1),
-        metavar="N",
-        expose_value=False,
-        help="Accepted for scripts; the work is done in one process whatever N is.",
-    ),
-    click.version_option(package_name="tlsdecrypt", message="%(prog)s %(version)s"),
-)
-
-
-def _with_options(command: Any) -> Any:
-    """All options, in the order in which the help tells them."""
-    for option in reversed((*_KEY_OPTIONS, *_CHOICE_OPTIONS, *_OUTPUT_OPTIONS)):
-        command = option(command)
-    return command
-
-
 @click.command(
     "tlsdecrypt",
     cls=_Command,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
-@_with_options
+@click.argument("captures", nargs=-1, metavar="CAPTURE...")
+@with_options
 def main(**given: Any) -> int:
     """Open an encrypted capture, get the answer.
 
-    Reads packet captures (files, patterns, or - for standard input; several are read in time order), opens the TLS
-    sessions that the given secrets can open, and tells what was said: each connection, each request and its answer,
-    and for each session that stays closed, why, and what would open it.
+    Reads packet captures (files, folders, zip archives, patterns, or - for standard input; together they are one
+    capture, in time order) or captures itself (--interface), opens the TLS sessions that the given secrets can open,
+    and tells what was said: each connection, each request and its answer, and for each session that stays closed, why,
+    and what would open it.
     """
     return guarded(lambda: run(Arguments(**given)))

@@ -72,6 +72,15 @@ class Observer:
         """The size of the records that wait."""
         return self._tls.held_bytes if self._tls else 0
 
+    @property
+    def finished_exchanges(self) -> int:
+        """How many exchanges are complete by now."""
+        return len(self._clear.exchanges) + len(self._plaintext.exchanges)
+
+    def so_far(self) -> Conversation:
+        """What was learned by now of a connection that goes on."""
+        return self._conversation()
+
     def feed(self, events: Iterable[StreamEvent]) -> None:
         """What reassembly says, both directions in capture order."""
         for event in events:

@@ -51,8 +51,12 @@ class Pipeline:
         options: Options | None = None,
         *,
         progress: Callable[[int, int], None] | None = None,
+        news: Callable[[Conversation], None] | None = None,
     ) -> None:
-        """`progress(done, total)` is told the bytes read of all captures (total 0: not known, as for a pipe)."""
+        """`progress(done, total)` is told the bytes read of all captures (total 0: not known, as for a pipe).
+
+        `news` is told what was learned so far of each connection that goes on, when an exchange of it is complete.
+        """
         self.captures: list[CaptureFacts] = []
         self.errors: list[CaptureError] = []
         self.notes: list[str] = []
@@ -63,6 +67,8 @@ class Pipeline:
         self._keys = keys
         self._options = options or Options()
         self._progress = progress
+        self._news = news
+        self._told: Counter[int] = Counter()  # exchanges that were news, by connection
         self._table = ConnectionTable()
         self._observers: dict[int, Observer] = {}
         self._waiting: list[Observer] = []
@@ -99,11 +105,13 @@ class Pipeline:
     def _all_conversations(self) -> Iterator[Conversation]:
         series = Series(self._named)
         self.errors, self.notes = series.errors, series.notes
-        for stretch in self._stretches(series):
-            yield from self._read(stretch)
-            if self._progress is not None:
-                self._progress(series.position, series.size)
-        series.close()
+        try:
+            for stretch in self._stretches(series):
+                yield from self._read(stretch)
+                if self._progress is not None:
+                    self._progress(series.position, series.size)
+        finally:
+            series.close()
         self._keys.is_growing = False
         self.captures = self._accounts.facts(series.captures)
         for tcp, events in self._table.finish():
@@ -138,9 +146,22 @@ class Pipeline:
         for capture in stretch.captures:
             self._take_extras(capture)
         others = Counter(self._table.other_frames)
+        touched = set()
         for tcp, events in self._table.feed(stretch.batch):
             yield from self._feed(tcp, events)
+            touched.add(tcp.id)
+        if self._news is not None:
+            self._tell(self._news, touched)
         self._accounts.take(stretch, self._table.other_frames - others)
+
+    def _tell(self, news: Callable[[Conversation], None], touched: set[int]) -> None:
+        for number in sorted(touched & self._observers.keys()):
+            observer = self._observers[number]
+            if observer.finished_exchanges > self._told[number]:
+                self._told[number] = observer.finished_exchanges
+                conversation = observer.so_far()
+                if self._is_chosen(conversation):
+                    news(self._with_process(conversation))
 
     def _take_extras(self, capture: Capture) -> None:
         """What a capture holds besides its frames, as far as it was read."""
@@ -159,6 +180,7 @@ class Pipeline:
         observer.feed(events)
         if tcp.is_over:
             del self._observers[tcp.id]
+            self._told.pop(tcp.id, None)
             yield from self._close(observer)
 
     def _close(self, observer: Observer) -> Iterator[Conversation]:

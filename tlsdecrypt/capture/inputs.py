@@ -6,11 +6,12 @@ import io
 import os
 import stat
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 from tlsdecrypt.capture import archive
+from tlsdecrypt.capture.copying import CopyingFile
 from tlsdecrypt.capture.source import GLANCE_BYTES, Capture, Opened, is_capture
 from tlsdecrypt.capture.window import RawSource
 from tlsdecrypt.errors import CaptureError
@@ -67,13 +68,21 @@ class FileInput:
 
 @dataclass(frozen=True, slots=True)
 class StandardInput:
-    """What is piped into the program."""
+    """What is piped into the program, and where a copy of it goes, if one is wanted."""
 
     name: str = "standard input"
     can_reopen: bool = False
+    copy_to: Path | None = None
 
     def open(self) -> Opened:
         """Standard input without its buffer, which would wait until it is full."""
+        raw = self._raw()
+        if self.copy_to is None:
+            return raw
+        file = CopyingFile(raw.file, self.copy_to, raw.remarks)
+        return replace(raw, file=file, can_seek=False)
+
+    def _raw(self) -> Opened:
         try:
             return Opened.of(self.name, io.FileIO(sys.stdin.fileno(), closefd=False))
         except (OSError, ValueError, AttributeError):  # replaced, or closed

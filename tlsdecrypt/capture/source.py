@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Protocol, Self, cast
 
 from tlsdecrypt.capture import netmon, pcap, pcapng, snoop
@@ -57,7 +57,8 @@ class Opened:
     """Where a capture is read from.
 
     `size` is the length of the file in bytes (0: not known). `can_seek` says that `file` stands at the start of a file
-    that can go back, `is_pipe` that it may keep its reader waiting.
+    that can go back, `is_pipe` that it may keep its reader waiting. `remarks` are sentences to tell with the notes of
+    the capture; they may grow while `file` is read.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Opened:
     size: int = 0
     can_seek: bool = False
     is_pipe: bool = False
+    remarks: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, name: str, file: io.RawIOBase) -> Opened:
@@ -100,6 +102,7 @@ class Capture:
         self.can_seek = opened.can_seek
         self.is_pipe = opened.is_pipe
         self._file = opened.file
+        self._remarks = opened.remarks
         self._batch_bytes = batch_bytes
         self._is_glance = is_glance
         self._spool: IO[bytes] | None = None
@@ -229,7 +232,7 @@ class Capture:
     @property
     def notes(self) -> list[str]:
         """What was cut or odd: one sentence each."""
-        return self._ledger.notes
+        return [*self._ledger.notes, *self._remarks]
 
     @property
     def secrets(self) -> list[bytes]:

@@ -25,13 +25,25 @@ _ROUTINE = (None, "close_notify")  # alerts that end a session as they should, o
 
 
 def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Line]:
-    """One conversation, an empty line behind it."""
+    """One conversation that is over, an empty line behind it."""
+    span = conversation.span
+    yield from opening_lines(conversation, view, duration(span.last_time_ns - span.first_time_ns))
+    if view.is_verbose:
+        yield from _stream_lines(conversation)
+    for exchange in conversation.exchanges:
+        yield from exchange_lines(exchange, span.first_time_ns, view)
+    yield from note_lines(conversation, view)
+    yield line()
+
+
+def opening_lines(conversation: Conversation, view: TextView, took: str | None = None) -> Iterator[Line]:
+    """Who, when, and how it was protected. `took` is how long it lasted, where it is over."""
     span = conversation.span
     yield line(
         (f"Connection {conversation.id}", "heading"),
         (f"{conversation.client} -> {conversation.server}", "strong"),
         f"{clock_time(span.first_time_ns)} UTC",
-        duration(span.last_time_ns - span.first_time_ns),
+        took,
         conversation.process and f"by {conversation.process}",
         (view.frames.range(span), "faint"),
     )
@@ -39,15 +51,14 @@ def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Lin
         yield from _session_lines(conversation.tls, view)
     else:
         yield line(_in_clear(conversation), level=1)
-    if view.is_verbose:
-        yield from _stream_lines(conversation)
-    for exchange in conversation.exchanges:
-        yield from exchange_lines(exchange, span.first_time_ns, view)
+
+
+def note_lines(conversation: Conversation, view: TextView) -> Iterator[Line]:
+    """Holes and the like."""
     for note in conversation.notes[:MAX_NOTES]:
         yield _note_line(note, view)
     if len(conversation.notes) > MAX_NOTES:
         yield line((f"[and {counted(len(conversation.notes) - MAX_NOTES, 'more note')}]", "caution"), level=1)
-    yield line()
 
 
 def _in_clear(conversation: Conversation) -> str:

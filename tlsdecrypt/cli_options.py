@@ -1,0 +1,86 @@
+"""The options of the command line: a contract. Names may be added; none may change or go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _files(name: str, what: str) -> Callable[[Any], Any]:
+    """An option that names files and may be repeated."""
+    return click.option(name, multiple=True, metavar="FILE", help=f"{what} May be repeated.")
+
+
+def _flag(name: str, what: str) -> Callable[[Any], Any]:
+    return click.option(name, is_flag=True, help=what)
+
+
+_LIVE_OPTIONS = (
+    click.option(
+        "--interface",
+        multiple=True,
+        metavar="NAME",
+        help="Capture on this interface, until Ctrl-C; `list` tells their names. May be repeated.",
+    ),
+    click.option("--write", metavar="FILE", help="Keep what is captured, or what comes through standard input."),
+)
+_KEY_OPTIONS = (
+    _files("--pfx", "PKCS #12 file with the server's certificate and private key, as Windows exports it."),
+    _files("--key", "Private key, PEM or DER: of the server's certificate, or of a key share that was known before."),
+    _files("--keylog", "TLS key log, as SSLKEYLOGFILE makes programs write it."),
+    click.option("--psk", multiple=True, metavar="[IDENTITY:]HEX", help="Pre-shared key. May be repeated."),
+    _files("--ticket-key", "Session-ticket keys of the server, as nginx, Apache and HAProxy have them."),
+    click.option("--keys", multiple=True, metavar="DIR", help="Folder of key files: all are used. May be repeated."),
+    click.option("--password-file", metavar="FILE", help="Passwords of the key files, one a line; each is tried."),
+)
+_CHOICE_OPTIONS = (
+    click.option("--host", multiple=True, metavar="ADDRESS", help="Only connections with this host. May be repeated."),
+    click.option(
+        "--port",
+        multiple=True,
+        type=click.IntRange(1, 65535),
+        metavar="PORT",
+        help="Only connections with this port. May be repeated.",
+    ),
+)
+_OUTPUT_OPTIONS = (
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "jsonl"]),
+        default="text",
+        show_default=True,
+        help="What goes to standard output.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        multiple=True,
+        metavar="FILE",
+        help="Write a report too; its suffix is the format: .txt, .json, .jsonl. May be repeated.",
+    ),
+    _flag("--force", "Overwrite output files that exist."),
+    _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
+    _flag("--verbose", "Tell more in the text: fields, certificates, handshake messages."),
+    _flag("--quiet", "No notes and no progress on standard error."),
+    _flag("--strict", "Exit with 3 unless all TLS was decrypted."),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        expose_value=False,
+        help="Accepted for scripts; the work is done in one process whatever N is.",
+    ),
+    click.version_option(package_name="tlsdecrypt", message="%(prog)s %(version)s"),
+)
+
+
+def with_options(command: Any) -> Any:
+    """All options, in the order in which the help tells them."""
+    for option in reversed((*_LIVE_OPTIONS, *_KEY_OPTIONS, *_CHOICE_OPTIONS, *_OUTPUT_OPTIONS)):
+        command = option(command)
+    return command
