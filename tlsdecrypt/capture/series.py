@@ -178,6 +178,8 @@ class Series:
         except CaptureError as error:
             self.errors.append(error)
             return False
+        if not self.captures and not self._waiting:  # the only one, at which nobody glanced
+            self.size = capture.size
         self.captures.append(capture)
         lane = _Lane(capture)
         if lane.load():

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.ssl2 import Ssl2Protection
 
 MAX_HELD_BYTES: Final = 4 << 20  # records of one direction that wait for their keys
+RECORD_OVERHEAD: Final = 256  # bytes of memory that a record takes besides its data, so that empty ones count too
 
 
 class Ssl2Side:
@@ -38,12 +39,12 @@ class Ssl2Side:
     def hold(self, record: Ssl2Record) -> None:
         """Keep a record until its keys are known."""
         self.held.append(record)
-        self.held_bytes += len(record.data)
+        self.held_bytes += len(record.data) + RECORD_OVERHEAD
         self.is_hopeless |= self.held_bytes > MAX_HELD_BYTES
 
     def release(self) -> None:
         """Drop the oldest record that waited: it was read."""
-        self.held_bytes -= len(self.held.popleft().data)
+        self.held_bytes -= len(self.held.popleft().data) + RECORD_OVERHEAD
 
     def count_undecrypted(self, record: Ssl2Record) -> None:
         """A record that was not opened."""
