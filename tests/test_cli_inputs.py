@@ -44,12 +44,12 @@ def test_of_several_unreadable_captures_each_is_named(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("option", ["--pfx", "--key", "--keylog", "--keys"])
+@pytest.mark.parametrize("option", ["--pfx", "--key", "--keylog", "--ticket-key", "--keys"])
 def test_a_missing_key_file_is_refused(capture: str, folder: Path, option: str) -> None:
     assert_refused(run(capture, option, folder / "absent"), folder / "absent")
 
 
-@pytest.mark.parametrize("option", ["--pfx", "--key", "--keylog"])
+@pytest.mark.parametrize("option", ["--pfx", "--key", "--keylog", "--ticket-key"])
 @pytest.mark.parametrize("name", ["text", "out"])
 def test_a_file_that_holds_no_key_is_refused(capture: str, folder: Path, option: str, name: str) -> None:
     assert_refused(run(capture, option, folder / name), folder / name)

@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,3 +203,26 @@ def test_a_psk_has_an_identity_or_none(text: str, identity: bytes | None, key: b
 @pytest.mark.parametrize("text", ["", "me:", "secret-marker", "me:secret-marker", "00f"])
 def test_a_psk_that_is_not_hexadecimal_is_refused_without_being_shown(text: str) -> None:
     assert fault(psks=[text]).startswith("--psk: ")
+
+
+def test_ticket_keys_come_from_their_option_and_from_folders(tmp_path: Path) -> None:
+    (tmp_path / "nginx.key").write_bytes(bytes(range(100, 180)))
+    (tmp_path / "haproxy.keys").write_bytes(b"\n".join(b64encode(bytes((number,) * 48)) for number in (1, 2)))
+    for store in (load_keys(ticket_keys=sorted(tmp_path.iterdir())), load_keys(folders=[tmp_path])):
+        assert store.notes == []
+        assert [(facts.source, facts.kind, facts.notes) for facts in store.sources] == [
+            (str(tmp_path / "haproxy.keys"), "ticket key", ("2 keys",)),
+            (str(tmp_path / "nginx.key"), "ticket key", ("1 key",)),
+        ]
+
+
+def test_a_file_without_ticket_keys_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    assert fault(ticket_keys=[folder / "plain.pem"]).startswith(
+        f"{folder / 'plain.pem'}: holds no session-ticket key: "
+    )
+    assert fault(ticket_keys=[tmp_path / "missing"]).endswith("no such file")
+
+
+def test_each_pre_shared_key_has_a_name_of_its_own() -> None:
+    sources = load_keys(psks=["me:00ff", "00", "11", "you:22"]).sources
+    assert [facts.source for facts in sources] == ["--psk me", "--psk", "--psk (number 2)", "--psk you"]
