@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,8 @@ class Pipeline:
         self._told: Counter[int] = Counter()  # exchanges that were news, by connection
         self._table = ConnectionTable()
         self._observers: dict[int, Observer] = {}
-        self._waiting: list[Observer] = []
+        self._waiting: deque[Observer] = deque()
+        self._waiting_bytes = 0  # a running total: the sum, for each that ends, would be quadratic
         self.is_interrupted = False
         self._is_waiting_for_input = False
         self._opened_by: dict[tuple[str, str | None], list[int]] = {}
@@ -189,8 +190,11 @@ class Pipeline:
             yield observer.finish()
             return
         self._waiting.append(observer)
-        while sum(each.held_bytes for each in self._waiting) > MAX_WAITING_BYTES:
-            yield self._waiting.pop(0).finish()
+        self._waiting_bytes += observer.held_bytes
+        while self._waiting_bytes > MAX_WAITING_BYTES:
+            oldest = self._waiting.popleft()
+            self._waiting_bytes -= oldest.held_bytes
+            yield oldest.finish()
 
     def _finish_waiting(self) -> Iterator[Conversation]:
         """Every secret was seen: those that wait are opened by what the others revealed, in turn, or stay closed."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.protection import RecordProtection
 
 MAX_HELD_BYTES = 4 << 20  # records of one direction that wait for their keys
+RECORD_OVERHEAD = 256  # bytes of memory that a record takes besides its fragment, so that empty ones count too
 MAX_HANDSHAKE_LENGTH = 1 << 18  # a longer handshake message is nonsense
 _MESSAGE_HEADER_LENGTH = 4
 
@@ -53,12 +54,12 @@ class Side:
     def hold(self, record: Record) -> None:
         """Keep a record until its keys are known; the memory of the whole run is not kept with it."""
         self.held.append(record._replace(fragment=bytes(record.fragment)))
-        self.held_bytes += len(record.fragment)
+        self.held_bytes += len(record.fragment) + RECORD_OVERHEAD
         self.is_hopeless |= self.held_bytes > MAX_HELD_BYTES
 
     def release(self) -> None:
         """Drop the oldest record that waited: it was read."""
-        self.held_bytes -= len(self.held.popleft().fragment)
+        self.held_bytes -= len(self.held.popleft().fragment) + RECORD_OVERHEAD
 
     def count_undecrypted(self, record: Record) -> None:
         """A record that was not opened."""
