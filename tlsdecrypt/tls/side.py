@@ -49,6 +49,7 @@ class Side:
         self.undecrypted_length = 0
         self.undecrypted_span: Span | None = None
         self._handshake = bytearray()
+        self._passed_over = 0  # bytes of a message that is too long, still to come
         self._handshake_span: Span | None = None
 
     def hold(self, record: Record) -> None:
@@ -70,21 +71,27 @@ class Side:
 
     def drop_handshake(self) -> None:
         """Forget a handshake message that had begun: the rest of it is lost."""
+        self._passed_over = 0
         self._handshake.clear()
         self._handshake_span = None
 
     def messages(self, fragment: bytes | memoryview, span: Span) -> Iterator[tuple[bytes, Span]]:
         """The handshake messages, headers included, that are whole with this fragment.
 
-        A message that is longer than the bound is dropped, with all that stands behind it.
+        A message that is longer than the bound is passed over, so that what stands behind it is read.
         """
         buffer = self._handshake
+        if self._passed_over:
+            here = min(self._passed_over, len(fragment))
+            self._passed_over -= here
+            fragment = fragment[here:]
         if not buffer:
             self._handshake_span = span
         buffer += fragment
         while len(buffer) >= _MESSAGE_HEADER_LENGTH:
             end = _MESSAGE_HEADER_LENGTH + int.from_bytes(buffer[1:_MESSAGE_HEADER_LENGTH], "big")
             if end > MAX_HANDSHAKE_LENGTH:
+                self._passed_over = end - len(buffer)  # it has just begun: no fragment is as long as the bound
                 buffer.clear()
             if end > len(buffer):
                 return
