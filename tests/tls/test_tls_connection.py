@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from observing import ORDERS, byte_by_byte, cut_at, in_order, whole
 from recorded_tls import DOWN, REQUEST, RESPONSE, UP, Flight, Peers, Recording, keylog_store, recording, rsa_store
@@ -296,4 +296,5 @@ def test_a_flipped_byte_anywhere_makes_no_false_plaintext(place: int, mask: int,
             flights.append((direction, data))
         place -= len(data)
     found = read(flights, keylog_store(made.key_log))
+    assume("NULL" not in (found.session.cipher_suite or ""))  # a flip in the ServerHello: those need no secret
     assert all(said in (b"", sent) for said, sent in zip(found.said, (REQUEST, RESPONSE), strict=True))
