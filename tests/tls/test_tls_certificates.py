@@ -41,6 +41,18 @@ def test_facts_are_those_that_openssl_shows(key_files: Path, der: bytes, program
     assert f"notAfter={facts.not_after}" == dates[1].replace(" ", "T", 1)
 
 
+@pytest.mark.parametrize(("serial", "shown"), [(0xB9A, "0b9a"), (0x1B9A, "1b9a"), (1, "01")])
+def test_a_serial_number_has_whole_bytes(
+    tmp_path: Path, serial: int, shown: str, program: Callable[[str], str]
+) -> None:
+    openssl, key, made = program("openssl"), tmp_path / "key.pem", tmp_path / "certificate.der"
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(key))
+    request = (openssl, "req", "-x509", *curve, "-subj", "/CN=a", "-set_serial", str(serial), "-outform", "DER")
+    subprocess.run([*request, "-out", str(made)], check=True, capture_output=True)
+    assert certificate_facts(made.read_bytes()).serial == shown
+    assert openssl_says(openssl, made, "-serial") == f"serial={shown.upper()}"
+
+
 def test_names_and_key_are_there_for_people(der: bytes) -> None:
     facts = certificate_facts(der)
     assert facts.names == ("owa.example.com", "192.0.2.7", "mail.example.com")

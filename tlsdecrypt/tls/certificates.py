@@ -126,7 +126,7 @@ def _read(der: bytes) -> CertificateFacts:
     return CertificateFacts(
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
-        serial=f"{certificate.serial_number:02x}",
+        serial=_serial(certificate.serial_number),
         sha1_thumbprint=_sha1_thumbprint(der),
         sha256_thumbprint=sha256(der).hexdigest().upper(),
         spki_sha256=_spki_sha256(der),
@@ -137,6 +137,12 @@ def _read(der: bytes) -> CertificateFacts:
         signature=_signature(certificate),
         der=der,
     )
+
+
+def _serial(number: int) -> str:
+    """Whole bytes, as Windows and OpenSSL show them: `0b9a`, and not `b9a`."""
+    digits = f"{abs(number):x}"
+    return f"{'-' if number < 0 else ''}{digits.zfill(len(digits) + len(digits) % 2)}"
 
 
 def _sha1_thumbprint(der: bytes) -> str:
