@@ -37,6 +37,7 @@ TLS_PORTS = frozenset({261, 443, 444, 448, 465, 563, 636, 989, 990, 992, 993, 99
 
 Said: TypeAlias = ApplicationData | ApplicationGap
 
+_SAID = (ApplicationData, ApplicationGap)
 _BY_PEER = (EndReason.FIN, EndReason.RST)
 _CLIENT, _SERVER = Direction
 
@@ -147,6 +148,9 @@ class Observer:
     def _take(self, event: StreamEvent) -> None:
         direction = event.direction.other if self._is_flipped else event.direction
         if isinstance(event, StreamData):
+            if self._tls is not None and self._is_tls[direction] and (direction is _SERVER or self._proxy.is_done):
+                self._take_tls_events(self._tls.feed(direction, event.data, event.span))
+                return
             piece = Piece(event.data, event.span)
             if direction is _SERVER or self._proxy.is_done:
                 self._take_data(direction, piece)
@@ -259,11 +263,14 @@ class Observer:
             self._take_tls_events(self._tls.end(direction, by_peer=by_peer))
 
     def _take_tls_events(self, events: list[TlsEvent]) -> None:
+        said = [event for event in events if isinstance(event, _SAID)]
+        if not said:
+            return
         plaintext = self._plaintext
         if plaintext.decoder is None and self._tls is not None:
             plaintext.alpn = self._tls.alpn
-        said = [event for event in events if isinstance(event, ApplicationData | ApplicationGap)]
-        for event in said if len({event.direction for event in said}) < len(Direction) else _as_sent(said):
+        is_one_way = len(said) == 1 or len({event.direction for event in said}) == 1
+        for event in said if is_one_way else _as_sent(said):
             if isinstance(event, ApplicationData):
                 plaintext.feed(event.direction, event.data, event.span)
             else:

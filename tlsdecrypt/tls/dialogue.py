@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, Malformed
 from tlsdecrypt.tls.negotiation import Negotiation
-from tlsdecrypt.tls.registry import AlertDescription, AlertLevel, HandshakeType
+from tlsdecrypt.tls.registry import AlertDescription, AlertLevel, HandshakeType, handshake_type, message_name
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.side import Side
 
 _ALERT_LENGTH = 2
+_CLIENT_HELLO = message_name(HandshakeType.CLIENT_HELLO)
 MAX_KEPT = 1_000  # messages and alerts of one connection; what comes after them is only an event
 
 
@@ -41,7 +42,7 @@ class Dialogue:
 
     def take_sslv2_hello(self, side: Side, record: bytes, span: Span) -> None:
         """A ClientHello in the format of SSL 2.0 (RFC 5246 appendix E.2)."""
-        self._see(HandshakeSeen(side.direction, HandshakeType.CLIENT_HELLO.name.lower(), span))
+        self._see(HandshakeSeen(side.direction, _CLIENT_HELLO, span))
         try:
             self.negotiations[0].add_sslv2_hello(record)
         except ParseError as error:
@@ -59,14 +60,14 @@ class Dialogue:
 
     def take_message(self, side: Side, message: bytes, span: Span) -> HandshakeType | None:
         """A handshake message with its header; its type, None where its body is not what it should be."""
-        kind = HandshakeType(message[0])
-        self._see(HandshakeSeen(side.direction, kind.name.lower(), span))
-        if kind in (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO) and side.epoch > 0:
+        kind = handshake_type(message[0])
+        self._see(HandshakeSeen(side.direction, message_name(kind), span))
+        if side.epoch > 0 and kind in (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO):
             self._renegotiate(side)
         try:
             self.negotiation(side).add(side.direction, message)
         except ParseError as error:
-            self.meet_fault(Malformed(side.direction, f"{kind.name.lower()}: {error}", span))
+            self.meet_fault(Malformed(side.direction, f"{message_name(kind)}: {error}", span))
             return None
         return kind
 
@@ -83,7 +84,7 @@ class Dialogue:
             self.negotiations.append(Negotiation())
 
     def _see(self, seen: HandshakeSeen) -> None:
-        if self.client_hello_span is None and seen.name == HandshakeType.CLIENT_HELLO.name.lower():
+        if self.client_hello_span is None and seen.name == _CLIENT_HELLO:
             self.client_hello_span = seen.span
         self.events.append(seen)
         if len(self.messages) < MAX_KEPT:

@@ -9,7 +9,7 @@ from tlsdecrypt.tls import handshake
 from tlsdecrypt.tls.ciphersuites import cipher_suite
 from tlsdecrypt.tls.extensions import NO_EXTENSIONS
 from tlsdecrypt.tls.key_exchange import group_name, parse_server_key_exchange
-from tlsdecrypt.tls.registry import ExtensionType, HandshakeType, ProtocolVersion
+from tlsdecrypt.tls.registry import ExtensionType, HandshakeType, ProtocolVersion, handshake_type
 from tlsdecrypt.tls.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphersuites import CipherSuite
     from tlsdecrypt.tls.handshake import ClientHello, NewSessionTicket13, ServerHello
     from tlsdecrypt.tls.key_exchange import ServerKeyExchange
+    from tlsdecrypt.tls.prf import DirectionKeys
     from tlsdecrypt.tls.secrets import FoundSecret
 
 MOST_TICKETS: Final = 64  # of one session in TLS 1.3; what comes after them is not kept
@@ -43,6 +44,8 @@ class Negotiation:
         """Nothing was seen yet."""
         self.client_hello: ClientHello | None = None
         self.server_hello: ServerHello | None = None
+        self.version: int | None = None  # this and the suite are negotiated by the ServerHello
+        self.suite: CipherSuite | None = None
         self.retry_extensions = NO_EXTENSIONS  # of a HelloRetryRequest
         self.server_certificates: tuple[bytes, ...] = ()
         self.client_certificates: tuple[bytes, ...] = ()
@@ -54,6 +57,7 @@ class Negotiation:
         self.has_certificate_request = False
         self.client_key_exchange: bytes | None = None
         self.is_early_data_accepted = False
+        self.keys: tuple[FoundSecret, tuple[DirectionKeys, DirectionKeys]] | None = None  # of the last candidate
         self.proved: FoundSecret | None = None  # the master secret, once a record was opened with it
         self.pre_master_secrets: dict[str, bytes | None] = {}  # by spki_sha256: no key decrypts twice
         self.knowledge = 0  # grows with each message: what failed before may succeed now
@@ -63,19 +67,9 @@ class Negotiation:
         self._server_hello_done = False
 
     @property
-    def version(self) -> int | None:
-        """The negotiated version, None until the ServerHello was seen."""
-        return self.server_hello.version if self.server_hello else None
-
-    @property
     def is_tls13(self) -> bool:
         """Whether TLS 1.3, or one of its drafts, was negotiated; a HelloRetryRequest says so before the ServerHello."""
         return self.transcript.has_retry if self.version is None else self.version > ProtocolVersion.TLSv1_2
-
-    @property
-    def suite(self) -> CipherSuite | None:
-        """The negotiated cipher suite, None until the ServerHello was seen."""
-        return cipher_suite(self.server_hello.cipher_suite) if self.server_hello else None
 
     @property
     def is_resumed(self) -> bool:
@@ -149,7 +143,7 @@ class Negotiation:
     def add(self, direction: Direction, message: bytes) -> None:
         """A handshake message with its header. Raises ParseError where its body is not what it should be."""
         self.knowledge += 1
-        kind = HandshakeType(message[0])
+        kind = handshake_type(message[0])
         self.transcript.add(direction, message)
         self._server_flight |= kind in _SERVER_FLIGHT and direction is Direction.SERVER_TO_CLIENT
         parse = self._PARSERS.get(kind)
@@ -170,6 +164,8 @@ class Negotiation:
             self.retry_extensions = hello.extensions
             return
         self.server_hello = hello
+        self.version = hello.version
+        self.suite = cipher_suite(hello.cipher_suite)
         self.alpn = hello.alpn
         if hello.key_share is not None:
             self.key_exchange_group = group_name(hello.key_share.group)

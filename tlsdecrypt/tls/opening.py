@@ -96,11 +96,13 @@ def protection_of(negotiation: Negotiation, candidate: FoundSecret, direction: D
     assert answer is not None
     if not suite.is_supported:
         return None
-    keys = prf.derive_keys(suite, version, candidate.secret, hello.random, answer.random)
+    if negotiation.keys is None or negotiation.keys[0] is not candidate:
+        keys = prf.derive_keys(suite, version, candidate.secret, hello.random, answer.random)
+        negotiation.keys = candidate, keys
     return make_protection(
         suite,
         version,
-        keys[direction],
+        negotiation.keys[1][direction],
         encrypt_then_mac=negotiation.has_encrypt_then_mac,
         truncated_hmac=negotiation.has_truncated_hmac,
     )

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TypeVar
 
 _Enum = TypeVar("_Enum", bound=IntEnum)
@@ -93,6 +94,18 @@ class HandshakeType(_OpenByte):
     NEXT_PROTOCOL = 67
     CHANNEL_ID = 203
     MESSAGE_HASH = 254
+
+
+@lru_cache(maxsize=256)
+def handshake_type(value: int) -> HandshakeType:
+    """`HandshakeType(value)`, remembered: there are seven messages and more in every handshake, and calls are slow."""
+    return HandshakeType(value)
+
+
+@lru_cache(maxsize=256)
+def message_name(kind: HandshakeType) -> str:
+    """The name of a handshake message as events have it: `client_hello`."""
+    return kind.name.lower()
 
 
 class AlertLevel(_OpenByte):
