@@ -121,7 +121,7 @@ class EncryptThenMacProtection(CbcProtection):
         sequence_number = self.sequence_number
         opened = super()._search(header, fragment, lost, sealed)
         if self.sequence_number == sequence_number and not self._iv_length:
-            self._chain_to(bytes(fragment))  # it did not open, but the next record is chained to it
+            self._is_chained = False  # the next record is chained to this one, which may be damaged
         return opened
 
     def _unwrap(self, fragment: Buffer) -> tuple[Buffer, bytes] | None:
