@@ -45,6 +45,11 @@ class Span(NamedTuple):
     first_time_ns: int
     last_time_ns: int
 
+    def in_order(self) -> Span:
+        """The same with the earlier frame first: what follows in a stream may have been captured before."""
+        first, last = sorted(((self.first_frame, self.first_time_ns), (self.last_frame, self.last_time_ns)))
+        return Span(first[0], last[0], first[1], last[1])
+
     def to(self, last: Span) -> Span:
         """From the start of this span to the end of `last`."""
         return Span(self.first_frame, last.last_frame, self.first_time_ns, last.last_time_ns)

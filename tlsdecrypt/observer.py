@@ -229,7 +229,7 @@ class Observer:
         if direction is _CLIENT and not self._proxy.is_done:
             self._end_peeling()
         hole = f"{event.length:,} bytes" if event.length is not None else "an unknown number of bytes"
-        self._notes.append(Note(f"{hole} from the {direction.sender} not captured", event.span))
+        self._notes.append(Note(f"{hole} from the {direction.sender} not captured", event.span.in_order()))
         if self._tds is not None:
             self._tds[direction].gap()
         elif not self._is_tls[direction]:

@@ -45,7 +45,7 @@ def test_no_key_names_the_certificate_as_windows_shows_it(key_files: Path) -> No
     assert made.remedy is not None
     for part in (facts.subject, "serial 2a", facts.sha1_thumbprint, facts.spki_sha256, "--pfx"):
         assert part in made.remedy
-    assert "none of the given private keys fits" in made.summary
+    assert "none of the given private keys is that of" in made.summary
     assert "no private key was given" in verdict.no_key(facts).summary
 
 
@@ -76,3 +76,22 @@ def test_what_is_known_stands_in_the_sentence() -> None:
     assert "3 records" in ALL[VerdictCode.PARTLY_DECRYPTED].summary
     assert "'me\\\\xff'" in verdict.no_pre_shared_key(b"me\xff").summary
     assert verdict.no_pre_shared_key(None).code is VerdictCode.NO_SECRET
+
+
+def test_what_is_whole_and_opened_is_told_without_a_count_of_records() -> None:
+    assert (
+        "but not all of it: frames are missing" in verdict.partly_decrypted("mail.pfx", 0, "frames are missing").summary
+    )
+
+
+def test_a_one_way_capture_asks_for_the_other_direction_and_not_for_an_earlier_start() -> None:
+    made = verdict.handshake_missing("server")
+    assert "only what the server sent" in made.summary
+    assert made.remedy is not None
+    assert "both directions" in made.remedy
+
+
+def test_where_a_private_key_would_do_the_key_log_is_not_the_only_remedy() -> None:
+    made = verdict.no_secret(certificate=certificate_facts(b"no certificate"))
+    assert made.remedy is not None
+    assert "--pfx" in made.remedy

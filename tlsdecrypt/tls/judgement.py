@@ -10,6 +10,7 @@ from tlsdecrypt.tls.offered_psk import is_external, selected_psk
 from tlsdecrypt.tls.pre_master_secret import client_key_exchange, matching_keys
 
 if TYPE_CHECKING:
+    from tlsdecrypt.tls.certificates import CertificateFacts
     from tlsdecrypt.tls.connection import TlsConnection
     from tlsdecrypt.tls.negotiation import Negotiation
     from tlsdecrypt.tls.secrets import PreSharedKey, SecretStore
@@ -24,7 +25,7 @@ def judge(connection: TlsConnection, negotiation: Negotiation, store: SecretStor
     if not undecrypted:
         return _judge_unprotected(connection)
     if negotiation.client_hello is None or negotiation.server_hello is None:
-        return verdict.handshake_missing()
+        return verdict.handshake_missing(_only_sender(connection))
     return _judge_closed(connection, negotiation, store)
 
 
@@ -56,7 +57,7 @@ def _judge_unprotected(connection: TlsConnection) -> Verdict:
     if dialogue.faults and not dialogue.negotiations[0].server_hello:
         return verdict.malformed(dialogue.faults[0].what)
     if not dialogue.messages:
-        return verdict.handshake_missing()
+        return verdict.handshake_missing(_only_sender(connection))
     return verdict.handshake_failed() if connection.is_closed_by_peer else verdict.truncated()
 
 
@@ -71,7 +72,8 @@ def _judge_closed(connection: TlsConnection, negotiation: Negotiation, store: Se
     if negotiation.resumption is not None and not negotiation.is_tls13:
         return verdict.resumed_parent_missing(negotiation.resumption.replace("_", " "))
     if store.has_keylog and negotiation.client_hello is not None:
-        return verdict.no_secret(negotiation.client_hello.random)
+        certificate = _certificate(negotiation) if suite.uses_rsa_key_exchange else None
+        return verdict.no_secret(negotiation.client_hello.random, certificate=certificate)
     return _judge_keyless(connection, negotiation, store)
 
 
@@ -92,8 +94,23 @@ def _judge_keyless(connection: TlsConnection, negotiation: Negotiation, store: S
         return verdict.forward_secrecy(suite.name, has_key=has_key, psk_source=psks[0].source if psks else None)
     if any(side.has_hole for side in connection.sides) and has_key:
         return verdict.truncated("a part of the handshake that the keys depend on was not captured")
-    certificate = certificate_facts(negotiation.server_certificates[0]) if negotiation.server_certificates else None
-    return verdict.no_key(certificate, has_keys=store.has_private_keys)
+    return verdict.no_key(_certificate(negotiation), has_keys=store.has_private_keys)
+
+
+def _certificate(negotiation: Negotiation) -> CertificateFacts | None:
+    """The server's own, if it was seen."""
+    return certificate_facts(negotiation.server_certificates[0]) if negotiation.server_certificates else None
+
+
+def _only_sender(connection: TlsConnection) -> str | None:
+    """Whose bytes alone were captured, None where both sides were heard."""
+    said = {message.direction for message in connection.dialogue.messages}
+    heard = [
+        side.direction
+        for side in connection.sides
+        if side.direction in said or side.records_undecrypted or side.records_decrypted
+    ]
+    return heard[0].sender if len(heard) == 1 else None
 
 
 def _judge_tls13(connection: TlsConnection, negotiation: Negotiation) -> Verdict:

@@ -44,6 +44,7 @@ _RSA_SUITE = (
     "or, for a test, let the server offer nothing newer than TLS 1.2 and only RSA key exchange"
     " (such as TLS_RSA_WITH_AES_128_GCM_SHA256)"
 )
+_BEGIN_ANEW = "restart the client or its application pool to force new connections"
 _RECORD_EARLIER = "start the capture before the client connects"
 
 
@@ -61,18 +62,18 @@ def decrypted(source: str) -> Verdict:
 
 
 def partly_decrypted(source: str, records: int, reason: str) -> Verdict:
-    """Opened with a secret from `source`, but for so many `records`; `reason` says why."""
-    count = f"{records} record{'' if records == 1 else 's'}"
+    """Opened with a secret from `source`, but for so many `records` (0: all that are whole); `reason` says why."""
+    count = f"{records} record{'' if records == 1 else 's'} could not be opened" if records else "not all of it"
     return Verdict(
         VerdictCode.PARTLY_DECRYPTED,
-        f"decrypted with {source}, but {count} could not be opened: {reason}",
+        f"decrypted with {source}, but {count}: {reason}",
         "capture without loss and with the whole of each frame, and give the secrets of both directions",
     )
 
 
 def no_key(certificate: CertificateFacts | None, *, has_keys: bool = False) -> Verdict:
     """RSA key exchange, and no private key of the server's certificate (None: it was not seen)."""
-    given = "none of the given private keys fits" if has_keys else "no private key was given for"
+    given = "none of the given private keys is that of" if has_keys else "no private key was given for"
     if certificate is None:
         return Verdict(
             VerdictCode.NO_KEY,
@@ -111,13 +112,15 @@ def temporary_key(suite_name: str, key: str) -> Verdict:
     )
 
 
-def no_secret(client_random: bytes = b"") -> Verdict:
-    """A key log was given, and this session is not in it."""
+def no_secret(client_random: bytes = b"", *, certificate: CertificateFacts | None = None) -> Verdict:
+    """A key log was given, and this session is not in it; the private key of the `certificate` would do as well."""
+    or_key = f", or with --pfx the private key of {describe_certificate(certificate)}" if certificate else ""
     name = f" (client random {client_random.hex()})" if client_random else ""
     return Verdict(
         VerdictCode.NO_SECRET,
         f"the key log holds no secret of this session{name}",
-        "give the key log of the client or server that made this connection, recorded at the time of the capture",
+        "give the key log of the client or server that made this connection, recorded at the time of the capture"
+        f"{or_key}",
     )
 
 
@@ -145,16 +148,22 @@ def resumed_parent_missing(resumption: str) -> Verdict:
     return Verdict(
         VerdictCode.RESUMED_PARENT_MISSING,
         f"resumed by {resumption}, and the connection with the full handshake is not in the capture or stayed closed",
-        f"{_RECORD_EARLIER} for the first time, give that capture as well, or give a key log with --keylog",
+        f"{_RECORD_EARLIER} for the first time ({_BEGIN_ANEW}), give that capture as well, or a key log with --keylog",
     )
 
 
-def handshake_missing() -> Verdict:
-    """The capture began in the middle."""
+def handshake_missing(only_sender: str | None = None) -> Verdict:
+    """The capture began in the middle; or it holds only what one side, `only_sender` (client, server), sent."""
+    if only_sender is not None:
+        return Verdict(
+            VerdictCode.HANDSHAKE_MISSING,
+            f"only what the {only_sender} sent was captured, and the keys depend on what both sides say",
+            "capture both directions (mirror both directions of the port, or capture on the server itself)",
+        )
     return Verdict(
         VerdictCode.HANDSHAKE_MISSING,
         "the capture began after the handshake, or lost a part of it",
-        f"{_RECORD_EARLIER} (restart the client or its application pool to force new connections)",
+        f"{_RECORD_EARLIER} ({_BEGIN_ANEW})",
     )
 
 
