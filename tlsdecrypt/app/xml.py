@@ -16,6 +16,12 @@ MAX_FAULTS = 3
 MAX_PROLOG = 64 * 1024  # bytes in which declarations are sought where the parser gave up
 
 _UNREADABLE = "the XML cannot be read"
+_DAMAGES = {
+    "ERR_DOCUMENT_EMPTY": "there is no document",
+    "ERR_DOCUMENT_END": "something follows the end of the document",
+    "ERR_TAG_NAME_MISMATCH": "a tag is closed that was not opened",
+    "ERR_TAG_NOT_FINISHED": "a tag is not closed",
+}
 _HOSTILE = "the XML declares entities, which is hostile: not read"
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
@@ -44,7 +50,8 @@ def parse_xml(data: bytes, content_type: str | None = None) -> tuple[_Element | 
         root = etree.fromstring(data.lstrip(b" \t\r\n"), parser)
     except (etree.XMLSyntaxError, ValueError):
         return None, [_HOSTILE if _has_entity_declaration(data) else _UNREADABLE]
-    faults = [f"the XML is damaged at line {each.line}: {each.type_name}" for each in parser.error_log][:MAX_FAULTS]
+    damages = list(parser.error_log)[:MAX_FAULTS]
+    faults = [f"the XML is damaged at line {each.line}: {_damage(each.type_name)}" for each in damages]
     if root is None:
         return None, [_HOSTILE] if _has_entity_declaration(data) else faults or [_UNREADABLE]
     document_type = root.getroottree().docinfo.internalDTD
@@ -57,6 +64,11 @@ def parse_xml(data: bytes, content_type: str | None = None) -> tuple[_Element | 
 
 def _has_entity_declaration(data: bytes) -> bool:
     return b"<!ENTITY" in data[:MAX_PROLOG].replace(b"\x00", b"")
+
+
+def _damage(type_name: str) -> str:
+    """What libxml2 calls an error, for people; its messages quote the document, which may hold secrets."""
+    return _DAMAGES.get(type_name) or type_name.removeprefix("ERR_").replace("_", " ").lower()
 
 
 def _charset(data: bytes, content_type: str | None) -> str | None:
