@@ -151,7 +151,7 @@ class Pipeline:
         for tcp, events in self._table.feed(stretch.batch):
             yield from self._feed(tcp, events)
             touched.add(tcp.id)
-        if self._news is not None:
+        if self._news is not None and not all(capture.is_at_end for capture in stretch.captures):
             self._tell(self._news, touched)
         self._accounts.take(stretch, self._table.other_frames - others)
 
@@ -168,7 +168,7 @@ class Pipeline:
         """What a capture holds besides its frames, as far as it was read."""
         number = capture.first_frame
         for process in capture.processes if number not in self._taken else ():
-            self._processes[process.ends] = process.name
+            self._processes[process.ends] = str(process)
         for secrets in capture.secrets[self._taken[number] :]:
             self._keys.add_keylog(secrets, f"{capture.path} (Decryption Secrets Block)")
         self._taken[number] = len(capture.secrets)

@@ -21,11 +21,15 @@ MAX_SECRET_BYTES = 64 << 20  # of all key logs in one capture together
 
 
 class Process(NamedTuple):
-    """Who held one end of a connection on the machine that captured: a program, by its name, and its number."""
+    """Who held a connection on the machine that captured: a program by its name, and its number."""
 
     name: str
     number: int
     ends: frozenset[Endpoint]
+
+    def __str__(self) -> str:
+        """`OUTLOOK.EXE (4711)`."""
+        return f"{self.name} ({self.number})"
 
 
 class Ledger:

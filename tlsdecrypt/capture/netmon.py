@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tlsdecrypt.capture.columns import MAX_FRAME_BYTES, MAX_SECONDS, NANOSECONDS, Columns, constant, gather
+from tlsdecrypt.capture.ledger import Process
 from tlsdecrypt.capture.linktypes import ETHERNET, FDDI, IEEE802_11, NONE, RAW_IP, TOKEN_RING, normalised
+from tlsdecrypt.capture.netmon_tables import (
+    MAX_TABLE_BYTES,
+    Tables,
+    parse_comments,
+    parse_processes,
+    parse_tables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +50,7 @@ _LINK_TYPES = {
     9: RAW_IP,
 }
 _LINKTYPE_BASE = 0xE000  # from here to 0xEFFF: a LINKTYPE_ value of a converted file
+_ANALYZER_WIRELESS = 0xE080  # but this is 802.11, as Message Analyzer exports it
 # Records of Network Monitor's own that are no frames: payload header, network information, cache of names.
 _NOT_FRAMES = (0xFFFC, 0xFFFD, 0xFFFE)
 _TICKS_1601_TO_1970 = 116_444_736_000_000_000  # of 100 ns
@@ -65,6 +74,11 @@ class Layout(NamedTuple):
     captured_length: struct.Struct
     unit_ns: int
     trailer: np.dtype[np.void] | None
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether the header tells of comments and processes; before, what stands there means nothing."""
+        return self.trailer in _TRAILERS[2:]
 
     @property
     def around(self) -> int:
@@ -91,6 +105,7 @@ class NetmonReader:
         self._layout = layout_of(major, minor)
         self._link_type = NONE
         self._start_ns = 0
+        self._comments: dict[int, str] = {}  # by the place of the frame's record in the file
 
     def batches(self) -> Iterator[FrameBatch]:
         """All frames that the table names, up to the first that is not there."""
@@ -102,7 +117,10 @@ class NetmonReader:
         media, *start, table_at, table_bytes = _HEADER.unpack_from(window.data)
         self._link_type = _LINK_TYPES.get(media, NONE)
         self._start_ns = self._parse_start(start)
+        tables = parse_tables(window.data) if self._layout.has_tables else Tables(0, 0, 0, 0)
         table = self._read_table(table_at, table_bytes)
+        self._read_processes(tables)
+        self._read_comments(tables)
         done = jumps = 0
         while done < len(table):
             jumps += int(table[done]) < window.start
@@ -110,7 +128,9 @@ class NetmonReader:
                 last = self._ledger.next_number - 1
                 self._ledger.note(f"Nothing could be read after frame {last}: the frame table names what is not there.")
                 return
-            columns = self._columns(window.data, table[done : done + count] - window.start)
+            columns, is_frame = self._columns(window.data, table[done : done + count] - window.start)
+            if self._comments:
+                self._tell_comments(table[done : done + count][is_frame])
             if len(columns.offset):
                 yield self._ledger.batch(window.data, columns)
             done += count
@@ -139,6 +159,24 @@ class NetmonReader:
                 return np.frombuffer(window.data, "<u4", table_bytes // 4).astype(np.int64)
         self._ledger.note("The frame table is missing, so the file is cut off: records were read one after the other.")
         return np.array(self._walked_table(table_at or MAX_TABLE_AT), np.int64)
+
+    def _read_processes(self, tables: Tables) -> None:
+        if tables.processes_at and tables.processes:
+            self._window.advance(tables.processes_at - self._window.start, MAX_TABLE_BYTES)
+            for held in parse_processes(self._window.data[:MAX_TABLE_BYTES], tables.processes):
+                for ends in held.ends:
+                    self._ledger.process(Process(held.name, held.number, ends))
+
+    def _read_comments(self, tables: Tables) -> None:
+        if tables.comments_at and tables.comment_bytes:
+            length = min(tables.comment_bytes, MAX_TABLE_BYTES)
+            self._window.advance(tables.comments_at - self._window.start, length)
+            self._comments = {each.position: each.text for each in parse_comments(self._window.data[:length])}
+
+    def _tell_comments(self, table: Int64Column) -> None:
+        """`table` are the places of the frames that come next."""
+        for row in np.flatnonzero(np.isin(table, list(self._comments))).tolist():
+            self._ledger.comment(self._ledger.next_number + row, self._comments[int(table[row])])
 
     def _walked_table(self, end: int) -> list[int]:
         """Where whole records stand, one after the other from the header on, as far as `end`."""
@@ -176,8 +214,8 @@ class NetmonReader:
         captured = gather(self._window.data, position[:count], self._layout.record)["captured"].astype(np.int64)
         return _leading((captured <= MAX_FRAME_BYTES) & (position[:count] + captured <= end))
 
-    def _columns(self, data: bytes, position: Int64Column) -> Columns:
-        """Columns of the records at `position`, without those that are no frames."""
+    def _columns(self, data: bytes, position: Int64Column) -> tuple[Columns, NDArray[np.bool_]]:
+        """Columns of the records at `position` that are frames, and which are."""
         records = gather(data, position, self._layout.record)
         offset = position + self._layout.record.itemsize
         captured = records["captured"].astype(np.int64)
@@ -189,7 +227,7 @@ class NetmonReader:
             link_type=constant(self._link_type, len(position)),
         )
         if self._layout.trailer is None:
-            return columns
+            return columns, np.ones(len(position), np.bool_)
         return _with_trailers(data, columns, gather(data, offset + captured, self._layout.trailer))
 
 
@@ -198,25 +236,28 @@ def _leading(is_good: NDArray[np.bool_]) -> int:
     return len(is_good) if is_good.all() else int(np.argmin(is_good))
 
 
-def _with_trailers(data: bytes, columns: Columns, trailers: NDArray[np.void]) -> Columns:
-    """The columns by what each frame's trailer says, without records that are no frames, and metadata of radios."""
+def _with_trailers(data: bytes, columns: Columns, trailers: NDArray[np.void]) -> tuple[Columns, NDArray[np.bool_]]:
+    """The columns by what each frame's trailer says, without metadata of radios; and which records are frames."""
     media = trailers["media"].astype(np.int64)
     time_ns = columns.time_ns
-    if "time" in (trailers.dtype.names or ()):
-        time_ns = (trailers["time"].astype(np.int64) - _TICKS_1601_TO_1970) * 100
+    if "time" in (trailers.dtype.names or ()):  # where it is not told, the local time has to do
+        ticks = trailers["time"].astype(np.int64)
+        time_ns = np.where(ticks > 0, (ticks - _TICKS_1601_TO_1970) * 100, time_ns)
     radio_bytes = np.where(media == _WIRELESS, _radio_bytes(data, columns), 0)
     is_frame = ~np.isin(media, _NOT_FRAMES)
-    return Columns(
+    frames = Columns(
         offset=(columns.offset + radio_bytes)[is_frame],
         captured_length=(columns.captured_length - radio_bytes)[is_frame],
         original_length=(columns.original_length - radio_bytes)[is_frame],
         time_ns=time_ns[is_frame],
         link_type=_link_types(media)[is_frame],
     )
+    return frames, is_frame
 
 
 def _link_types(media: Int64Column) -> Int64Column:
     values, inverse = np.unique(media, return_inverse=True)
+    values[values == _ANALYZER_WIRELESS] = _LINKTYPE_BASE + IEEE802_11
     is_converted = (values >= _LINKTYPE_BASE) & (values < _LINKTYPE_BASE + 0x1000)
     link_types = [
         normalised(value - _LINKTYPE_BASE) if converted else _LINK_TYPES.get(value, NONE)

@@ -195,6 +195,11 @@ class Capture:
         return self.may_hold_secrets and isinstance(self._window, StreamWindow)
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether nothing more will come than what is in memory."""
+        return self._window.is_last
+
+    @property
     def first_frame(self) -> int:
         """The number of its first frame in this run: frame `n` of the file is `first_frame + n - 1`."""
         return self._ledger.first_number

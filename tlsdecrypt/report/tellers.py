@@ -120,7 +120,7 @@ class LiveTeller:
     def finish(self, analysis: Analysis) -> None:
         """See Teller."""
         self._manner.write_outputs(analysis)
-        self._live_text()
+        self._paint(self._live_text().gap())
         self._paint(summary_lines(analysis))
 
     def _live_text(self) -> LiveText:

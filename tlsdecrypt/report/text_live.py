@@ -22,11 +22,13 @@ class LiveText:
     def __init__(self, view: TextView) -> None:
         self._view = view
         self._told: dict[int, tuple[int, str | None]] = {}  # exchanges, and the verdict, of connections that go on
-        self._latest: int | None = None  # the connection that the last lines were about
+        self._latest: int | None = None  # the connection that the last lines were about, unless a gap follows them
 
     def news(self, conversation: Conversation) -> Iterator[Line]:
         """A connection that goes on: the exchanges that are complete."""
         number, view = conversation.id, self._view
+        if number != self._latest:
+            yield from self.gap()
         if number not in self._told:
             yield from opening_lines(conversation, view)
         elif number != self._latest:
@@ -39,11 +41,16 @@ class LiveText:
 
     def end(self, conversation: Conversation) -> Iterator[Line]:
         """A connection that is over: all of it, or what was not told while it went on."""
-        number, view = conversation.id, self._view
-        if number not in self._told:
-            yield from connection_lines(conversation, view)
-        else:
+        if conversation.id in self._told:
             yield from self._rest(conversation)
+            return
+        yield from self.gap()
+        yield from connection_lines(conversation, self._view)
+
+    def gap(self) -> Iterator[Line]:
+        """An empty line, where the last line is none."""
+        if self._latest is not None:
+            yield line()
         self._latest = None
 
     def _rest(self, conversation: Conversation) -> Iterator[Line]:
@@ -53,6 +60,7 @@ class LiveText:
         if not new and not is_other and not conversation.notes:
             return
         if conversation.id != self._latest:
+            yield from self.gap()
             yield line((f"Connection {conversation.id}", "heading"), "ends")
         if conversation.tls is not None and is_other:
             yield from verdict_lines(conversation.tls, self._view)
@@ -60,6 +68,7 @@ class LiveText:
             yield from exchange_lines(exchange, conversation.span.first_time_ns, self._view)
         yield from note_lines(conversation, self._view)
         yield line()
+        self._latest = None
 
 
 def _verdict(conversation: Conversation) -> str | None:
