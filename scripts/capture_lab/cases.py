@@ -51,7 +51,6 @@ CASES = (
     Case("openssl-tls11.pcap", f"{OPENSSL}: TLS 1.1, AES-CBC with SHA-1"),
     Case("openssl-tls12.pcapng", f"{OPENSSL}: TLS 1.2, AES-CBC with SHA-1 and SHA-256, AES-GCM"),
     Case("openssl-no-etm.pcap", f"{OPENSSL}: AES-CBC without encrypt_then_mac, TLS 1.0 to 1.2"),
-    Case("openssl-no-ems.pcap", f"{OPENSSL}: without extended_master_secret"),
     Case(SMALL, f"{OPENSSL}: a client certificate"),
     Case("openssl-bulk.pcap", f"{OPENSSL}: 120 kB in records of 4 kB"),
     Case("openssl-renegotiation.pcap", "openssl s_client against Python ssl: a second handshake between two requests"),

@@ -91,8 +91,8 @@ class Story:
         """Two addresses that are not served here, one connection."""
         self.rsa("AES256-SHA256", *([*LOGIN, *pox(f"{name}@contoso.com")] for name in ("blake", "nobody")))
 
-    def web_then_ticket(self) -> None:
-        """Chunked with a trailer, 404, a page that ends with the connection, and a second connection by ticket."""
+    def web_then_resumed(self) -> None:
+        """Chunked with a trailer, 404, a page that ends with the connection, and a second one resumed by session id."""
         paths = ("/oab/6f4dd1f4/oab.xml", "/ews/nothing.asmx", "/owa/", "/oab/6f4dd1f4/oab.xml")
         self.rsa("AES256-SHA", *([f"{MAIL}{path}"] for path in paths))
 
@@ -139,7 +139,7 @@ class Story:
             lambda: self.exchangelib("send-as", "free-busy"),
             self.pox_with_challenge,
             self.pox_redirect_and_error,
-            self.web_then_ticket,
+            self.web_then_resumed,
             self.free_busy_by_token,
             self.refused,
             self.forward_secret,

@@ -43,6 +43,10 @@ FETCHES: dict[str, tuple[tuple[str, ...], ...]] = {
         (f"{TLS12}+RSA:+CAMELLIA-128-CBC:+SHA1:%NO_ETM",),
         (f"{TLS12}+RSA:+AES-256-CBC:+SHA1", *SMALL),
     ),
+    "gnutls-no-ems": tuple(
+        (f"{TLS12}+RSA:{suite}:%NO_SESSION_HASH",)
+        for suite in ("+AES-256-CBC:+SHA256", "+AES-128-GCM:+AEAD", "+AES-256-GCM:+AEAD")
+    ),
     "gnutls-raw-public-key": ((f"{TLS12}+RSA:+AES-128-GCM:+AEAD:-CTYPE-ALL:+CTYPE-SRV-RAWPK:+CTYPE-CLI-X509",),),
     "gnutls-forward-secret": (
         (f"{TLS12}+DHE-RSA:+AES-128-CCM:+AEAD",),
@@ -68,7 +72,7 @@ FETCHES: dict[str, tuple[tuple[str, ...], ...]] = {
         (f"{TLS13}:-CIPHER-ALL:+AES-128-CCM:-GROUP-ALL:+GROUP-X25519",),
         (f"{TLS13}:-CIPHER-ALL:+AES-128-CCM-8:-GROUP-ALL:+GROUP-X448",),
         (f"{TLS13}:-CIPHER-ALL:+CHACHA20-POLY1305:-GROUP-ALL:+GROUP-FFDHE2048", *SMALL),
-        (f"{TLS13}:-GROUP-ALL:+GROUP-SECP521R1", "--compress-cert", "brotli"),
+        (f"{TLS13}:-GROUP-ALL:+GROUP-SECP521R1",),
         (f"{TLS13}:-CTYPE-ALL:+CTYPE-SRV-RAWPK:+CTYPE-CLI-X509",),
     ),
     "gnutls-tls13-psk": ((f"{TLS13}:-KX-ALL:+PSK", *WITH_PSK),),
@@ -118,7 +122,7 @@ class GnuTls:
         """One of FETCHES."""
         path = self.scratch / f"{name}.pcap"
         priority = SERVES_TLS13 if FETCHES[name][0][0].startswith(TLS13) else SERVES_TLS12
-        server = self.server("--http", "-a", "--compress-cert", "brotli", priority=priority)
+        server = self.server("--http", "-a", priority=priority)
         with self.lab.serving(server, HTTPS), self.lab.recording(path):
             for wanted, *options in FETCHES[name]:
                 self.type(name, wanted, options, [REQUEST])

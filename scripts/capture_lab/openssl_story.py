@@ -32,7 +32,6 @@ ssl_conf = ssl
 system_default = system
 [system]
 MinProtocol = None
-Options = {}
 """
 
 
@@ -53,15 +52,13 @@ class OpenSsl:
     scratch: Path
 
     def prepare(self) -> None:
-        """Configurations, and a client certificate by a CA of its own."""
-        (self.scratch / "plain.cnf").write_text(CONFIGURATION.format("ExtendedMasterSecret"))
-        (self.scratch / "no-ems.cnf").write_text(CONFIGURATION.format("-ExtendedMasterSecret"))
+        """A configuration, and a client certificate by a CA of its own."""
+        (self.scratch / "openssl.cnf").write_text(CONFIGURATION)
         authority(self.scratch)
         issue(self.scratch, "client", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], CLIENT_SUBJECT)
 
-    def _openssl(self, program: str, configuration: str = "plain") -> list[str | Path]:
-        environment = f"OPENSSL_CONF={self.scratch / configuration}.cnf"
-        return ["env", "-C", self.scratch, environment, "openssl", program]
+    def _openssl(self, program: str) -> list[str | Path]:
+        return ["env", "-C", self.scratch, f"OPENSSL_CONF={self.scratch / 'openssl.cnf'}", "openssl", program]
 
     def server(self, *options: str) -> list[str | Path]:
         """The command line of a server for the pages in `scratch`."""
@@ -75,26 +72,26 @@ class OpenSsl:
         ]
         return [*self._openssl("s_server"), "-accept", str(HTTPS), *identity, "-cipher", ANY_CIPHER, "-WWW", *options]
 
-    def client(self, *options: str, configuration: str = "plain") -> list[str | Path]:
+    def client(self, *options: str) -> list[str | Path]:
         """The command line of a client."""
         target: list[str | Path] = ["-connect", f"{HOST}:{HTTPS}", "-servername", HOST, "-CAfile", self.key.ca]
-        return [*self._openssl("s_client", configuration), *target, *options]
+        return [*self._openssl("s_client"), *target, *options]
 
-    def fetch(self, *options: str, page: str = "page.txt", configuration: str = "plain") -> None:
+    def fetch(self, *options: str, page: str = "page.txt") -> None:
         """One connection, one page."""
         request = f"GET /{page} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
-        self.lab.client.run([*self.client(*options, configuration=configuration), "-quiet"], stdin=request)
+        self.lab.client.run([*self.client(*options), "-quiet"], stdin=request)
 
     def type(self, lines: Sequence[bytes], *options: str) -> None:
         """One connection with `lines` typed in, one after the other (`R` renegotiates), until the server ends it."""
         self.lab.client.type(self.client(*options), lines)
 
-    def record(self, name: str, server: Sequence[str], *fetches: Sequence[str], **chosen: str) -> Path:
+    def record(self, name: str, server: Sequence[str], *fetches: Sequence[str], page: str = "page.txt") -> Path:
         """One capture: a server with options, and one connection for each of `fetches`."""
         path = self.scratch / f"{name}.pcap"
         with self.lab.serving(self.server(*server), HTTPS), self.lab.recording(path):
             for options in fetches:
-                self.fetch(*options, **chosen)
+                self.fetch(*options, page=page)
         return path
 
 
@@ -129,7 +126,6 @@ def _record_rsa(peers: OpenSsl) -> list[Path]:
         peers.record("openssl-tls11", [], *_suites("-tls1_1", CBC)),
         peers.record("openssl-tls12", [], *_suites("-tls1_2", TLS12_SUITES)),
         peers.record("openssl-no-etm", ["-no_etm"], *cbc_everywhere),
-        peers.record("openssl-no-ems", [], *_suites("-tls1_2", TLS12_SUITES[-3:]), configuration="no-ems"),
         peers.record("openssl-client-certificate", ["-Verify", "1", "-CAfile", "ca.pem"], certificate),
         peers.record("openssl-bulk", fragment, bulk, page="bulk.txt"),
         _record_renegotiation(peers),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HYBRID_PEER = Path(__file__).parent / "hybrid_peer.py"
 ONLY_TLS13 = ("-tls1_3",)
+PSK_SUITE = "TLS_AES_128_GCM_SHA256"  # the hash that OpenSSL takes for a pre-shared key given in hexadecimal
 
 
 def _record(peers: OpenSsl, name: str, server: Sequence[str], *fetches: Sequence[str]) -> Path:
@@ -54,7 +55,7 @@ def record_openssl_tls13(lab: Lab, key: ServerKey, scratch: Path) -> list[Path]:
     retry = [["-groups", "X25519:P-384"], ["-groups", "P-256:P-384", "-sess_out", "retry.session"]]
     resumed = ["-groups", "P-256:P-384", "-sess_in", "retry.session"]
     return [
-        _record(peers, "openssl-tls13-psk", psk, psk),
+        _record(peers, "openssl-tls13-psk", psk, [*psk, "-ciphersuites", PSK_SUITE]),
         _record(peers, "openssl-tls13-retry", ["-groups", "P-384"], *retry, resumed),
         _record_key_update(peers),
         _record_hybrid(peers),

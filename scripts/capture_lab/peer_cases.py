@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capture_lab.cases import CASES, MAIL, OPENSSL, OTHER_KEYS, Case, key_log
+from capture_lab.cases import CASES, MAIL, OPENSSL, OTHER_KEYS, TLSLITE, Case, key_log
 from capture_lab.gnutls_story import POST_HANDSHAKE_SAID
 from capture_lab.keys import PSK, PSK_IDENTITY
 from capture_lab.truth import Key
@@ -19,6 +19,7 @@ def _ticket_key(name: str) -> tuple[Key, ...]:
 
 PEER_CASES = (
     Case("gnutls-rsa.pcap", f"{GNUTLS}: AES-CCM, Camellia in GCM and CBC, small records"),
+    Case("gnutls-no-ems.pcap", f"{GNUTLS}: without extended_master_secret"),
     Case(
         "gnutls-raw-public-key.pcap",
         f"{GNUTLS}: a raw public key in place of certificates",
@@ -45,7 +46,7 @@ PEER_CASES = (
     Case("gnutls-renegotiation.pcap", f"{GNUTLS}: a second handshake on the connection", is_http=False),
     Case(
         "gnutls-tls13.pcap",
-        f"{GNUTLS}: TLS 1.3 with AES-CCM, small records, a compressed certificate, a raw public key",
+        f"{GNUTLS}: TLS 1.3 with AES-CCM, small records, a raw public key",
         key_log("gnutls-tls13"),
     ),
     Case(
@@ -69,6 +70,11 @@ PEER_CASES = (
         key_log("gnutls-post-handshake"),
         said=POST_HANDSHAKE_SAID,
         is_http=False,
+    ),
+    Case(
+        "tlslite-tls13-compressed.pcap",
+        f"{TLSLITE}: TLS 1.3, certificates compressed with zlib, Brotli and Zstandard",
+        key_log("tlslite-tls13-compressed"),
     ),
     Case("nss-tls12-rsa.pcap", f"{NSS}: TLS 1.2 with AES-GCM, AES-CBC and 3DES"),
     Case(

@@ -1,19 +1,25 @@
-"""tlslite-ng as server or client, for what OpenSSL no longer speaks: SSL 3.0, RC4, 3DES, and SSLv2-format hellos.
+"""tlslite-ng as server or client, for what OpenSSL does not speak.
+
+That is SSL 3.0, RC4, 3DES, SSLv2-format hellos and, as Debian builds it, compressed certificates.
 
 Usage: tlslite_peer.py server CERTIFICATES PRIVATE_KEY
        tlslite_peer.py client VERSION CIPHER MAC PATH [ssl2-hello]
+       tlslite_peer.py compressed ALGORITHM CIPHER PATH KEY_LOG
 
-VERSION is 0 (SSL 3.0) to 3 (TLS 1.2); CIPHER and MAC have tlslite's names (rc4, 3des, aes128; md5, sha).
+VERSION is 0 (SSL 3.0) to 3 (TLS 1.2); CIPHER and MAC have tlslite's names (rc4, 3des, aes128; md5, sha). `compressed`
+is a client of TLS 1.3 that takes the certificate compressed by ALGORITHM (zlib, brotli, zstd).
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tlslite.tlsconnection
 from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 from tlslite.integration.tlssocketservermixin import TLSSocketServerMixIn
 from tlslite.messages import ClientHello, RecordHeader2
@@ -22,6 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOST, PORT = "mail.contoso.com", 443
+TLS13_CIPHERS = ["aes128gcm", "aes256gcm", "chacha20-poly1305"]
+LABELS = {  # of RFC 8446 section 7.1 -> of a key log
+    b"c hs traffic": "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+    b"s hs traffic": "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+    b"c ap traffic": "CLIENT_TRAFFIC_SECRET_0",
+    b"s ap traffic": "SERVER_TRAFFIC_SECRET_0",
+}
 CONTENT = b"".join(b"line %04d of what tlslite-ng serves\r\n" % number for number in range(60))
 
 
@@ -64,9 +77,9 @@ class Listener(TLSSocketServerMixIn, ThreadingHTTPServer):  # type: ignore[misc]
         """Shake hands with whatever the client offers."""
         accepted = HandshakeSettings()
         accepted.minVersion = (3, 0)
-        accepted.cipherNames = ["rc4", "3des", "aes128", "aes256"]
-        accepted.macNames = ["md5", "sha"]
-        accepted.keyExchangeNames = ["rsa"]
+        accepted.cipherNames = ["rc4", "3des", "aes128", "aes256", *TLS13_CIPHERS]
+        accepted.macNames = ["md5", "sha", "aead"]
+        accepted.keyExchangeNames = ["rsa", "ecdhe_rsa"]
         tlsConnection.handshakeServer(certChain=self.chain, privateKey=self.private_key, settings=accepted)
         return True
 
@@ -85,6 +98,33 @@ class OldHello(TLSConnection):  # type: ignore[misc] # tlslite-ng has no types
         self.sock.sendall(RecordHeader2().create(len(hello)).write() + hello)
 
 
+class LoggedConnection(TLSConnection):  # type: ignore[misc] # tlslite-ng has no types
+    """A client of TLS 1.3 that keeps what a key log holds: tlslite-ng writes none itself."""
+
+    def _sendMsg(self, msg: Any, *arguments: Any, **options: Any) -> Iterator[Any]:  # noqa: N802 - tlslite's name
+        """Send, and keep the client's random."""
+        if isinstance(msg, ClientHello):
+            self.client_random = bytes(msg.random).hex()
+        yield from super()._sendMsg(msg, *arguments, **options)
+
+    @contextmanager
+    def key_log(self, path: str) -> Iterator[None]:
+        """What this connection derives within the block is appended to `path`."""
+        derive, lines = tlslite.tlsconnection.derive_secret, []
+
+        def derive_and_keep(secret: Any, label: bytearray, *arguments: Any) -> bytearray:
+            derived: bytearray = derive(secret, label, *arguments)
+            if name := LABELS.get(bytes(label)):
+                lines.append(f"{name} {self.client_random} {derived.hex()}\n")
+            return derived
+
+        tlslite.tlsconnection.derive_secret = derive_and_keep
+        yield
+        tlslite.tlsconnection.derive_secret = derive
+        with Path(path).open("a") as file:
+            file.writelines(lines)
+
+
 def serve(certificates: str, private_key: str) -> None:
     """Serve until the process is ended."""
     listener = Listener((HOST, PORT), Page)
@@ -94,28 +134,45 @@ def serve(certificates: str, private_key: str) -> None:
     listener.serve_forever()
 
 
-def ask(chosen: HandshakeSettings, path: str, kind: type[TLSConnection]) -> bytes:
-    """One request; everything that came back."""
-    connection = kind(socket.create_connection((HOST, PORT), timeout=10))
-    connection.handshakeClientCert(settings=chosen, serverName=None if kind is OldHello else HOST)
+def connect(kind: type[TLSConnection]) -> TLSConnection:
+    """A connection of one kind, before its handshake."""
+    return kind(socket.create_connection((HOST, PORT), timeout=10))
+
+
+def ask(connection: TLSConnection, path: str) -> None:
+    """One request; the answer must be what the server says."""
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
     answer = b""
     while piece := connection.recv(1 << 14):
         answer += piece
     connection.close()
-    return answer
+    if not answer.endswith(CONTENT):
+        sys.exit(f"the answer is not what was sent: {answer[:80]!r}")
+
+
+def be_client(version: str, cipher: str, mac: str, path: str, hello: str = "") -> None:
+    """Up to TLS 1.2."""
+    connection = connect(OldHello if hello else TLSConnection)
+    chosen = settings(int(version), cipher, mac)
+    connection.handshakeClientCert(settings=chosen, serverName=None if hello else HOST)
+    ask(connection, path)
+
+
+def be_compressed(algorithm: str, cipher: str, path: str, key_log: str) -> None:
+    """TLS 1.3 with a compressed certificate, RFC 8879."""
+    connection = connect(LoggedConnection)
+    chosen = settings(4, cipher, "aead")
+    chosen.keyExchangeNames = ["ecdhe_rsa"]
+    chosen.certificate_compression_receive = [algorithm]
+    with connection.key_log(key_log):
+        connection.handshakeClientCert(settings=chosen, serverName=HOST)
+    ask(connection, path)
 
 
 def main() -> None:
     """Play the role that was asked for."""
     role, *arguments = sys.argv[1:]
-    if role == "server":
-        serve(*arguments)
-        return
-    version, cipher, mac, path, *rest = arguments
-    answer = ask(settings(int(version), cipher, mac), path, OldHello if rest else TLSConnection)
-    if not answer.endswith(CONTENT):
-        sys.exit(f"the answer is not what was sent: {answer[:80]!r}")
+    {"server": serve, "client": be_client, "compressed": be_compressed}[role](*arguments)
 
 
 if __name__ == "__main__":
