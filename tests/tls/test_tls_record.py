@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -19,13 +19,19 @@ from tlsdecrypt.tls.record import (
     starts_with_server_answer,
 )
 
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+    from tlsdecrypt.tls.record import Locate
+
 HELLO = bytes.fromhex("16 03 01 00 05") + b"\x01\x00\x00\x01\x00"  # a handshake record with a ClientHello of one byte
 DATA = bytes.fromhex("17 03 03 00 04") + b"data"  # application data
 ALERT = bytes.fromhex("15 03 03 00 02 01 00")  # close_notify
 SSLV2 = bytes.fromhex("80 1c 01 03 01 00 03 00 00 00 10") + b"\x00\x00\x2f" + bytes(16)  # 28 bytes behind 2 of length
 
 
-def locate_in(first_frame: int):
+def locate_in(first_frame: int) -> Locate:
     """Frames that are numbered by byte: frame 100 holds byte 0."""
     return lambda start, end: Span(first_frame + start, first_frame + end - 1, 0, 0)
 
@@ -39,7 +45,7 @@ def read(pieces: list[bytes], reader: RecordReader | None = None) -> list[Record
     return [record._replace(fragment=bytes(record.fragment)) for record in records]
 
 
-def cuts(stream: bytes):
+def cuts(stream: bytes) -> Iterator[list[bytes]]:
     """Whole, byte by byte, and cut in two at each place."""
     yield [stream]
     yield [stream[i : i + 1] for i in range(len(stream))]
