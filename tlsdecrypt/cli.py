@@ -35,6 +35,8 @@ INTERRUPTED, PIPE_CLOSED = 130, 141  # as shells report a program that SIGINT or
 # The analysis makes hardly a reference cycle and keeps millions of values: looking for cycles as often as Python does
 # by default took a quarter of the time of a capture with many short connections.
 _COLLECTED = (200_000, 50, 1_000)
+# numpy would start threads for linear algebra, which takes longer than to read a small capture; none is done here.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
 _DEBUG_VARIABLE = "TLSDECRYPT_DEBUG"
 
 _EPILOG = """\b
@@ -140,6 +142,7 @@ def run(arguments: Arguments) -> int:
     from tlsdecrypt.report.tellers import LinesTeller, LiveTeller, Manner, WholeTeller  # noqa: PLC0415 - the same
 
     gc.set_threshold(*_COLLECTED)
+    os.environ.setdefault(*_ONE_THREAD)
     if arguments.is_question:
         return _list_interfaces()
     outputs = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
