@@ -139,7 +139,7 @@ def test_an_address_is_known_however_it_is_spelled() -> None:
 
 def test_what_was_skipped_in_a_folder_of_keys_is_told(capture: str, tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
-    shutil.copy(KEYS / "mail.pfx", tmp_path / "keys")
+    shutil.copy(KEYS / "mail-password.pfx", tmp_path / "keys")
     assert "no password was given" in run(capture, "--keys", tmp_path / "keys").stdout
     [note] = json.loads(run(capture, "--keys", tmp_path / "keys", "--format", "json").stdout)["notes"]
-    assert "mail.pfx" in note
+    assert "mail-password.pfx" in note

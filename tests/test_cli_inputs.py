@@ -84,40 +84,44 @@ def test_wrong_usage_is_one_sentence(wrong: tuple[str, ...]) -> None:
 
 
 def test_the_password_comes_from_the_environment(capture: str) -> None:
-    assert run(capture, "--pfx", KEYS / "mail.pfx", env={"TLSDECRYPT_PASSWORD": PASSWORD}).exit_code == 0
+    assert run(capture, "--pfx", KEYS / "mail-password.pfx", env={"TLSDECRYPT_PASSWORD": PASSWORD}).exit_code == 0
     assert_refused(
-        run(capture, "--pfx", KEYS / "mail.pfx", env={"TLSDECRYPT_PASSWORD": "wrong"}), "mail.pfx", "password"
+        run(capture, "--pfx", KEYS / "mail-password.pfx", env={"TLSDECRYPT_PASSWORD": "wrong"}),
+        "mail-password.pfx",
+        "password",
     )
 
 
 def test_each_line_of_the_password_file_is_tried(capture: str, folder: Path) -> None:
     passwords = folder / "passwords"
     passwords.write_text(f"\ufeffwrong\r\n{PASSWORD}\r\n")
-    assert run(capture, "--pfx", KEYS / "mail.pfx", "--password-file", passwords).exit_code == 0
+    assert run(capture, "--pfx", KEYS / "mail-password.pfx", "--password-file", passwords).exit_code == 0
 
 
 def test_the_password_file_goes_before_the_environment(capture: str, folder: Path) -> None:
     (folder / "passwords").write_text("wrong\n")
     result = run(
-        capture, "--pfx", KEYS / "mail.pfx", "--password-file", folder / "passwords",
+        capture, "--pfx", KEYS / "mail-password.pfx", "--password-file", folder / "passwords",
         env={"TLSDECRYPT_PASSWORD": PASSWORD},
     )  # fmt: skip
-    assert_refused(result, "mail.pfx")
+    assert_refused(result, "mail-password.pfx")
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
 def test_a_password_file_that_cannot_be_read_is_refused(capture: str, folder: Path, content: bytes | None) -> None:
     if content is not None:
         (folder / "passwords").write_bytes(content)
-    assert_refused(run(capture, "--pfx", KEYS / "mail.pfx", "--password-file", folder / "passwords"), "passwords")
+    assert_refused(
+        run(capture, "--pfx", KEYS / "mail-password.pfx", "--password-file", folder / "passwords"), "passwords"
+    )
 
 
 def test_without_a_password_and_a_terminal_the_remedy_is_named(capture: str) -> None:
-    assert_refused(run(capture, "--pfx", KEYS / "mail.pfx"), "mail.pfx", "--password-file")
+    assert_refused(run(capture, "--pfx", KEYS / "mail-password.pfx"), "mail-password.pfx", "--password-file")
 
 
 def test_a_wrong_password_is_not_called_missing(capture: str) -> None:
-    result = run(capture, "--pfx", KEYS / "mail.pfx", env={"TLSDECRYPT_PASSWORD": SECRET})
+    result = run(capture, "--pfx", KEYS / "mail-password.pfx", env={"TLSDECRYPT_PASSWORD": SECRET})
     assert_refused(result, "does not open")
     assert SECRET not in result.stderr
 
@@ -132,6 +136,6 @@ def test_a_person_at_a_terminal_is_asked(capture: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("click.prompt", answer)
     monkeypatch.setattr(cli, "_is_attended", lambda: True)
-    assert run(capture, "--pfx", KEYS / "mail.pfx").exit_code == 0
+    assert run(capture, "--pfx", KEYS / "mail-password.pfx").exit_code == 0
     assert len(asked) == 1
-    assert "mail.pfx" in asked[0]
+    assert "mail-password.pfx" in asked[0]

@@ -33,7 +33,7 @@ PREFERENCES = {
 VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1.0", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 CLIENT_HELLO, SERVER_HELLO = "1", "2"
 FIRST_FINAL_STATUS = 200
-NO_KEY_FOR_TSHARK = re.compile(r"\.der$|\.encrypted\.pem$|-empty-password\.pfx$")  # to it, no password means PEM
+NO_KEY_FOR_TSHARK = re.compile(r"\.der$|\.encrypted\.pem$|/mail\.pfx$")  # to it, no password means PEM
 CUT_SHORT = 2  # tshark's exit status for a capture that ends within a frame
 
 

@@ -8,7 +8,7 @@ from capture_lab.keys import PASSWORD
 from capture_lab.truth import Key
 
 MAIL_KEY = Key("key", "keys/mail.key.pem")
-MAIL = (Key("pfx", "keys/mail.pfx", PASSWORD),)
+MAIL = (Key("pfx", "keys/mail-password.pfx", PASSWORD),)
 OPENSSL, TLSLITE = "openssl s_server and s_client", "tlslite-ng, both sides"
 SMALL = "openssl-client-certificate.pcap"
 
@@ -89,7 +89,7 @@ OTHER_KEYS = (
         replace(_SMALL_CASE, keys=(key,))
         for key in (
             Key("pfx", "keys/mail-legacy.pfx", PASSWORD),
-            Key("pfx", "keys/mail-empty-password.pfx", ""),
+            Key("pfx", "keys/mail.pfx", ""),
             MAIL_KEY,
             Key("key", "keys/mail.key.der"),
             Key("key", "keys/mail.key.encrypted.pem", PASSWORD),
@@ -100,7 +100,7 @@ OTHER_KEYS = (
     ),
     replace(_SMALL_CASE, keys=(Key("pfx", "keys/ec.pfx", PASSWORD),)),
     replace(_SMALL_CASE, keys=(Key("pfx", "keys/mail-certificate-only.pfx", PASSWORD),), is_refused=True),
-    replace(_SMALL_CASE, keys=(Key("pfx", "keys/mail.pfx", "not the password"),), is_refused=True),
+    replace(_SMALL_CASE, keys=(Key("pfx", "keys/mail-password.pfx", "not the password"),), is_refused=True),
     Case("forward-secret-tls12.pcap", "", MAIL),
     Case("forward-secret-tls13.pcap", "", MAIL),
     Case("forward-secret-tls12.pcap", "", key_log("forward-secret-tls13"), ephemeral="no-secret"),

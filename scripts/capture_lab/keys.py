@@ -25,10 +25,11 @@ NAMES = "DNS:mail.contoso.com,DNS:autodiscover.contoso.com,DNS:mail6.contoso.com
 DAYS = 7300
 TICKET_KEY_BYTES = (48, 80)  # of nginx's ssl_session_ticket_key: AES-128 and AES-256
 KEY_FILES = {
-    "mail.pfx": "RSA key and certificate of mail.contoso.com with the lab CA, as Windows names them; PBES2, AES-256",
+    "mail.pfx": "RSA key and certificate of mail.contoso.com with the lab CA, as Windows names them; PBES2, AES-256,"
+    " empty password",
+    "mail-password.pfx": "the same, protected by a password",
     "mail.password": "the password of every file here that has one",
     "mail-legacy.pfx": "the same, as Windows wrote it for years: RC2-40 certificates, 3DES key, SHA-1 MAC",
-    "mail-empty-password.pfx": "the same, protected by the empty password",
     "mail-certificate-only.pfx": "the certificate without its private key: opens nothing",
     "mail.key.pem": "the mail key, PKCS #8, PEM",
     "mail.key.der": "the mail key, PKCS #8, DER",
@@ -108,10 +109,10 @@ def _key_forms(source: Path, keys: Path) -> None:
 
 
 def _pfx_forms(folder: Path, keys: Path) -> None:
-    _pfx(folder, "mail", keys / "mail.pfx")
+    _pfx(folder, "mail", keys / "mail.pfx", password="")
+    _pfx(folder, "mail", keys / "mail-password.pfx")
     legacy = ("-legacy", "-certpbe", "PBE-SHA1-RC2-40", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1")
     _pfx(folder, "mail", keys / "mail-legacy.pfx", *legacy)
-    _pfx(folder, "mail", keys / "mail-empty-password.pfx", password="")
     _pfx(folder, "mail", keys / "mail-certificate-only.pfx", "-nokeys")
     _pfx(folder, "other", keys / "other.pfx")
     _pfx(folder, "ec", keys / "ec.pfx")

@@ -44,7 +44,7 @@ class Nss:
         """The server's key and the lab CA in a database without a password."""
         (self.scratch / "nss").mkdir(exist_ok=True)
         run(["certutil", "-N", "-d", self.database, "--empty-password"])
-        pfx = self.key.private_key.with_name("mail.pfx")
+        pfx = self.key.private_key.with_name("mail-password.pfx")
         run(["pk12util", "-i", str(pfx), "-d", self.database, "-W", PASSWORD])
         trust = ["certutil", "-A", "-d", self.database, "-n", "Contoso Lab CA", "-t", "C,,"]
         run([*trust, "-i", str(self.key.ca)])
