@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tlsdecrypt.capture.ledger import Ledger
 from tlsdecrypt.capture.inputs import open_capture
+from tlsdecrypt.capture.ledger import Ledger
 from tlsdecrypt.capture.window import FileWindow, StreamWindow
 
 if TYPE_CHECKING:

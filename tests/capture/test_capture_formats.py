@@ -11,11 +11,11 @@ from capture_samples import FORMATS, FRAMES, frames_of, rows, windows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tlsdecrypt.capture.inputs import open_capture
 from tlsdecrypt.capture.netmon import NetmonReader
 from tlsdecrypt.capture.pcap import PcapReader
 from tlsdecrypt.capture.pcapng import PcapngReader
 from tlsdecrypt.capture.snoop import SnoopReader
-from tlsdecrypt.capture.inputs import open_capture
 from tlsdecrypt.errors import CaptureError
 
 if TYPE_CHECKING:

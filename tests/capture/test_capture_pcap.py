@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from capture_samples import FRAMES, START_NS, Frame, frame, frames_of, pcap, rows
 
-from tlsdecrypt.capture.pcap import MAX_JOINED_FILES, MAX_SEARCHES
 from tlsdecrypt.capture.inputs import open_capture
+from tlsdecrypt.capture.pcap import MAX_JOINED_FILES, MAX_SEARCHES
 
 if TYPE_CHECKING:
     from pathlib import Path

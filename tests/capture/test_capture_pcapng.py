@@ -22,9 +22,9 @@ from capture_samples import (
     windows,
 )
 
+from tlsdecrypt.capture.inputs import open_capture
 from tlsdecrypt.capture.ledger import MAX_COMMENTS
 from tlsdecrypt.capture.pcapng import PcapngReader
-from tlsdecrypt.capture.inputs import open_capture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -54,10 +54,10 @@ def test_missing_files_folders_archives_and_event_traces_are_named(tmp_path: Pat
         open_capture("nul\0byte")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.pcap", pcap())
-    with pytest.raises(CaptureError, match="it is a zip archive: unpack it first"):
+    with pytest.raises(CaptureError, match="it is a zip archive: name it as a file"):
         open_capture(tmp_path / "a.zip")
     (tmp_path / "trace.etl").write_bytes(bytes.fromhex("00000100 6c010000"))
-    with pytest.raises(CaptureError, match="event trace of Windows"):
+    with pytest.raises(CaptureError, match="it does not begin as an event trace of Windows"):
         open_capture(tmp_path / "trace.etl")
 
 

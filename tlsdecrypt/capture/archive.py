@@ -17,7 +17,8 @@ from tlsdecrypt.errors import CaptureError
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_MEMBERS = 10_000  # that are looked at
 MAX_DIRECTORY_BYTES = 4 << 20  # of the directory at the end, which becomes objects at once
-MAX_READ_BYTES = 256 << 10
+PIECE_BYTES = 4_096  # unpacked at once: where it is damaged, no more is lost
+MAX_READ_BYTES = 256 << 10  # read at once: a few bytes can stand for very many
 
 _IS_ENCRYPTED = 0x1
 _END = struct.Struct("<4s8xI6x")  # the record at the end, before a comment of at most 64 kB: bytes of the directory
@@ -29,7 +30,7 @@ _FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, O
 
 @dataclass(frozen=True, slots=True)
 class MemberInput:
-    """A capture in an archive, which stays open as long as one of its members may be opened."""
+    """A capture in an archive, which has to be open when its members are opened."""
 
     path: str
     member: zipfile.ZipInfo
@@ -55,13 +56,24 @@ class MemberFile(io.RawIOBase):
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__()
         self._stream = stream
+        self._fault: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes, and never more than MAX_READ_BYTES: a few bytes can stand for very many."""
+        """At most `size` bytes, and never more than MAX_READ_BYTES; what stands before a fault comes first."""
+        wanted = MAX_READ_BYTES if size < 0 else min(size, MAX_READ_BYTES)
+        data = bytearray()
+        while self._fault is None and len(data) < wanted and (piece := self._piece(wanted - len(data))):
+            data += piece
+        if self._fault is not None and not data:
+            raise OSError(0, f"it cannot be unpacked ({_reason(self._fault)})")
+        return bytes(data)
+
+    def _piece(self, most: int) -> bytes:
         try:
-            return self._stream.read(MAX_READ_BYTES if size < 0 else min(size, MAX_READ_BYTES))
+            return self._stream.read(min(most, PIECE_BYTES))
         except _FAULTS as fault:
-            raise OSError(0, f"it cannot be unpacked ({_reason(fault)})") from None
+            self._fault = fault
+            return b""
 
     def close(self) -> None:
         """Close the member; the archive stays open."""
@@ -73,15 +85,16 @@ class MemberFile(io.RawIOBase):
 class Members:
     """What is in an archive: captures, other members by their names, and sentences on those that cannot be read."""
 
+    archive: zipfile.ZipFile
     captures: list[MemberInput] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
 def members(path: str) -> Members:
-    """The captures in an archive, sorted by name. Raises CaptureError where it cannot be read at all."""
+    """The captures in an archive, sorted by name; it is open then. Raises CaptureError where it cannot be read."""
     archive = _open(path)
-    found = Members()
+    found = Members(archive)
     files = sorted((each for each in archive.infolist() if not each.is_dir()), key=lambda each: each.filename)
     for member in files[:MAX_MEMBERS]:
         _sort_in(MemberInput(path, member, archive), found)

@@ -27,6 +27,7 @@ LEAST_BUFFER_BYTES, MAX_BUFFER_BYTES = 1 << 10, 16 << 20
 HEADER_END = 0x68 + 0x118  # of the first event, where its data are those of 64 bits
 LEAST_FRAME_BYTES = 14
 MAX_EXTENDED_ITEMS = 16
+MAX_DESTINATIONS = 256  # ports of a virtual switch to which one packet goes
 
 _MARK, _MESSAGE_MARK = 0xC0, 0x90  # what the fourth byte of an event is
 _SYSTEM_KINDS = frozenset({0x01, 0x02, 0x03, 0x04, 0x10, 0x11})  # header types whose size stands two bytes later
@@ -40,6 +41,7 @@ _IS_COMPRESSED = 0x0040  # a flag of a buffer
 _SYSTEM_TIME, _CYCLES = 2, 3  # clock types; 1, the usual one, is the performance counter
 _TICKS_1601_TO_1970 = 116_444_736_000_000_000  # of 100 ns
 _FILETIME_RATE = 10_000_000
+_MAX_WHOLE = 4 * MAX_SECONDS  # seconds since 1601, and then some
 _MAX_RATE = 9_000_000_000  # a faster clock would not fit the arithmetic
 
 NDIS_CAPTURE = UUID("2ed6006e-4729-4609-b423-3ee7bcd678ef").bytes_le
@@ -86,7 +88,7 @@ class Clock(NamedTuple):
         """Nanoseconds since 1970, rounded down; never before, and never after this age."""
         whole, rest = np.divmod(ticks - self.start_ticks, self.rate)
         start_s, part = divmod(self.start - _TICKS_1601_TO_1970, _FILETIME_RATE)
-        seconds = np.clip(np.clip(whole, -MAX_SECONDS, MAX_SECONDS) + start_s, 0, MAX_SECONDS - 1)
+        seconds = np.clip(np.clip(whole, -_MAX_WHOLE, _MAX_WHOLE) + start_s, 0, MAX_SECONDS - 1)
         times: Int64Column = seconds * NANOSECONDS + rest * NANOSECONDS // self.rate + part * 100
         return times
 
@@ -192,15 +194,36 @@ def _link_type(keyword: int) -> int:
 def _switch_length_at(data: bytes, start: int, end: int) -> int:
     """Where the length of a fragment stands behind the names of ports; beyond `end` where nothing fits.
 
-    How the ports are listed is not published. But behind the fragment comes a second length, with data that end where
-    the event ends: the two lengths tell where they are.
+    How destinations are listed is not published; as the source is, it seems: a number and three names. What proves it
+    is a second length behind the fragment, with data that end where the event ends. Where that does not fit, the two
+    lengths are looked for.
     """
-    unpack = struct.Struct("<I").unpack_from
-    for position in range(start, end - 8 - LEAST_FRAME_BYTES + 1):
-        behind = position + 4 + unpack(data, position)[0]
-        if position + 4 + LEAST_FRAME_BYTES <= behind <= end - 4 and behind + 4 + unpack(data, behind)[0] == end:
-            return position
-    return end
+    listed = _behind_names(data, start, end)
+    count = int.from_bytes(data[listed : listed + 4], "little")
+    position = listed = listed + 4
+    for _ in range(min(count, MAX_DESTINATIONS)):
+        position = _behind_names(data, position + 4, end)
+    if _has_length_at(data, position, end):
+        return position
+    return next((each for each in range(listed, end - LEAST_FRAME_BYTES) if _has_length_at(data, each, end)), end)
+
+
+def _behind_names(data: bytes, position: int, end: int) -> int:
+    """Behind three texts in UTF-16, each with a zero at its end."""
+    for _ in range(3):
+        found = data.find(b"\0\0", position, end)
+        while found >= 0 and (found - position) % 2:
+            found = data.find(b"\0\0", found + 1, end)
+        position = found + 2 if found >= 0 else end
+    return position
+
+
+def _has_length_at(data: bytes, position: int, end: int) -> bool:
+    """Whether a length stands here, and behind what it counts another one, which leads to the end."""
+    behind = position + 4 + int.from_bytes(data[position : position + 4], "little")
+    if not position + 4 + LEAST_FRAME_BYTES <= behind <= end - 4:
+        return False
+    return behind + 4 + int.from_bytes(data[behind : behind + 4], "little") == end
 
 
 def _parse_monitored(data: bytes, event: Event) -> Piece | None:

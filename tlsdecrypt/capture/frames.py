@@ -41,10 +41,10 @@ class FrameBatch:
         return rows + self.first_number if self.number is None else self.number[rows]
 
     def picked(self, rows: Int64Column) -> FrameBatch:
-        """Some of the rows (at least one), over the same buffer."""
+        """Some of the rows, over the same buffer."""
         number = self.numbers(rows)
-        first = int(number[0])
-        is_dense = int(number[-1]) - first == len(rows) - 1 and bool((number[1:] > number[:-1]).all())
+        first = int(number[0]) if len(rows) else self.first_number
+        is_dense = bool((number[1:] - number[:-1] == 1).all())
         return FrameBatch(
             self.data,
             self.offset[rows],

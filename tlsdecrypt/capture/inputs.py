@@ -18,6 +18,7 @@ from tlsdecrypt.errors import CaptureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from zipfile import ZipFile
 
 STANDARD_INPUT = "-"
 MAX_FILES = 100_000  # in one folder and those below it
@@ -98,6 +99,12 @@ class Gathered:
     inputs: list[CaptureInput] = field(default_factory=list)
     errors: list[CaptureError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    archives: list[ZipFile] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close the archives: what is in them cannot be opened any more."""
+        for each in self.archives:
+            each.close()
 
 
 def gather(named: Iterable[Named]) -> Gathered:
@@ -154,7 +161,12 @@ def _files(folder: str) -> Iterator[str]:
 
 def _gather_archive(path: str, gathered: Gathered) -> None:
     """Every capture in a zip archive, sorted by name."""
-    members = archive.members(path)
+    try:
+        members = archive.members(path)
+    except CaptureError as error:
+        gathered.errors.append(error)
+        return
+    gathered.archives.append(members.archive)
     gathered.inputs += members.captures
     gathered.errors += [CaptureError(f"{path}: {sentence}") for sentence in members.faults]
     gathered.notes += _sentences(path, members.others)

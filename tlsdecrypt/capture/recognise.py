@@ -8,7 +8,7 @@ _CONVERT = "convert it to pcapng first (editcap, which comes with Wireshark, can
 _UNPACK = "unpack it first"
 
 _MAGICS = (
-    (b"PK\x03\x04", f"it is a zip archive: {_UNPACK}"),
+    (b"PK\x03\x04", "it is a zip archive: name it as a file, or unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", f"it is a 7z archive: {_UNPACK}"),
     (b"Rar!", f"it is a rar archive: {_UNPACK}"),
     (b"MSCF", f"it is a cabinet archive: {_UNPACK}"),
@@ -32,8 +32,8 @@ _DER_SEQUENCES = (b"\x30\x82", b"\x30\x83", b"\x30\x80")
 _TEXT_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _TAR_MAGIC_AT = 257
 _LEAST_TEXT = 8  # fewer printable bytes may be anything
-_ETL = "it is an event trace of Windows (netsh trace): convert it to pcapng first (etl2pcapng can)"
-_READABLE = "pcap, pcapng, snoop and Network Monitor captures can be read"
+_ETL = "it does not begin as an event trace of Windows does: convert it to pcapng first (etl2pcapng can)"
+_READABLE = "pcap, pcapng, snoop, Network Monitor and ETL captures can be read"
 
 
 def what_it_is(head: bytes, path: str) -> str:

@@ -114,7 +114,7 @@ class Series:
 
     def __init__(self, named: Iterable[Named]) -> None:
         """`named` are files, folders, archives, `-` for standard input, or inputs that are ready to be opened."""
-        gathered = gather(named)
+        self._gathered = gathered = gather(named)
         self.errors = gathered.errors
         self.notes = gathered.notes
         self.captures: list[Capture] = []
@@ -150,6 +150,7 @@ class Series:
         for lane in self._lanes:
             self._finish(lane.capture)
         self._lanes.clear()
+        self._gathered.close()
 
     def _in_time_order(self, inputs: list[CaptureInput]) -> list[tuple[Glance, CaptureInput]]:
         """By the times of their first frames; a single one, and what gives its bytes only once, is not asked."""
