@@ -1,0 +1,57 @@
+"""What became of each frame is told, and adds up; tshark says how many of them hold TCP."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tlsdecrypt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tlsdecrypt.conversation import Analysis
+
+CAPTURES = Path(__file__).resolve().parents[1] / "captures"
+SAMPLES = ["exchange.pcapng", "linux-cooked.pcap", "vlan.pcap", "gzip.pcap.gz", "one-way.pcap"]
+
+
+def assert_adds_up(analysis: Analysis) -> None:
+    captures = analysis.captures
+    for each in captures:
+        assert each.frames == each.tcp_frames + each.doubled_frames + sum(each.other_frames.values())
+    assert analysis.frames == analysis.tcp_frames + analysis.doubled_frames + sum(analysis.other_frames.values())
+    assert analysis.frames == sum(each.frames for each in captures)
+    assert analysis.tcp_frames == sum(each.tcp_frames for each in captures)
+    assert analysis.doubled_frames == sum(each.doubled_frames for each in captures)
+    for kind, count in analysis.other_frames.items():
+        assert count == sum(each.other_frames.get(kind, 0) for each in captures)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_frames_of_a_capture_add_up_and_are_what_tshark_counts(name: str, tshark: str) -> None:
+    path = CAPTURES / name
+    command = [tshark, "-r", str(path), "-T", "fields", "-e", "tcp.srcport"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    analysis = tlsdecrypt.analyze([str(path)])
+    assert_adds_up(analysis)
+    assert analysis.frames == len(lines)
+    assert analysis.tcp_frames == sum(bool(line.strip()) for line in lines)
+
+
+def test_frames_of_captures_that_overlap_add_up(tmp_path: Path, program: Callable[[str], str]) -> None:
+    sample = CAPTURES / "exchange.pcapng"
+    whole = tlsdecrypt.analyze([str(sample)])
+    paths = []
+    for number, frames in enumerate(("1-200", "150-999")):
+        paths.append(tmp_path / f"{number}.pcapng")
+        subprocess.run([program("editcap"), "-r", str(sample), str(paths[-1]), frames], check=True, capture_output=True)
+    analysis = tlsdecrypt.analyze([*map(str, paths), str(sample)])
+    assert_adds_up(analysis)
+    assert analysis.tcp_frames == whole.tcp_frames
+    assert analysis.other_frames == whole.other_frames
+    assert analysis.frames == 2 * whole.frames + 51
+    assert [each.frames for each in analysis.captures] == [200, whole.frames, whole.frames - 149]
