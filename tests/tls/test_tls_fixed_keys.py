@@ -144,14 +144,18 @@ def test_fixed_dh_opens_with_the_servers_key(oid: bytes) -> None:
     assert_opens(made_session(DH_RSA, secret, vector(2, share), certificate=certificate), store_of(server))
 
 
-def test_leading_zeros_of_a_finite_field_secret_are_stripped() -> None:
-    exponent = next(x for x in range(1000, 9000) if pow(2, 3001 * x, P) < 1 << 2040)
-    (server, public), (_, share) = dh_pair(3001), dh_pair(exponent)
-    secret = pow(2, 3001 * exponent, P).to_bytes(255, "big").lstrip(b"\0")
-    stripped = share.lstrip(b"\0")  # so may the public value be
-    assert_opens(
-        made_session(DH_ANON, secret, vector(2, stripped), server_key_exchange=dh_params(public)), store_of(server)
-    )
+SMALL_SECRET = next(x for x in range(1000, 9000) if pow(2, 3001 * x, P) < 1 << 2040)
+SMALL_PUBLIC = 2039  # 2 to this power is a byte shorter than the prime
+
+
+@pytest.mark.parametrize("exponent", [SMALL_SECRET, SMALL_PUBLIC], ids=["secret", "public value"])
+def test_leading_zeros_of_a_finite_field_secret_are_stripped_and_those_of_a_public_value_may_be(exponent: int) -> None:
+    (server, public), (client, share) = dh_pair(3001), dh_pair(exponent)
+    secret = pow(2, 3001 * exponent, P).to_bytes(256, "big").lstrip(b"\0")
+    for sent in (share, share.lstrip(b"\0")):
+        flights = made_session(DH_ANON, secret, vector(2, sent), server_key_exchange=dh_params(public))
+        assert_opens(flights, store_of(server))
+        assert_opens(flights, store_of(client))
 
 
 def test_anonymous_exchanges_open_with_a_known_key_share_alone() -> None:

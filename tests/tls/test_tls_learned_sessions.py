@@ -70,7 +70,10 @@ def test_a_session_that_was_resumed_opens_its_siblings(*, has_tickets: bool) -> 
     _, first, second = family(has_tickets=has_tickets)
     store = keylog_store(first.key_log)
     assert observe(second.flights, store)[0].verdict.code is VerdictCode.RESUMED_PARENT_MISSING
-    observe(first.flights, store)
+    *_, connection = observe(first.flights, store)
+    hello = connection.dialogue.negotiations[0].client_hello
+    assert hello is not None
+    assert has_tickets == (store.learned(ticket=hello.session_ticket or b"") is not None)
     assert observe(second.flights, store)[1:3] == (REQUEST, RESPONSE)
 
 

@@ -56,6 +56,16 @@ def test_a_key_log_grows_the_store_and_is_found_again() -> None:
     assert facts.notes == ("1 secret", "1 line is no key log and not read")
 
 
+def test_all_secrets_that_were_logged_for_a_session_are_found_the_last_one_first() -> None:
+    store, other = SecretStore(), LINE.replace(MASTER.hex().encode(), b"5a" * 48)
+    store.add_keylog(LINE + other, "a.log")
+    store.add_keylog(LINE, "b.log")
+    found = store.keylog_secrets("CLIENT_RANDOM", RANDOM)
+    assert [(each.secret, each.origin.source) for each in found] == [(MASTER, "b.log"), (b"\x5a" * 48, "a.log")]
+    assert store.keylog_secrets("CLIENT_RANDOM", bytes(32)) == []
+    assert "secret-marker" not in repr(found)
+
+
 def test_rsa_lines_reach_the_store() -> None:
     store = SecretStore()
     store.add_keylog(f"RSA 0102030405060708 {MASTER.hex()}\nRSA Session-ID:aa Master-Key:{MASTER.hex()}".encode(), "x")

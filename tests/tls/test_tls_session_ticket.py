@@ -123,6 +123,18 @@ def test_other_ticket_keys_open_nothing_and_are_not_called_wrong() -> None:
     assert observe(child, store)[0].verdict.code is VerdictCode.RESUMED_PARENT_MISSING
 
 
+def test_a_ticket_that_the_server_declines_is_not_that_of_the_session() -> None:
+    peers, other = (Peers(ssl.TLSVersion.TLSv1_2, "ECDHE+AESGCM") for _ in range(2))
+    try:
+        parent, keys = peers.record(), ticket_keys_of(peers.server)
+        peers.server = other.server
+        session = observe(peers.record(parent.session).flights, store_of(keys))[0]
+    finally:
+        peers.close()
+        other.close()
+    assert (session.resumed, session.verdict.code) == (False, VerdictCode.FORWARD_SECRECY)
+
+
 def test_nginx_apache_and_haproxy_order_their_secrets_differently_and_the_hmac_tells() -> None:
     for secrets in (FIRST + SECOND, SECOND + FIRST):
         (key,) = parse_ticket_keys(NAME + secrets, "key")

@@ -83,6 +83,7 @@ def _session(tls: TlsSession) -> dict[str, Any]:
         "server_name": tls.server_name,
         "started_by": tls.started_by,
         "encrypted_client_hello": tls.encrypted_client_hello,
+        "inner_server_name": tls.inner_server_name,
         "alpn": tls.alpn,
         "resumed": tls.resumed,
         "resumption": tls.resumption,

@@ -96,6 +96,7 @@ def _traits(tls: TlsSession) -> Iterator[Part]:
         (tls.resumed, f"resumed by {tls.resumption}" if tls.resumption else "resumed"),
         (tls.handshakes > 1, f"{tls.handshakes} handshakes"),
         (tls.client_certificates, "client certificate"),
+        (tls.inner_server_name, f"encrypted client hello for {tls.inner_server_name}"),
         (tls.compression not in {None, "", "null", "NULL"}, f"compressed with {tls.compression}"),
     )
     for is_so, words in traits:

@@ -30,7 +30,8 @@ class TlsSession:
     """Facts of the (last) handshake of a connection and of the records after it; None or empty where not seen.
 
     `encrypted_client_hello` (RFC 9849) is None where the client sent none, `not accepted` where the session has the
-    secrets of the outer hello, so that it was refused or made up (GREASE), else `offered`: nobody outside can tell.
+    secrets of the outer hello, so that it was refused or made up (GREASE), `accepted` where a key log shows that,
+    else `offered`: nobody outside can tell. `inner_server_name` is the name inside, where a key log opens it.
     Names are those of the IANA registries. `server_certificates` stand in the order sent: the server's own first.
     `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`.
     """
@@ -63,3 +64,4 @@ class TlsSession:
     application_records_undecrypted: int
     started_by: str | None = None
     encrypted_client_hello: str | None = None
+    inner_server_name: str | None = None

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import key_schedule
+from tlsdecrypt.tls.encrypted_hello import open_client_hello
 from tlsdecrypt.tls.key_agreement import agreed_secrets
 from tlsdecrypt.tls.key_schedule import labels_of
 from tlsdecrypt.tls.ladder import Stage
 from tlsdecrypt.tls.offered_psk import find_psk, is_external, selected_psk
 from tlsdecrypt.tls.secrets import FoundSecret
-from tlsdecrypt.tls.transcript import Point
+from tlsdecrypt.tls.transcript import MESSAGE_HEADER_LENGTH, Point
 
 if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphersuites import CipherSuite
+    from tlsdecrypt.tls.handshake import ClientHello
     from tlsdecrypt.tls.negotiation import Negotiation
     from tlsdecrypt.tls.secrets import SecretStore
     from tlsdecrypt.tls.session import KeySource
@@ -45,12 +47,13 @@ _RESUMPTION: Final = _Derivation(Stage.APPLICATION, "resumption_master", Point.C
 class SessionSecrets:
     """The secrets of a handshake by the labels of a key log. What is missing is looked for again when more is known.
 
-    `psk` is the PSK that the binder proved; `refused_psk` names one that was given for the session's identity and is
-    not the right one.
+    `inner_hello` is what an Encrypted Client Hello hides, if a key log tells. `psk` is the PSK that the binder proved;
+    `refused_psk` names one that was given for the session's identity and is not the right one.
     """
 
     def __init__(self, negotiation: Negotiation, store: SecretStore) -> None:
         """Of a handshake whose ServerHello was seen."""
+        self.inner_hello: ClientHello | None = None
         self.psk: FoundSecret | None = None
         self.refused_psk: KeySource | None = None
         self._negotiation = negotiation
@@ -64,6 +67,12 @@ class SessionSecrets:
     def opens_only_early_data(self) -> bool:
         """Whether the PSK is known, and the (EC)DHE secret that the keys of the handshake need is not."""
         return self.psk is not None and Stage.HANDSHAKE not in self._schedule
+
+    @property
+    def goes_on_with_inner_hello(self) -> bool:
+        """Whether a key log has secrets of the inner hello: then the server accepted the Encrypted Client Hello."""
+        inner = self.inner_hello
+        return inner is not None and any(self._store.keylog_secrets(label, inner.random) for label in _DERIVATIONS)
 
     def find(self, label: str) -> list[FoundSecret]:
         """The secrets that may be the one of this label, the likeliest first."""
@@ -113,12 +122,25 @@ class SessionSecrets:
         if state != self._state:
             self._state = state
             self._found.clear()
+            if self.inner_hello is None:
+                self._open_inner_hello()
             if Stage.HANDSHAKE not in self._schedule:
                 self._extract()
 
     def _logged(self, label: str) -> list[FoundSecret]:
-        hello = self._negotiation.client_hello
-        return self._store.keylog_secrets(label, hello.random) if hello else []
+        """What a key log has for the hello; for the inner one, where the server went on with that (RFC 9850)."""
+        hellos = (self._negotiation.client_hello, self.inner_hello)
+        return [found for hello in hellos if hello for found in self._store.keylog_secrets(label, hello.random)]
+
+    def _open_inner_hello(self) -> None:
+        """Decrypt the Encrypted Client Hello with the lines of a key log that are there for it."""
+        hello, message = self._negotiation.client_hello, self._negotiation.transcript.client_hello
+        if hello is None or message is None or not hello.extensions.has_encrypted_client_hello:
+            return
+        for secret in self._store.keylog_secrets("ECH_SECRET", hello.random):
+            for config in self._store.keylog_secrets("ECH_CONFIG", hello.random):
+                body = message[MESSAGE_HEADER_LENGTH:]
+                self.inner_hello = self.inner_hello or open_client_hello(hello, body, secret.secret, config.secret)
 
     def _lacks_parent(self) -> bool:
         """Whether nothing but the PSK is missing, and a session yet to be opened may have brought it."""

@@ -25,6 +25,7 @@ def summarize(connection: TlsConnection, store: SecretStore) -> TlsSession:
     first, hello, sides = negotiations[0], negotiation.client_hello, connection.sides
     decrypted = sum(side.records_decrypted for side in sides)
     is_past_hellos = _is_past_hellos(connection)
+    inner = connection.secrets.inner_hello if connection.secrets else None
     return TlsSession(
         version=_version_label(negotiation),
         cipher_suite=negotiation.suite.name if negotiation.suite else None,
@@ -52,7 +53,8 @@ def summarize(connection: TlsConnection, store: SecretStore) -> TlsSession:
         records_decrypted=decrypted,
         records_undecrypted=sum(side.records_undecrypted for side in sides),
         application_records_undecrypted=sum(side.application_records_undecrypted for side in sides),
-        encrypted_client_hello=_encrypted_client_hello(first, is_opened=decrypted > 0),
+        encrypted_client_hello=_encrypted_client_hello(connection, is_opened=decrypted > 0),
+        inner_server_name=inner.server_name if inner else None,
     )
 
 
@@ -61,11 +63,14 @@ def _is_past_hellos(connection: TlsConnection) -> bool:
     return any(side.awaits_keys or side.epoch or side.records_undecrypted for side in connection.sides)
 
 
-def _encrypted_client_hello(negotiation: Negotiation, *, is_opened: bool) -> str | None:
-    """Of the first handshake. A server that accepted it would have gone on with the secrets of the inner hello."""
+def _encrypted_client_hello(connection: TlsConnection, *, is_opened: bool) -> str | None:
+    """A server that accepted it goes on with the secrets of the inner hello; what else opens a session refutes it."""
+    negotiation = connection.dialogue.negotiations[0]
     hello = negotiation.client_hello
     if hello is None or not hello.extensions.has_encrypted_client_hello:
         return None
+    if connection.secrets is not None and connection.secrets.goes_on_with_inner_hello:
+        return "accepted"
     is_older = negotiation.version is not None and not negotiation.is_tls13
     return "not accepted" if is_older or is_opened else "offered"
 

@@ -12,6 +12,7 @@ from tlsdecrypt.tls.registry import HandshakeType, ProtocolVersion
 if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphersuites import CipherSuite
 
+MESSAGE_HEADER_LENGTH: Final = 4
 MAX_TRANSCRIPT: Final = 1 << 20  # bytes of one direction's messages; a longer handshake has no hash here
 
 _FIRST_DRAFT_WITH_MESSAGE_HASH: Final = 0x7F13  # draft 19
@@ -49,6 +50,12 @@ class Transcript:
         if self._length[direction] <= MAX_TRANSCRIPT:
             self._messages[direction].append(message)
             self._is_finished[direction] = message[0] == HandshakeType.FINISHED
+
+    @property
+    def client_hello(self) -> bytes | None:
+        """The first ClientHello with its header."""
+        client = self._messages[Direction.CLIENT_TO_SERVER]
+        return client[0] if client else None
 
     def has_finished(self, direction: Direction) -> bool:
         """Whether one direction's messages are all there."""
