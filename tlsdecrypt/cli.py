@@ -34,7 +34,7 @@ INTERRUPTED, PIPE_CLOSED = 130, 141  # as shells report a program that SIGINT or
 
 # The analysis makes hardly a reference cycle and keeps millions of values: looking for cycles as often as Python does
 # by default took a quarter of the time of a capture with many short connections.
-_COLLECTED = (200_000, 50, 1_000)
+_COLLECTED = (2_000_000, 10, 10)
 # numpy would start threads for linear algebra, which takes longer than to read a small capture; none is done here.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
 _DEBUG_VARIABLE = "TLSDECRYPT_DEBUG"
