@@ -6,6 +6,7 @@ Sources: tcpdump.org/linktypes.html, IANA ieee-802-numbers, protocol-numbers and
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 
 
 class LinkType(IntEnum):
@@ -126,15 +127,9 @@ _ETHERTYPE_WORDS = {
 
 _PROTOCOL_WORDS = {
     int(IpProtocol.ICMP): "icmp",
-    2: "igmp",
     int(IpProtocol.UDP): "udp",
-    50: "esp",
     int(IpProtocol.ICMPV6): "icmpv6",
     59: "ipv6 no next header",
-    89: "ospf",
-    103: "pim",
-    112: "vrrp",
-    132: "sctp",
 }
 
 
@@ -145,7 +140,15 @@ def describe_ethertype(number: int) -> str:
 
 def describe_protocol(number: int) -> str:
     """The word for an IP protocol that no layer here reads."""
-    return _PROTOCOL_WORDS.get(number) or f"ip protocol {number}"
+    return _PROTOCOL_WORDS.get(number) or _registered_name(number)
+
+
+@lru_cache(maxsize=256)
+def _registered_name(number: int) -> str:
+    from dpkt.ip import get_ip_proto_name  # noqa: PLC0415 - start-up time of captures that hold no such frame
+
+    name: str | None = get_ip_proto_name(number)
+    return name.lower() if name else f"ip protocol {number}"
 
 
 def describe_udp(source_port: int, destination_port: int) -> str:
