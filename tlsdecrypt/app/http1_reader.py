@@ -64,7 +64,7 @@ class MessageReader:
         """A reader for requests, or for answers."""
         self._parse_line = parse_request_line if is_request else parse_status_line
         self._plausible = _PLAUSIBLE_REQUEST if is_request else _PLAUSIBLE_STATUS
-        self._find_start = self._find_request if is_request else self._find_status
+        self._is_request = is_request
         self._buffer = bytearray()
         self._marks: list[tuple[int, Span]] = []  # which span carried the buffer up to which offset
         self._message: Message | None = None
@@ -209,7 +209,7 @@ class MessageReader:
     def _seek(self) -> bool:
         """True where the buffer now begins with something that looks like a start line."""
         while (anchor := self._buffer.find(_ANCHOR, self._scanned)) >= 0:
-            start = self._find_start(anchor)
+            start = self._find_request(anchor) if self._is_request else self._find_status(anchor)
             if start is not None:
                 self._is_seeking = False
                 self._skip(start)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ConnectionKey: TypeAlias = tuple[int, int, int, int, int]
 
 REORDER_NS = 2_000_000_000  # after so long a pause, a run ends: time may have decided over a hole meanwhile
-LINGER_NS = 3_000_000_000  # an ended connection still takes late segments, until it was silent so long
+LINGER_NS = 1_000_000_000  # an ended connection still takes late segments, until it was silent so long
 
 NO_ACK = -1
 
