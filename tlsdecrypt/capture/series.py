@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -51,56 +51,73 @@ class Stretch:
                 yield capture, self.batch.picked(rows)
 
 
-class _Lane:
-    """An open capture, and how far its current batch was handed on."""
+class _Part(NamedTuple):
+    """Frames of one capture, and the latest time so far at each of them."""
 
-    def __init__(self, capture: Capture) -> None:
+    batch: FrameBatch
+    key: Int64Column
+
+    def cut(self, start: int, stop: int) -> _Part:
+        """Some of the rows; the batch itself where they are all."""
+        if stop - start == len(self.key):
+            return self
+        return _Part(self.batch.picked(np.arange(start, stop)), self.key[start:stop])
+
+
+class _Lane:
+    """An open capture, and what was read of it but not handed on."""
+
+    def __init__(self, capture: Capture, batch_bytes: int) -> None:
+        """About `batch_bytes` are read at once."""
         self.capture = capture
-        self.key = np.empty(0, np.int64)  # of each row of the batch: the latest time so far
+        self.is_read = False  # to its end
+        self._batch_bytes = batch_bytes
         self._batches = (batch for batch in capture if len(batch))
-        self._batch: FrameBatch | None = None
-        self._ahead: list[FrameBatch | None] = []  # the batch behind that one, where it was asked for already
-        self._at = 0
+        self._parts: deque[_Part] = deque()
+        self._latest_ns = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was read was handed on."""
+        return not self._parts
 
     @property
     def last_key(self) -> int:
-        """The time up to which the current batch tells what this capture holds."""
-        return int(self.key[-1])
-
-    @property
-    def is_used_up(self) -> bool:
-        """Whether the current batch was handed on, all of it."""
-        return self._at >= len(self.key)
-
-    @property
-    def free_number(self) -> tuple[int, bool]:
-        """A number beyond those of all its frames, and whether it is the next one: the current batch is the last."""
-        if not self._ahead and not self.capture.is_pipe:
-            self._ahead.append(next(self._batches, None))
-        is_last = self._ahead == [None]
-        return self.capture.first_frame + (self.capture.frames if is_last else self.capture.most_frames), is_last
+        """The time up to which is known what this capture holds."""
+        return self._latest_ns
 
     def load(self) -> bool:
-        """Go on to the next batch; False at the end."""
-        self._batch, self._at = None, 0
-        latest_ns = self.last_key if len(self.key) else 0
-        self.key = self.key[:0]
-        self._batch = self._ahead.pop() if self._ahead else next(self._batches, None)
-        if self._batch is not None:
-            self.key = np.maximum(np.maximum.accumulate(self._batch.time_ns), latest_ns)
-        return self._batch is not None
+        """Read on; False at the end."""
+        batch = None if self.is_read else next(self._batches, None)
+        if batch is None:
+            self.is_read = True
+            return False
+        key = np.maximum(np.maximum.accumulate(batch.time_ns), self._latest_ns)
+        self._latest_ns = int(key[-1])
+        self._parts.append(_Part(batch, key))
+        return True
 
-    def take(self, horizon: int) -> slice | None:
-        """The rows up to this time that were not handed on before."""
-        rows = slice(self._at, int(np.searchsorted(self.key, horizon, side="right")))
-        self._at = rows.stop
-        return rows if rows.start < rows.stop else None
+    def look_ahead(self) -> None:
+        """Read on where it can be done at once, unless it was done, to learn whether more comes."""
+        if len(self._parts) <= 1 and not self.capture.is_pipe:
+            self.load()
 
-    def cut(self, rows: slice) -> FrameBatch:
-        """These rows of the current batch, which itself is handed on where they are all."""
-        assert self._batch is not None
-        is_whole = len(self.key) == rows.stop - rows.start
-        return self._batch if is_whole else self._batch.picked(np.arange(rows.start, rows.stop))
+    def refill(self) -> None:
+        """Read on where little is left: else each of many captures would end a stretch of its own."""
+        held = sum(int(part.batch.captured_length.sum()) for part in self._parts)
+        if held < self._batch_bytes // 4 and not self.capture.is_pipe:
+            self.load()
+
+    def take(self, horizon: int) -> Iterator[_Part]:
+        """All up to this time, which is handed on now."""
+        while self._parts:
+            part = self._parts.popleft()
+            stop = int(np.searchsorted(part.key, horizon, side="right"))
+            if stop:
+                yield part.cut(0, stop)
+            if stop < len(part.key):
+                self._parts.appendleft(part.cut(stop, len(part.key)))
+                return
 
 
 class Series:
@@ -142,6 +159,8 @@ class Series:
                 continue
             while self._is_next_due():
                 self._open_next()
+            for lane in self._lanes if len(self._lanes) > 1 else ():
+                lane.refill()
             yield from self._advance(min(lane.last_key for lane in self._lanes))
 
     def close(self) -> None:
@@ -182,20 +201,21 @@ class Series:
         if not self.captures and not self._waiting:  # the only one, at which nobody glanced
             self.size = capture.size
         self.captures.append(capture)
-        lane = _Lane(capture)
+        lane = _Lane(capture, batch_bytes)
         if lane.load():
             self._lanes.append(lane)
         else:
             self._finish(capture)
-        return not lane.is_used_up
+        return not lane.is_empty
 
     def _next_number(self) -> int:
         """The first number of the capture that is opened now, without a hole where all others were read."""
-        free, is_exact = self._free_number, True
+        free = self._free_number
         for lane in self._lanes:
-            beyond, is_last = lane.free_number
-            free, is_exact = max(free, beyond), is_exact and is_last
-        return free if is_exact else free // ROUND * ROUND + ROUND + 1
+            lane.look_ahead()
+            most = lane.capture.frames if lane.is_read else lane.capture.most_frames
+            free = max(free, lane.capture.first_frame + most)
+        return free if all(lane.is_read for lane in self._lanes) else free // ROUND * ROUND + ROUND + 1
 
     def _finish(self, capture: Capture) -> None:
         self._free_number = max(self._free_number, capture.first_frame + capture.frames)
@@ -203,26 +223,28 @@ class Series:
 
     def _advance(self, horizon: int) -> Iterator[Stretch]:
         """All frames up to this time; then the next batch of each capture that has no more."""
-        stretch = _joined([(lane, rows) for lane in self._lanes if (rows := lane.take(horizon)) is not None])
+        stretch = _joined([(lane.capture, part) for lane in self._lanes for part in lane.take(horizon)])
         if len(self._lanes) > 1 or self._doubles.is_watching:
             stretch = _without_doubles(stretch, self._doubles)
         if len(self._lanes) == 1:
             self._doubles = Doubles()
         if len(stretch.batch):
             yield stretch
-        for lane in [lane for lane in self._lanes if lane.is_used_up]:
+        for lane in [lane for lane in self._lanes if lane.is_empty]:
             if not lane.load():
                 self._lanes.remove(lane)
                 self._finish(lane.capture)
 
 
-def _joined(taken: list[tuple[_Lane, slice]]) -> Stretch:
-    """The rows of several captures, by time."""
-    captures = tuple(lane.capture for lane, _ in taken)
-    parts = [lane.cut(rows) for lane, rows in taken]
-    if len(parts) == 1:
-        return Stretch(parts[0], captures)
-    order = np.argsort(np.concatenate([lane.key[rows] for lane, rows in taken]), kind="stable")
+def _joined(taken: list[tuple[Capture, _Part]]) -> Stretch:
+    """Frames of several captures, by time."""
+    if len(taken) == 1:
+        ((capture, part),) = taken
+        return Stretch(part.batch, (capture,))
+    captures = tuple({capture.first_frame: capture for capture, _ in taken}.values())
+    order = np.argsort(np.concatenate([part.key for _, part in taken]), kind="stable")
+    origin = np.repeat([captures.index(capture) for capture, _ in taken], [len(part.key) for _, part in taken])
+    parts = [part.batch for _, part in taken]
     starts = [int(part.offset.min()) for part in parts]
     ends = [int((part.offset + part.captured_length).max()) for part in parts]
     places = np.cumsum([0, *(end - start for start, end in zip(starts, ends, strict=True))]).tolist()
@@ -238,7 +260,7 @@ def _joined(taken: list[tuple[_Lane, slice]]) -> Stretch:
         int(number[0]),
         number,
     )
-    return Stretch(joined, captures, np.repeat(np.arange(len(parts)), list(map(len, parts)))[order])
+    return Stretch(joined, captures, origin[order])
 
 
 def _without_doubles(stretch: Stretch, doubles: Doubles) -> Stretch:

@@ -83,10 +83,11 @@ class Opened:
 class Capture:
     """One capture, open: iterate over it once.
 
-    `notes` are sentences on what was cut or odd; `secrets` the TLS key logs inside, `names` what it calls addresses,
-    `processes` who held which end of a connection, `comments` what people wrote on a frame (or on the whole: None).
-    They grow while frames are read; where `has_late_secrets` is False, the secrets are complete from the start. Of the
-    `frames` so far, `doubled` were dropped, and `other_frames` counts those that hold no traffic.
+    `notes` are sentences on what was cut or odd; `secrets` the TLS key logs inside, which only formats hold where
+    `may_hold_secrets` says so; `names` what it calls addresses; `processes` who held which connection; `comments` what
+    people wrote on a frame (or on the whole: None). They grow while frames are read; where `has_late_secrets` is False,
+    the secrets are complete from the start. Of the `frames` so far, `doubled` were dropped, and `other_frames` counts
+    those that hold no traffic.
     """
 
     def __init__(
@@ -113,9 +114,10 @@ class Capture:
             raise CaptureError(" ".join((f"{self.path}: there is nothing in it to read.", *ledger.notes)))
         compression = compression_of(head)
         self._window = self._open_window(head, compression)
-        self._reader = self._open_reader()
-        self.format = self._reader.format + (f", {compression.name}" if compression else "")
-        self._batches = self._reader.batches()
+        reader = self._open_reader()
+        self.format = reader.format + (f", {compression.name}" if compression else "")
+        self.may_hold_secrets = isinstance(reader, PcapngReader)
+        self._batches = reader.batches()
 
     def _open_window(self, head: bytes, compression: Compression | None) -> FileWindow | StreamWindow:
         window: FileWindow | StreamWindow
@@ -183,11 +185,6 @@ class Capture:
         window = FileWindow(cast("io.RawIOBase", spool), self._ledger.note, size)
         window.advance(0, HEAD_BYTES)
         return window
-
-    @property
-    def may_hold_secrets(self) -> bool:
-        """Whether its format can hold TLS key logs."""
-        return isinstance(self._reader, PcapngReader)
 
     @property
     def has_late_secrets(self) -> bool:
@@ -263,7 +260,9 @@ class Capture:
         return self._batches
 
     def close(self) -> None:
-        """Close the file; frames that were not read are lost."""
+        """Close the file; frames that were not read are lost. What is told of it stays, its bytes do not."""
+        self._batches = iter(())
+        self._window.release()
         self._file.close()
         if self._spool is not None:
             self._spool.close()

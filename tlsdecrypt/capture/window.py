@@ -94,6 +94,10 @@ class FileWindow:
             self.data = b""
         self.is_last = len(self.data) < size
 
+    def release(self) -> None:
+        """Give the memory back: nothing more will be read."""
+        self.start, self.data, self.is_last = self.position, b"", True
+
     @property
     def position(self) -> int:
         """How many bytes of the file were read."""
@@ -137,6 +141,10 @@ class StreamWindow:
             pieces.append(piece)
             held += len(piece)
         self.data = b"".join(pieces)
+
+    def release(self) -> None:
+        """Give the memory back: nothing more will be read."""
+        self.data, self.is_last = b"", True
 
     def _is_ready(self, deadline: float) -> bool:
         return not self.is_last and self._source.is_ready(max(0.0, deadline - time.monotonic()))
