@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "observer": "flow net tls conversation plaintext",
         "accounts": "capture net conversation",
         "pipeline": "errors flow capture net tls app conversation observer accounts",
-        "report": "errors flow conversation findings redact capture.pcapng",
+        "explanation": "tls",
+        "report": "errors flow conversation explanation findings redact capture.pcapng",
         "arguments": "errors capture",
         "cli_options": "",
         "cli": "errors flow capture conversation keyring pipeline redact report arguments cli_options",
@@ -45,6 +46,7 @@ MAY_NAME: dict[str, frozenset[str]] = {
     layer: frozenset(names.split())
     for layer, names in {
         "conversation": "net tls app",
+        "explanation": "conversation",
         "plaintext": "tls",
         "report": "app tls",
         "cli": "tls",

@@ -46,6 +46,7 @@ class Arguments:
     strict: bool
     quiet: bool
     verbose: bool
+    explain: bool = False
     interface: tuple[str, ...] = ()
     write: str | None = None
 

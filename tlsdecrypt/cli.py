@@ -43,6 +43,7 @@ _EPILOG = """\b
 Examples:
   tlsdecrypt capture.pcapng --pfx mail.pfx
   tlsdecrypt capture.pcapng --pfx mail.pfx --format json | jq .summary
+  tlsdecrypt capture.pcapng --explain
   tlsdecrypt day1.pcap day2.pcap --keylog keys.log -o report.txt -o report.json
   tlsdecrypt --interface eth0 --pfx mail.pfx --write raw.pcapng
   ssh server tcpdump -U -w - port 443 | tlsdecrypt - --keys /etc/keys
@@ -147,13 +148,13 @@ def run(arguments: Arguments) -> int:
         return _list_interfaces()
     outputs = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
     captures, keys = named_captures(arguments), _load_keys(arguments)
-    manner = Manner(Redactor(show_secrets=arguments.show_secrets), arguments.verbose, outputs)
+    manner = Manner(Redactor(show_secrets=arguments.show_secrets), arguments.verbose, outputs, arguments.explain)
     if arguments.show_secrets:
         say("the output holds passwords and tokens (--show-secrets): do not hand it on")
     teller: Teller
     if arguments.form == "jsonl" and not outputs:
-        teller = LinesTeller(manner.redactor)
-    elif arguments.form == "text" and is_live(arguments):
+        teller = LinesTeller(manner)
+    elif arguments.form == "text" and is_live(arguments) and not arguments.explain:
         subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
         teller = LiveTeller(manner, subjects)
     else:

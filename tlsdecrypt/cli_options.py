@@ -63,6 +63,11 @@ _OUTPUT_OPTIONS = (
         metavar="FILE",
         help="Write a report too; its suffix is the format: .txt, .json, .jsonl. May be repeated.",
     ),
+    _flag(
+        "--explain",
+        "Tell what TLS there is, and which certificate or key log would open how many more sessions, in place of the"
+        " connections; needs no key.",
+    ),
     _flag("--force", "Overwrite output files that exist."),
     _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
     _flag("--verbose", "Tell more in the text: fields, certificates, handshake messages."),

@@ -157,7 +157,7 @@ def test_no_secret_of_a_message_is_in_the_document(analysis: Analysis, redactor:
 def test_json_lines_hold_a_connection_each_and_end_with_the_summary(
     told: Any, analysis: Analysis, redactor: Redactor
 ) -> None:
-    lines = [connection_line(each, redactor) for each in analysis.conversations] + [summary_line(analysis)]
+    lines = [connection_line(each, redactor) for each in analysis.conversations] + [summary_line(analysis, redactor)]
     assert all(line.count(b"\n") == 1 and line.endswith(b"\n") for line in lines)
     *connections, last = map(json.loads, lines)
     assert connections == told["connections"]

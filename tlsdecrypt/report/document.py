@@ -1,5 +1,7 @@
 """The JSON document (`tlsdecrypt/1`) and its form by lines: a contract. Names are fixed; more may be added.
 
+Where it was asked for (`--explain`), the document and the last line have `explain` too, see explain_document.py.
+
 The document is written connection by connection, one a line, so that its size never is a matter of memory.
 JSON Lines hold one connection object a line, and at the end one line `{"summary": {...}, "captures": [...],
 "keys": [...], "findings": [...], "notes": [...], "errors": [...]}`.
@@ -9,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.explanation import explain
 from tlsdecrypt.report.connection_document import connection_document
+from tlsdecrypt.report.explain_document import explain_document
 from tlsdecrypt.report.json_bytes import json_bytes
 from tlsdecrypt.report.quantities import iso_time
 
@@ -31,9 +35,10 @@ def document(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
     }
 
 
-def document_pieces(analysis: Analysis, redactor: Redactor) -> Iterator[bytes]:
+def document_pieces(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> Iterator[bytes]:
     """The same document as JSON, in pieces: head, one line a connection, tail."""
-    yield json_bytes(_head(analysis))[:-1] + b',"connections":['
+    head = _head(analysis) | _explained(analysis, redactor, is_explained=is_explained)
+    yield json_bytes(head)[:-1] + b',"connections":['
     separator = b"\n"
     for conversation in analysis.conversations:
         yield separator + json_bytes(connection_document(conversation, redactor))
@@ -46,9 +51,9 @@ def connection_line(conversation: Conversation, redactor: Redactor) -> bytes:
     return json_bytes(connection_document(conversation, redactor)) + b"\n"
 
 
-def summary_line(analysis: Analysis) -> bytes:
+def summary_line(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> bytes:
     """The last line of JSON Lines: everything but the connections."""
-    head = _head(analysis)
+    head = _head(analysis) | _explained(analysis, redactor, is_explained=is_explained)
     return json_bytes({"summary": head.pop("summary"), **head, **_tail(analysis)}) + b"\n"
 
 
@@ -59,6 +64,10 @@ def _head(analysis: Analysis) -> dict[str, Any]:
         "keys": [_key(each) for each in analysis.keys],
         "summary": _summary(analysis),
     }
+
+
+def _explained(analysis: Analysis, redactor: Redactor, *, is_explained: bool) -> dict[str, Any]:
+    return {"explain": explain_document(explain(analysis), redactor)} if is_explained else {}
 
 
 def _tail(analysis: Analysis) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tlsdecrypt.errors import InputError
 from tlsdecrypt.report.document import connection_line, document_pieces, summary_line
 from tlsdecrypt.report.painter import PlainPainter
-from tlsdecrypt.report.text import paint_text
+from tlsdecrypt.report.text import explained_lines, paint_lines, paint_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,9 +31,13 @@ class Report:
     analysis: Analysis
     redactor: Redactor
     is_verbose: bool = False
+    is_explained: bool = False
 
     def paint(self, painter: Painter) -> None:
         """Tell it as text."""
+        if self.is_explained:
+            paint_lines(explained_lines(self.analysis, self.redactor, painter.width), painter)
+            return
         paint_text(self.analysis, self.redactor, painter, is_verbose=self.is_verbose)
 
     def write(self, form: str, stream: BinaryIO) -> None:
@@ -49,11 +53,11 @@ class Report:
 
     def _pieces(self, form: str) -> Iterator[bytes]:
         if form == "json":
-            yield from document_pieces(self.analysis, self.redactor)
+            yield from document_pieces(self.analysis, self.redactor, is_explained=self.is_explained)
             return
         for conversation in self.analysis.conversations:
             yield connection_line(conversation, self.redactor)
-        yield summary_line(self.analysis)
+        yield summary_line(self.analysis, self.redactor, is_explained=self.is_explained)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,10 +46,11 @@ class Manner:
     redactor: Redactor
     is_verbose: bool
     outputs: Sequence[OutputFile]
+    is_explained: bool = False
 
     def write_outputs(self, analysis: Analysis) -> Report:
         """Write all files; the report that they hold."""
-        report = Report(analysis, self.redactor, self.is_verbose)
+        report = Report(analysis, self.redactor, self.is_verbose, self.is_explained)
         for output in self.outputs:
             output.write(report)
         return report
@@ -83,8 +84,8 @@ class LinesTeller:
 
     news = None
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, manner: Manner) -> None:
+        self._redactor, self._is_explained = manner.redactor, manner.is_explained
 
     def take(self, conversation: Conversation) -> Conversation:
         """See Teller."""
@@ -95,7 +96,7 @@ class LinesTeller:
     def finish(self, analysis: Analysis) -> None:
         """See Teller."""
         with standard_output():
-            sys.stdout.buffer.write(summary_line(analysis))
+            sys.stdout.buffer.write(summary_line(analysis, self._redactor, is_explained=self._is_explained))
 
 
 class LiveTeller:

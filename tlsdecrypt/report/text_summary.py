@@ -24,12 +24,18 @@ _SIGNING_KINDS = ("EC ", "Ed", "DSA")
 
 def summary_lines(analysis: Analysis) -> Iterator[Line]:
     """Captures, keys, notes, sessions."""
+    yield from input_lines(analysis)
+    yield from session_count_lines(analysis)
+    yield from _reason_lines(analysis)
+
+
+def input_lines(analysis: Analysis) -> Iterator[Line]:
+    """Captures, keys, notes."""
     yield from _capture_lines(analysis)
     yield from _key_lines(analysis)
     if analysis.notes:
         yield line(("Notes", "heading"))
         yield from _note_lines(analysis.notes, level=1)
-    yield from _session_lines(analysis)
 
 
 def _capture_lines(analysis: Analysis) -> Iterator[Line]:
@@ -89,8 +95,8 @@ def _note_lines(notes: tuple[str, ...], level: int = 2) -> Iterator[Line]:
         yield line((f"and {counted(len(notes) - MAX_NOTES, 'more note')}", "faint"), level=level)
 
 
-def _session_lines(analysis: Analysis) -> Iterator[Line]:
-    """How many sessions were opened; those that were not, by their reason."""
+def session_count_lines(analysis: Analysis) -> Iterator[Line]:
+    """How many sessions there are, and how many of them were opened."""
     sessions = analysis.tls_conversations
     opened = [each.id for each in sessions if each.is_decrypted]
     yield line(("Sessions", "heading"))
@@ -100,7 +106,6 @@ def _session_lines(analysis: Analysis) -> Iterator[Line]:
         yield line((which, "good"), level=1)
     elif sessions:
         yield line((f"opened none of {len(sessions):,}", "bad"), level=1)
-    yield from _reason_lines(analysis)
 
 
 def _reason_lines(analysis: Analysis) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from tlsdecrypt.tls.ciphersuite_table import CIPHER_SUITES
@@ -167,3 +167,14 @@ def cipher_suite(code: int) -> CipherSuite:
         return CipherSuite(code, f"UNKNOWN_0x{code:04X}", "UNKNOWN", "UNKNOWN", None, "sha256", None)
     name, key_exchange, cipher, mac, prf_hash = known
     return CipherSuite(code, name, key_exchange, cipher, mac, prf_hash, BULK_CIPHERS.get(cipher))
+
+
+def cipher_suite_named(name: str) -> CipherSuite | None:
+    """The suite of a name in the registry, None for any other. Of codes that share a name it is the first."""
+    code = _codes().get(name)
+    return None if code is None else cipher_suite(code)
+
+
+@cache
+def _codes() -> dict[str, int]:
+    return {name: code for code, (name, *_) in reversed(CIPHER_SUITES.items())}

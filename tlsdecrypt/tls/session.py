@@ -33,6 +33,8 @@ class TlsSession:
     secrets of the outer hello, so that it was refused or made up (GREASE), `accepted` where a key log shows that,
     else `offered`: nobody outside can tell. `inner_server_name` is the name inside, where a key log opens it.
     Names are those of the IANA registries. `server_certificates` stand in the order sent: the server's own first.
+    `resumed_ticket` and `issued_ticket` are SHA-256 (hex) of the ticket that this session resumes by, and of the one
+    that the server gave in it, up to TLS 1.2: they tell which sessions belong together.
     `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`.
     """
 
@@ -65,3 +67,5 @@ class TlsSession:
     started_by: str | None = None
     encrypted_client_hello: str | None = None
     inner_server_name: str | None = None
+    resumed_ticket: str | None = None
+    issued_ticket: str | None = None

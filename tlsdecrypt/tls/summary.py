@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.tls.certificates import certificate_facts
@@ -55,7 +56,18 @@ def summarize(connection: TlsConnection, store: SecretStore) -> TlsSession:
         application_records_undecrypted=sum(side.application_records_undecrypted for side in sides),
         encrypted_client_hello=_encrypted_client_hello(connection, is_opened=decrypted > 0),
         inner_server_name=inner.server_name if inner else None,
+        resumed_ticket=_resumed_ticket(first),
+        issued_ticket=_hash(negotiation.ticket),
     )
+
+
+def _resumed_ticket(negotiation: Negotiation) -> str | None:
+    hello = negotiation.client_hello
+    return _hash(hello.session_ticket) if hello and negotiation.resumption == "ticket" else None
+
+
+def _hash(ticket: bytes | None) -> str | None:
+    return sha256(ticket).hexdigest() if ticket else None
 
 
 def _is_past_hellos(connection: TlsConnection) -> bool:
