@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from capture_samples import FRAMES, Frame, frame, frames_of, pcap, pcapng
+from capture_samples import FRAMES, Frame, block, enhanced, frame, frames_of, interface, pcap, pcapng, rows, section
 
 from tlsdecrypt.capture.inputs import open_capture
 
@@ -92,3 +93,36 @@ def test_files_written_by_hand_are_what_tshark_takes_them_for(tmp_path: Path) ->
         found, notes = frames_of(path)
         assert lengths_and_times(found) == by_tshark(path)
         assert not notes
+
+
+JOURNAL = b"__CURSOR=abc\n__REALTIME_TIMESTAMP=1700000000000000\nMESSAGE=hello\n\n"
+NUMBERED = {
+    "custom": block(0xBAD, struct.pack("<I", 12345) + b"abcd"),
+    "custom, not copied": block(0x40000BAD, struct.pack("<I", 12345) + b"abcd"),
+    "journal": block(9, JOURNAL),
+    "system call": block(0x204, struct.pack("<HQQIH", 0, 1_700_000_000_000_000_000, 1, 26, 1)),
+    "system call with arguments": block(
+        0x216, struct.pack("<HQQIHI", 0, 1_700_000_000_000_000_000, 1, 26, 1, 0) + bytes(8)
+    ),
+}
+UNNUMBERED = {"statistics": block(5, bytes(12)), "of nobody": block(0x55, bytes(16)), "local": block(0x80000001, b"")}
+
+
+@needs_wireshark
+@pytest.mark.parametrize("between", [*NUMBERED.items(), *UNNUMBERED.items()], ids=lambda each: each[0])
+def test_blocks_between_frames_are_numbered_as_wireshark_does(between: tuple[str, bytes], tmp_path: Path) -> None:
+    name, content = between
+    path = tmp_path / "mixed.pcapng"
+    blocks = [content, enhanced(FRAMES[0]), content, content, enhanced(FRAMES[1]), enhanced(FRAMES[2]), content]
+    path.write_bytes(section() + interface() + b"".join(blocks))
+    answer = subprocess.run(
+        ["tshark", "-n", "-r", str(path), "-Y", "eth", "-T", "fields", "-e", "frame.number"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    with open_capture(path) as capture:
+        assert [number for number, _, _ in rows(capture)] == list(map(int, answer.stdout.split()))
+        assert sum(capture.other_frames.values()) == (4 if name in NUMBERED else 0)
+        assert capture.frames == len(FRAMES[:3]) + sum(capture.other_frames.values())
