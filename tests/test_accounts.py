@@ -34,12 +34,32 @@ def assert_adds_up(analysis: Analysis) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_frames_of_a_capture_add_up_and_are_what_tshark_counts(name: str, tshark: str) -> None:
     path = CAPTURES / name
-    command = [tshark, "-r", str(path), "-T", "fields", "-e", "tcp.srcport"]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     analysis = tlsdecrypt.analyze([str(path)])
     assert_adds_up(analysis)
-    assert analysis.frames == len(lines)
-    assert analysis.tcp_frames == sum(bool(line.strip()) for line in lines)
+    assert (analysis.frames, analysis.tcp_frames) == counted(path, tshark)
+
+
+def counted(path: Path, tshark: str) -> tuple[int, int]:
+    """All frames, and those with TCP, as tshark counts them."""
+    command = [tshark, "-r", str(path), "-T", "fields", "-e", "tcp.srcport"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return len(lines), sum(bool(line.strip()) for line in lines)
+
+
+def test_frames_of_captures_that_are_read_in_turns_are_counted_for_each(
+    tmp_path: Path, program: Callable[[str], str], tshark: str
+) -> None:
+    sample = CAPTURES / "exchange.pcapng"
+    whole = tlsdecrypt.analyze([str(sample)])
+    paths = [tmp_path / "even", tmp_path / "odd"]
+    for first, path in enumerate(paths):
+        numbers = map(str, range(first + 1, whole.frames + 1, 2))
+        command = [program("editcap"), "-r", str(sample), str(path), *numbers]
+        subprocess.run(command, check=True, capture_output=True)
+    analysis = tlsdecrypt.analyze([*map(str, paths)])
+    assert_adds_up(analysis)
+    assert analysis.other_frames == whole.other_frames
+    assert [(each.frames, each.tcp_frames) for each in analysis.captures] == [counted(each, tshark) for each in paths]
 
 
 def test_frames_of_captures_that_overlap_add_up(tmp_path: Path, program: Callable[[str], str]) -> None:

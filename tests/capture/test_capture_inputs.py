@@ -71,6 +71,15 @@ def test_a_folder_stands_for_the_captures_in_it_and_below_sorted(tmp_path: Path,
     )
 
 
+def test_folders_are_read_by_name(tmp_path: Path, gather: Gather) -> None:
+    names = [f"{each}" for each in "qwertzuiopasdfghjkl"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.pcap").write_bytes(pcap())
+    inputs, _, _ = told(gather([tmp_path]), tmp_path)
+    assert inputs == [f"/{name}/x.pcap" for name in sorted(names)]
+
+
 def test_only_some_of_many_other_files_are_named(tmp_path: Path, gather: Gather) -> None:
     (tmp_path / "a.pcap").write_bytes(pcap())
     for number in range(9):
@@ -146,6 +155,20 @@ def test_a_directory_that_would_fill_the_memory_is_not_read(
     monkeypatch.setattr(archive, "MAX_DIRECTORY_BYTES", 1_000)
     _, errors, _ = told(gather([tmp_path / "a.zip"]), tmp_path)
     assert errors == ["/a.zip: the archive has too many files: unpack it first."]
+
+
+def test_the_directory_of_an_archive_over_4_gb_is_measured_by_its_own_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gather: Gather
+) -> None:
+    path = tmp_path / "a.zip"
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)
+    zipped(path, {"a.pcap": pcap()})
+    data = bytearray(path.read_bytes())
+    assert b"PK\x06\x06" in data
+    data[-10:-6] = b"\xff" * 4  # bytes of the directory, in the older record
+    path.write_bytes(data)
+    inputs, errors, _ = told(gather([path]), tmp_path)
+    assert (inputs, errors) == (["/a.zip/a.pcap"], [])
 
 
 def test_a_damaged_member_gives_what_stands_before_the_damage(tmp_path: Path, gather: Gather) -> None:

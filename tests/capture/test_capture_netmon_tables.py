@@ -76,7 +76,7 @@ def test_comments_name_the_frame_by_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", [(1, 1), (2, 0), (2, 1)])
 def test_before_version_2_2_what_stands_there_means_nothing(tmp_path: Path, version: tuple[int, int]) -> None:
     data = bytearray(netmon(version=version))
-    struct.pack_into("<IIII", data, 40, 0, 99, 0, 99)
+    struct.pack_into("<IIII", data, 40, 0, 0, len(data), 2)
     path = tmp_path / "a.cap"
     path.write_bytes(data + TABLE)
     with open_capture(path) as capture:

@@ -157,6 +157,27 @@ def test_a_capture_that_begins_while_another_one_goes_on_counts_from_a_round_num
     assert [(name, number) for name, number, _ in found][:5] == [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]
 
 
+def test_files_of_a_ring_that_touch_or_overlap_are_numbered_without_a_hole_where_they_are_small(tmp_path: Path) -> None:
+    paths = write(tmp_path, {"a": [at(0), at(10)], "b": [at(10.5), at(30)], "c": [at(20), at(31)]})
+    _, series = read(paths)
+    assert [capture.first_frame for capture in series.captures] == [1, 3, 5]
+
+
+def test_a_double_that_comes_when_the_other_capture_is_over_is_dropped(tmp_path: Path) -> None:
+    last = at(10)
+    late = last._replace(time_ns=last.time_ns + 5 * MILLISECOND)
+    found, series = read(write(tmp_path, {"a": [at(0), last], "b": [late, at(30)]}))
+    assert [(name, number) for name, number, _ in found] == [("a", 1), ("a", 2), ("b", 2)]
+    assert [capture.doubled for capture in series.captures] == [0, 1]
+
+
+def test_captures_that_were_read_hold_no_bytes(tmp_path: Path) -> None:
+    (tmp_path / "c.gz").write_bytes(gzip.compress(pcap([at(900)], magic=0xA1B23C4D)))
+    write(tmp_path, {"a": [at(0)], "b": [at(500)]})
+    _, series = read([str(tmp_path)])
+    assert [len(capture._window.data) for capture in series.captures] == [0, 0, 0]
+
+
 def test_compressed_files_and_captures_without_frames_take_part(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(pcap([at(0), at(20)], magic=0xA1B23C4D)))
     (tmp_path / "b").write_bytes(pcap([]))
