@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlsdecrypt.capture.columns import MAX_FRAME_BYTES, NANOSECONDS, Columns, constant, gather
 from tlsdecrypt.capture.linktypes import normalised
+from tlsdecrypt.capture.pcap_forms import FORMS, HEADER_BYTES, SEARCH_SECONDS, form_of_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,28 +20,13 @@ if TYPE_CHECKING:
     from tlsdecrypt.capture.ledger import Ledger
     from tlsdecrypt.capture.window import Window
 
-HEADER_BYTES = 24
 _LENGTHS_SWAPPED = (2, 3)  # files before this version have the two lengths the other way round
 MAX_SNAP_LENGTH = 16 << 20  # a longer one is no promise to be believed
 MAX_JOINED_FILES = 256  # one after the other in one file
 MAX_SEARCHES = 64  # less than MAX_NOTES: for the next record, after damage
 SEARCH_BYTES = 64 << 10  # of one step of such a search
-SEARCH_SECONDS = 86_400  # how far the times of two records on either side of damage may be apart
 
 
-class Form(NamedTuple):
-    """What a magic number tells: the name, fractions in a second, bytes in a record header."""
-
-    name: str
-    units: int
-    record_header: int
-
-
-FORMS = {
-    0xA1B2C3D4: Form("pcap", 1_000_000, 16),
-    0xA1B23C4D: Form("pcap (nanoseconds)", NANOSECONDS, 16),
-    0xA1B2CD34: Form("pcap (modified)", 1_000_000, 24),  # Alexey Kuznetsov's: interface, protocol and type follow
-}
 MAGICS = tuple(magic.to_bytes(4, order) for magic in FORMS for order in ("little", "big"))
 
 
@@ -52,7 +38,8 @@ class PcapReader:
         self._window = window
         self._ledger = ledger
         self._order = "<" if int.from_bytes(window.data[:4], "little") in FORMS else ">"
-        self._form = FORMS[struct.unpack_from(f"{self._order}I", window.data)[0]]
+        form = FORMS[struct.unpack_from(f"{self._order}I", window.data)[0]]
+        self._form = form_of_records(window.data, self._order, form)
         self._layout = self._layout_of("captured", "original")
         self._captured_length = struct.Struct(f"{self._order}8xI")
         self._head = (0, 0)  # magic and version, as the two words of a time
