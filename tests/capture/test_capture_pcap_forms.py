@@ -9,7 +9,7 @@ import pytest
 from tlsdecrypt.capture.pcap_forms import FORMS, form_of_records
 
 COMMON, MODIFIED = FORMS[0xA1B2C3D4], FORMS[0xA1B2CD34]
-FILE_HEADER = bytes(24)
+FILE_HEADER = struct.pack("<IHH", 0xA1B2C3D4, 2, 4) + bytes(16)
 
 
 def record(seconds: int, content: bytes, more: int = 0) -> bytes:

@@ -13,6 +13,7 @@ from tlsdecrypt.capture.columns import MAX_FRAME_BYTES, NANOSECONDS
 
 HEADER_BYTES: Final = 24
 SEARCH_SECONDS: Final = 86_400  # how far the times of two records may be apart where either is in doubt
+_VERSION: Final = (2, 4)  # of all files for twenty years; the lookalikes have no other
 _ENOUGH_RECORDS: Final = 4  # in a row: by chance not even a second one is believable
 
 
@@ -42,6 +43,8 @@ def form_of_records(data: bytes, order: str, form: Form) -> Form:
 
     `data` is what is in memory of the file, from its start; `order` is `<` or `>`.
     """
+    if len(data) < HEADER_BYTES or struct.unpack_from(f"{order}HH", data, 4) != _VERSION:
+        return form
     return max((form, *_LOOKALIKES.get(form, ())), key=lambda each: _believable_records(data, order, each))
 
 
