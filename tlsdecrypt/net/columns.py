@@ -129,7 +129,7 @@ def read_fast_lane(batch: FrameBatch) -> FastLane:
     """The TCP segments of `batch` that need no frame-by-frame look."""
     headers = _Headers(batch)
     segments = Segments.of_rows([])
-    for link_type in np.unique(batch.link_type).tolist():
+    for link_type in sorted(set(batch.link_type.tolist())):
         frames = np.flatnonzero(batch.link_type == link_type)
         layer = _Layer(frames, headers.offset[frames], headers.wire_end[frames], headers.captured_end[frames])
         for part in _read_layers(headers, layer, link_type, VXLAN_TUNNELS_MAX):
@@ -165,11 +165,19 @@ def _network_layer(headers: _Headers, layer: _Layer, link_type: int) -> tuple[_L
     if link_type in LOOPBACK_LINK_TYPES:
         layer = layer.where(layer.has(_LOOPBACK_HEADER))
         family = headers.u32(layer.start)
-        layer = _advanced(layer, _LOOPBACK_HEADER).where(np.isin(family, LOOPBACK_FAMILIES + _SWAPPED_FAMILIES))
+        layer = _advanced(layer, _LOOPBACK_HEADER).where(_is_in(family, LOOPBACK_FAMILIES + _SWAPPED_FAMILIES))
     elif link_type not in RAW_LINK_TYPES:
         return layer, np.zeros(len(layer.frame), np.int64)
     layer = layer.where(layer.has(1))
     return layer, _ETHERTYPE_OF_VERSION[headers.u8(layer.start) >> 4]
+
+
+def _is_in(column: Int64Column, values: tuple[int, ...]) -> Mask:
+    """Where `column` has one of a few values. What numpy has for it loads its masked arrays, which takes a while."""
+    result = np.zeros(len(column), np.bool_)
+    for value in values:
+        result |= column == value
+    return result
 
 
 def _advanced(layer: _Layer, length: int | Int64Column) -> _Layer:
@@ -180,9 +188,7 @@ def _without_tags(headers: _Headers, layer: _Layer, ethertype: Int64Column) -> t
     """Past IEEE 802.1Q and 802.1ad tags: two bytes of tag, then the EtherType of what follows."""
     start = layer.start.copy()
     for _ in range(VLAN_TAGS_MAX):
-        if not (
-            tagged := np.flatnonzero(np.isin(ethertype, VLAN_TAGS) & (layer.captured_end - start >= VLAN_TAG))
-        ).size:
+        if not (tagged := np.flatnonzero(_is_in(ethertype, VLAN_TAGS) & (layer.captured_end - start >= VLAN_TAG))).size:
             break
         ethertype[tagged] = headers.u16(start[tagged] + VLAN_TAG - 2)
         start[tagged] += VLAN_TAG
@@ -227,8 +233,8 @@ def _udp(headers: _Headers, payloads: _Payloads) -> _Layer:
     """RFC 768. Counts what is no tunnel; the rest, still with its UDP header."""
     layer = payloads.layer.where((payloads.protocol == IpProtocol.UDP) & payloads.layer.has(UDP_HEADER))
     source, destination = headers.u16(layer.start), headers.u16(layer.start + 2)
-    is_dns = np.isin(source, DNS_PORTS) | np.isin(destination, DNS_PORTS)
-    is_tunnel = np.isin(source, TUNNEL_PORTS) | np.isin(destination, TUNNEL_PORTS)
+    is_dns = _is_in(source, DNS_PORTS) | _is_in(destination, DNS_PORTS)
+    is_tunnel = _is_in(source, TUNNEL_PORTS) | _is_in(destination, TUNNEL_PORTS)
     headers.count("dns", layer.frame[is_dns & ~is_tunnel])
     headers.count("udp", layer.frame[~is_dns & ~is_tunnel])
     return layer.where(is_tunnel)
@@ -237,7 +243,7 @@ def _udp(headers: _Headers, payloads: _Payloads) -> _Layer:
 def _vxlan(headers: _Headers, tunnels: _Layer) -> _Layer:
     """The Ethernet frames inside VXLAN (RFC 7348 section 5): what a cloud's traffic mirror sends."""
     layer = tunnels.where(tunnels.has(UDP_HEADER + VXLAN_HEADER))
-    is_vxlan = np.isin(headers.u16(layer.start + 2), VXLAN_PORTS)
+    is_vxlan = _is_in(headers.u16(layer.start + 2), VXLAN_PORTS)
     is_whole = headers.u16(layer.start + 4) == layer.wire_end - layer.start
     has_network = (headers.u8(layer.start + UDP_HEADER) & VXLAN_HAS_NETWORK) != 0
     return _advanced(layer.where(is_vxlan & is_whole & has_network), UDP_HEADER + VXLAN_HEADER)

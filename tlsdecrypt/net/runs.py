@@ -95,8 +95,9 @@ class Runs:
         data = self._data
         if last - first == 1:
             return data[begins[first] : ends[first]]
+        view = memoryview(data)  # its slices copy nothing: the bytes are written once, by the join
         pairs = zip(begins[first:last], ends[first:last], strict=True)
-        return b"".join([data[begin:end] for begin, end in pairs])
+        return b"".join([view[begin:end] for begin, end in pairs])
 
     def segments(self, run: int) -> tuple[list[int], list[int], list[int]]:
         """Where in the payload each segment of `run` starts, its frame and its time."""
