@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ENOUGH_TO_CHOOSE = 24  # bytes of one direction by which a protocol is told; CBC in TLS 1.0 often sends the first alone
 MAX_UNDECIDED_PIECES = 64
 
+_DIRECTIONS = tuple(Direction)
+
 
 class Plaintext:
     """Counts and hashes the bytes of both directions, chooses a decoder by the first ones, and feeds it."""
@@ -76,10 +78,11 @@ class Plaintext:
 
     def _choose(self, *, is_last: bool) -> None:
         """Choose a decoder as soon as one direction has shown enough, and replay what it missed."""
-        if self._undecided is None:
+        if not self._undecided:
+            self._undecided = None
             return
-        for direction in Direction:
-            first = b"".join(data for way, data, _, _ in self._undecided if data and way is direction)
+        for direction in _DIRECTIONS:
+            first = b"".join([data for way, data, _, _ in self._undecided if data and way is direction])
             if len(first) >= ENOUGH_TO_CHOOSE or (first and is_last):
                 decoder = choose_decoder(self.alpn, first, self._port, keep_content=self._keep_content)
                 if decoder is not None:

@@ -39,7 +39,10 @@ def classify(method: str, target: str) -> str | None:
     """The service that `method target` asks, None for any other."""
     if method in _OUTLOOK_ANYWHERE_METHODS:
         return _OUTLOOK_ANYWHERE
-    return _classify_path(_SCHEME_AND_AUTHORITY.sub("", target.partition("?")[0], count=1).lower()[:256])
+    path = target.partition("?")[0]
+    if "://" in path:
+        path = _SCHEME_AND_AUTHORITY.sub("", path, count=1)
+    return _classify_path(path.lower()[:256])
 
 
 @lru_cache(maxsize=1024)

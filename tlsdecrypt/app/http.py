@@ -17,8 +17,9 @@ _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 def first_field(fields: Fields, name: str) -> str | None:
     """The value of the first field called `name` (in any case), None where there is none."""
     wanted = name.lower()
+    length = len(wanted)
     for each, value in fields:
-        if each.lower() == wanted:
+        if len(each) == length and each.lower() == wanted:  # most names differ in length already
             return value
     return None
 

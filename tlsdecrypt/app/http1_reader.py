@@ -51,7 +51,7 @@ class Message:
     @property
     def span(self) -> Span:
         """From the first byte of the head to the last of the content."""
-        return self.first.to(self.last)
+        return self.first if self.last is self.first else self.first.to(self.last)
 
 
 class MessageReader:

@@ -120,7 +120,7 @@ def parse_fields(lines: list[str], faults: list[str]) -> Fields:
     fields: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(":")
-        if colon and name and not name[0].isspace() and not name[-1].isspace():
+        if colon and name and name == name.strip():
             fields.append((name, value.strip(" \t")))
         elif line:
             _append_odd_line(fields, line, faults)
