@@ -69,14 +69,16 @@ class Redactor:
             return shown
         open_fields = []
         for field in shown:
-            masked = self._by_name(field[0].strip().lower(), field[1])
+            name = field[0].lower()
+            if name in names.PLAIN_FIELDS:
+                continue
+            masked = self._by_name(name.strip(), field[1])
             if masked is None:
                 open_fields.append(field)
             else:
                 field[1] = masked
         for field in open_fields:  # after the others, whose secrets they may repeat
-            if field[0].lower() not in names.PLAIN_FIELDS:
-                field[1] = self.text(field[1])
+            field[1] = self.text(field[1])
         return shown
 
     def _by_name(self, name: str, value: str) -> str | None:
@@ -174,7 +176,8 @@ class Redactor:
 
     def _known(self, text: str) -> str:
         replaced, masks = self._learned.replace(text)
-        self.counts.update(mask.partition(":")[2].partition(" ")[0] for mask in masks)
+        if masks:
+            self.counts.update(mask.partition(":")[2].partition(" ")[0] for mask in masks)
         return replaced
 
 

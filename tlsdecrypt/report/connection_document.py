@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsdecrypt.flow import Direction
 from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.quantities import iso_time
 
@@ -41,8 +40,8 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
 
 
 def _both(sides: tuple[Any, Any], describe: Any) -> dict[str, Any]:
-    """One value for each side, by who sent: `client`, `server`."""
-    return {direction.sender: describe(sides[direction]) for direction in Direction}
+    """One value for each side, by who sent; `sides` stand in the order of `Direction`."""
+    return {"client": describe(sides[0]), "server": describe(sides[1])}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
