@@ -263,6 +263,8 @@ class Observer:
             self._take_tls_events(self._tls.end(direction, by_peer=by_peer))
 
     def _take_tls_events(self, events: list[TlsEvent]) -> None:
+        if not events:  # as after most segments
+            return
         said = [event for event in events if isinstance(event, _SAID)]
         if not said:
             return
@@ -280,18 +282,20 @@ class Observer:
         if self._tls is None:
             return None
         if isinstance(self._tls, Ssl2Connection):
-            session = summarize_ssl2(self._tls, self._store)
-        else:
-            session = summarize(self._tls, self._store)
+            return replace(summarize_ssl2(self._tls, self._store), started_by=self._carrier())
+        return summarize(self._tls, self._store, started_by=self._carrier())
+
+    def _carrier(self) -> str | None:
+        """What stood before TLS, None where it was the first thing said."""
         carrier = TDS if self._tds is not None else self._clear_text.describe_carrier()
         if carrier is None and self._proxy.header is not None:
             carrier = f"PROXY protocol v{self._proxy.header.version}"
-        return replace(session, started_by=carrier)
+        return carrier
 
     def _conversation(self) -> Conversation:
         tcp = self._tcp
         ends = [tcp.client, tcp.server]
-        facts = [_stream_facts(tcp.facts(direction)) for direction in Direction]
+        facts = [_stream_facts(tcp.facts(_CLIENT)), _stream_facts(tcp.facts(_SERVER))]
         if self._is_flipped:
             ends.reverse()
             facts.reverse()
@@ -303,7 +307,7 @@ class Observer:
             has_syn=tcp.has_syn,
             streams=(facts[0], facts[1]),
             tls=self._session(),
-            application_data=(self._plaintext.digest(Direction(0)), self._plaintext.digest(Direction(1))),
+            application_data=(self._plaintext.digest(_CLIENT), self._plaintext.digest(_SERVER)),
             application_protocol=self._plaintext.protocol or self._clear.protocol,
             exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),
             notes=tuple(self._notes),

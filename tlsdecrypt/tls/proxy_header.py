@@ -23,6 +23,7 @@ _LONGEST_LINE: Final = 107  # of version 1
 _LINE: Final = re.compile(rb"PROXY (?:TCP[46] (\S{2,39}) \S{2,39} (\d{1,5}) \d{1,5}|UNKNOWN[^\r\n]*)\r\n")
 _LINE_START: Final = b"PROXY "
 _SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
+_FIRST_BYTES: Final = (_LINE_START[:1], _SIGNATURE[:1])
 _FIXED_LENGTH: Final = 16  # of version 2
 _ADDRESS_LENGTHS: Final = {1: 4, 2: 16}  # by address family
 
@@ -37,6 +38,8 @@ class ProxyHeader(NamedTuple):
 
 def next_proxy_header(data: Buffer) -> ProxyHeader | None:
     """The header that `data` begins with, or may turn out to begin with; None if it does not."""
+    if data[:1] not in _FIRST_BYTES:
+        return None
     start = bytes(data[:_FIXED_LENGTH])
     if _begins(start, _LINE_START):
         return _line(bytes(data[:_LONGEST_LINE]))
@@ -44,7 +47,7 @@ def next_proxy_header(data: Buffer) -> ProxyHeader | None:
 
 
 def _begins(start: bytes, mark: bytes) -> bool:
-    return bool(start) and start[: len(mark)] == mark[: len(start)]
+    return start[: len(mark)] == mark[: len(start)]
 
 
 def _line(data: bytes) -> ProxyHeader | None:

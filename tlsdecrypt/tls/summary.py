@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.ciphersuites import cipher_suite
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.negotiation import Negotiation
     from tlsdecrypt.tls.secrets import SecretStore
 
+MAX_CACHED_LABELS: Final = 64  # versions; real ones are a dozen
 
-def summarize(connection: TlsConnection, store: SecretStore) -> TlsSession:
-    """The facts of the last handshake that got as far as a ServerHello, the counts, and the verdict."""
+
+def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str | None = None) -> TlsSession:
+    """The facts of the last handshake that got as far as a ServerHello, the counts, and the verdict.
+
+    `started_by` says what carried TLS, which the connection itself does not know.
+    """
     negotiations = connection.dialogue.negotiations
     negotiation = next((each for each in reversed(negotiations) if each.server_hello), negotiations[0])
     first, hello, sides = negotiations[0], negotiation.client_hello, connection.sides
@@ -54,6 +60,7 @@ def summarize(connection: TlsConnection, store: SecretStore) -> TlsSession:
         records_decrypted=decrypted,
         records_undecrypted=sum(side.records_undecrypted for side in sides),
         application_records_undecrypted=sum(side.application_records_undecrypted for side in sides),
+        started_by=started_by,
         encrypted_client_hello=_encrypted_client_hello(connection, is_opened=decrypted > 0),
         inner_server_name=inner.server_name if inner else None,
         resumed_ticket=_resumed_ticket(first),
@@ -88,12 +95,17 @@ def _encrypted_client_hello(connection: TlsConnection, *, is_opened: bool) -> st
 
 
 def _version_label(negotiation: Negotiation) -> str | None:
-    return ProtocolVersion(negotiation.version).label if negotiation.version is not None else None
+    return _label(negotiation.version) if negotiation.version is not None else None
 
 
 def _offered_versions(hello: ClientHello) -> tuple[str, ...]:
     offered = hello.supported_versions or (hello.legacy_version,)
-    return tuple(ProtocolVersion(version).label for version in offered if not is_grease(version))
+    return tuple(_label(version) for version in offered if not is_grease(version))
+
+
+@lru_cache(maxsize=MAX_CACHED_LABELS)
+def _label(version: int) -> str:
+    return ProtocolVersion(version).label
 
 
 def _offered_suites(hello: ClientHello) -> tuple[str, ...]:
