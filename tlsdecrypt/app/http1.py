@@ -14,7 +14,7 @@ from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.app.http import HttpRequest, HttpResponse, every_field, first_field
 from tlsdecrypt.app.http1_framing import frame_request, frame_response
 from tlsdecrypt.app.http1_reader import MessageReader
-from tlsdecrypt.app.http_body import MAX_CONTENT_KEPT, ContentSink
+from tlsdecrypt.app.http_body import MAX_CONTENT_KEPT
 from tlsdecrypt.app.http_head import RequestLine, StatusLine
 from tlsdecrypt.app.passwords import may_hold_passwords, passwords_in
 from tlsdecrypt.flow import Direction
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.app.exchange import Annotations
     from tlsdecrypt.app.http1_reader import Message
+    from tlsdecrypt.app.http_body import ContentSink
     from tlsdecrypt.flow import Span
 
 MAX_IN_FLIGHT = 1_000
@@ -163,8 +164,10 @@ class Http1Decoder:
             oldest.is_over = True
             oldest.faults += (f"more than {MAX_IN_FLIGHT:,} requests wait for an answer",)
         if not message.is_complete:
-            is_wanted = may_hold_passwords(first_field(message.fields, "content-type"))
-            self._client.frame(frame_request(message, self._sink(service, message, is_wanted=is_wanted)))
+            body = frame_request(message)
+            if body is not None and self._is_read(service, message):
+                body.sink.collect()
+            self._client.frame(body)
 
     def _pump_responses(self) -> None:
         while (message := self._server.next_message()) is not None:
@@ -188,7 +191,10 @@ class Http1Decoder:
         slot.response = message
         method = _method(slot.request)
         if not message.is_complete:
-            self._server.frame(frame_response(method, status, message, self._sink(slot.service, message)))
+            body = frame_response(method, status, message)
+            if body is not None and self._is_read(slot.service, message):
+                body.sink.collect()
+            self._server.frame(body)
         if status == _STATUS_SWITCHING:
             self._upgrade(_upgrade_name(message))
         elif method == "CONNECT" and status // 100 == _STATUS_OK // 100:
@@ -219,9 +225,13 @@ class Http1Decoder:
             slot.is_over = True
             slot.faults += ("its answer was not captured",)
 
-    def _sink(self, service: str | None, message: Message, *, is_wanted: bool = False) -> ContentSink:
-        is_annotation = is_annotated(service, first_field(message.fields, "content-type"))
-        return ContentSink(is_kept=self._is_content_kept or is_annotation or is_wanted)
+    def _is_read(self, service: str | None, message: Message) -> bool:
+        """Whether someone reads the content of a message: the caller, an annotation, or the search for passwords."""
+        if self._is_content_kept:
+            return True
+        content_type = first_field(message.fields, "content-type")
+        is_request = isinstance(message.line, RequestLine)
+        return is_annotated(service, content_type) or (is_request and may_hold_passwords(content_type))
 
     def _drain(self) -> None:
         while self._slots and self._slots[0].is_complete:

@@ -8,7 +8,7 @@ from tlsdecrypt.app.http_body import ChunkedBody, LengthBody, UntilCloseBody
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.http1_reader import Message
-    from tlsdecrypt.app.http_body import Body, ContentSink
+    from tlsdecrypt.app.http_body import Body
 
 MAX_LENGTH_DIGITS = 19
 
@@ -17,23 +17,23 @@ _SUCCESS = range(200, 300)
 _SWITCHING_PROTOCOLS = 101
 
 
-def frame_request(message: Message, sink: ContentSink) -> Body | None:
+def frame_request(message: Message) -> Body | None:
     """The framing of a request's content, None where it has none; what is wrong goes to the message's faults."""
-    is_framed, body = _framing_fields(message, sink)
+    is_framed, body = _framing_fields(message)
     return body if is_framed else None
 
 
-def frame_response(method: str | None, status: int, message: Message, sink: ContentSink) -> Body | None:
+def frame_response(method: str | None, status: int, message: Message) -> Body | None:
     """The framing of an answer to `method` (None: not seen)."""
     if method == "HEAD" or status in _WITHOUT_CONTENT or status == _SWITCHING_PROTOCOLS:
         return None
     if method == "CONNECT" and status in _SUCCESS:
         return None
-    is_framed, body = _framing_fields(message, sink)
-    return body if is_framed else UntilCloseBody(sink)
+    is_framed, body = _framing_fields(message)
+    return body if is_framed else UntilCloseBody()
 
 
-def _framing_fields(message: Message, sink: ContentSink) -> tuple[bool, Body | None]:
+def _framing_fields(message: Message) -> tuple[bool, Body | None]:
     """Whether the fields say how long the content is, and the framing."""
     codings: list[str] = []
     lengths: list[str] = []
@@ -48,11 +48,11 @@ def _framing_fields(message: Message, sink: ContentSink) -> tuple[bool, Body | N
         if lengths:
             message.faults.append("both Transfer-Encoding and Content-Length (a way to smuggle requests)")
         if codings[-1] == "chunked":
-            return True, ChunkedBody(sink)
+            return True, ChunkedBody()
         message.faults.append("the last transfer coding is not chunked")
-        return True, UntilCloseBody(sink)
+        return True, UntilCloseBody()
     length = _content_length(lengths, message.faults)
-    return length is not None, LengthBody(length, sink) if length is not None else None
+    return length is not None, LengthBody(length) if length is not None else None
 
 
 def _content_length(values: list[str], faults: list[str]) -> int | None:

@@ -120,7 +120,7 @@ class MessageReader:
             return None
         if self._message is not None:
             return self._continue_body(self._message)
-        return self._next_head()
+        return self._next_head() if self._buffer else None
 
     def frame(self, body: Body | None) -> None:
         """The content of the message whose head came last (None: it has none)."""
@@ -257,7 +257,7 @@ class MessageReader:
     def _parse_head(self, end: int) -> Message | None:
         """The message whose head is `buffer[:end]`, None where the start line is none."""
         faults: list[str] = []
-        lines = split_lines(bytes(self._buffer[:end]), faults)
+        lines = split_lines(self._buffer[:end], faults)
         try:
             line = self._parse_line(lines[0], faults)
         except ParseError:

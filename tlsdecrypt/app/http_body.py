@@ -24,12 +24,16 @@ class ContentSink:
 
     __slots__ = ("is_overflowed", "length", "missing", "pieces")
 
-    def __init__(self, *, is_kept: bool) -> None:
-        """Collect pieces if `is_kept`, else only count."""
-        self.pieces: list[bytes] | None = [] if is_kept else None
+    def __init__(self) -> None:
+        """Only counts, unless told to `collect`."""
+        self.pieces: list[bytes] | None = None
         self.length = 0
         self.missing = 0
         self.is_overflowed = False
+
+    def collect(self) -> None:
+        """Keep what comes from now on."""
+        self.pieces = []
 
     def add(self, data: bytes | bytearray, start: int, end: int) -> None:
         """`data[start:end]` is content."""
@@ -76,10 +80,10 @@ class LengthBody:
 
     __slots__ = ("is_complete", "remaining", "sink", "trailers", "wanted")
 
-    def __init__(self, length: int, sink: ContentSink) -> None:
+    def __init__(self, length: int) -> None:
         """`length` bytes follow."""
         self.wanted = self.remaining = length
-        self.sink = sink
+        self.sink = ContentSink()
         self.is_complete = length == 0
         self.trailers: Fields = ()
 
@@ -113,9 +117,9 @@ class UntilCloseBody:
 
     __slots__ = ("is_complete", "sink", "trailers")
 
-    def __init__(self, sink: ContentSink) -> None:
+    def __init__(self) -> None:
         """All that follows is content."""
-        self.sink = sink
+        self.sink = ContentSink()
         self.is_complete = False
         self.trailers: Fields = ()
 
@@ -143,9 +147,9 @@ class ChunkedBody:
 
     __slots__ = ("_line", "_remaining", "_step", "is_complete", "sink", "trailers")
 
-    def __init__(self, sink: ContentSink) -> None:
+    def __init__(self) -> None:
         """The first chunk follows."""
-        self.sink = sink
+        self.sink = ContentSink()
         self.is_complete = False
         self.trailers: Fields = ()
         self._line = bytearray()

@@ -105,7 +105,7 @@ def _check_version(version: str, faults: list[str]) -> None:
         faults.append(f"HTTP version {version} in an HTTP/1 message")
 
 
-def split_lines(head: bytes, faults: list[str]) -> list[str]:
+def split_lines(head: bytes | bytearray, faults: list[str]) -> list[str]:
     """The lines of a head as text, without their ends; empty lines at its end are dropped."""
     text = head.decode("latin-1").rstrip("\r\n")
     lines = text.split("\r\n")
