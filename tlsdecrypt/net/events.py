@@ -40,6 +40,9 @@ class StreamData:
 
     def span(self, start: int, end: int) -> Span:
         """The frames of `data[start:end]`, end > start."""
+        if len(self.starts) == 1:
+            frame, time_ns = self.frames[0], self.times_ns[0]
+            return Span(frame, frame, time_ns, time_ns)
         first = bisect_right(self.starts, start) - 1
         last = bisect_right(self.starts, end - 1, first) - 1
         return Span(self.frames[first], self.frames[last], self.times_ns[first], self.times_ns[last])

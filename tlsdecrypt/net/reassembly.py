@@ -140,8 +140,8 @@ class HalfStream:
 
     def feed(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         """One run of this direction. The stream has to be anchored."""
-        flags, length = runs.flags[run], runs.length[run]
-        distance = self.distance(runs.seq[run] + 1 if flags & _SYN else runs.seq[run])
+        flags, length, seq = runs.flags[run], runs.length[run], runs.seq[run]
+        distance = self.distance(seq + 1 if flags & _SYN else seq)
         if self.end is not None:
             self._repeated += max(min(length, -distance), 0)
             return
@@ -149,7 +149,11 @@ class HalfStream:
             return
         offset = self._next + distance
         if length:
-            self._accept(StreamData(self.direction, offset, runs.payload(run), *runs.segments(run)), events)
+            piece = StreamData(self.direction, offset, *runs.carried(run))
+            if distance or self.has_hole:
+                self._sort_in(piece, events)
+            else:
+                self._deliver(piece, events)
         missing = runs.missing[run]
         if missing:
             self._skip_cut_bytes(runs, run, offset + length, events)
@@ -158,10 +162,8 @@ class HalfStream:
             self._fin = end, _last_span(runs, run)
             self._settle(events)
 
-    def _accept(self, piece: StreamData, events: list[StreamEvent]) -> None:
-        if piece.offset == self._next and not self.has_hole:
-            self._deliver(piece, events)
-            return
+    def _sort_in(self, piece: StreamData, events: list[StreamEvent]) -> None:
+        """Take a piece that does not simply follow: it came too late, too early, or where something else waits."""
         late = self._next - piece.offset
         if late == 1 and _is_keep_alive(piece):
             if len(piece.data) == 1:
@@ -190,13 +192,14 @@ class HalfStream:
             self._conflicting += count_differences(again, self._tail[start : start + len(again)])
 
     def _deliver(self, piece: StreamData, events: list[StreamEvent]) -> None:
-        data = piece.data
+        data, frame = piece.data, piece.frames[-1]
+        length = len(data)
         events.append(piece)
-        self._next += len(data)
-        self._length += len(data)
-        self._last = frame, _ = piece.frames[-1], piece.times_ns[-1]
+        self._next += length
+        self._length += length
+        self._last = frame, piece.times_ns[-1]
         self._latest_frame = max(self._latest_frame, frame)
-        self._tail = data[-TAIL_BYTES:] if len(data) >= TAIL_BYTES else (self._tail + data)[-TAIL_BYTES:]
+        self._tail = data[-TAIL_BYTES:] if length >= TAIL_BYTES else (self._tail + data)[-TAIL_BYTES:]
 
     def _deliver_following(self, events: list[StreamEvent]) -> None:
         for piece in self._pending.pop_following(self._next):

@@ -85,24 +85,23 @@ class Runs:
         """When the first segment of `run` was captured."""
         return self.times_ns[self.bounds[run]]
 
-    def payload(self, run: int) -> bytes:
-        """The bytes of `run`, copied out of the batch."""
+    def carried(self, run: int) -> tuple[bytes, list[int], list[int], list[int]]:
+        """The bytes of `run`, copied out of the batch; where in them each segment starts, its frame and its time."""
         first, last = self.bounds[run], self.bounds[run + 1]
-        begins, ends = self._begins, self._ends
-        if begins[first] >= len(self._data):
-            size = len(self._data)
-            return self._side_buffer[begins[first] - size : ends[first] - size]
-        data = self._data
         if last - first == 1:
-            return data[begins[first] : ends[first]]
-        view = memoryview(data)  # its slices copy nothing: the bytes are written once, by the join
-        pairs = zip(begins[first:last], ends[first:last], strict=True)
-        return b"".join([view[begin:end] for begin, end in pairs])
+            return self._payload(first), [0], [self.frames[first]], [self.times_ns[first]]
+        view = memoryview(self._data)  # its slices copy nothing: the bytes are written once, by the join
+        pairs = zip(self._begins[first:last], self._ends[first:last], strict=True)
+        data = b"".join([view[begin:end] for begin, end in pairs])
+        return data, self._starts[first:last], self.frames[first:last], self.times_ns[first:last]
 
-    def segments(self, run: int) -> tuple[list[int], list[int], list[int]]:
-        """Where in the payload each segment of `run` starts, its frame and its time."""
-        first, last = self.bounds[run], self.bounds[run + 1]
-        return self._starts[first:last], self.frames[first:last], self.times_ns[first:last]
+    def _payload(self, segment: int) -> bytes:
+        """The bytes of one segment; what lies in the side buffer is always a run for itself."""
+        begin, end = self._begins[segment], self._ends[segment]
+        side_start = len(self._data)
+        if begin < side_start:
+            return self._data[begin:end]
+        return self._side_buffer[begin - side_start : end - side_start]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

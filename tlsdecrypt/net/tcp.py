@@ -59,7 +59,8 @@ class TcpConnection:
         self._first = group.first_frame, group.first_time_ns
         self._last = group.last_frame, group.last_time_ns
         directions = (Direction.CLIENT_TO_SERVER, Direction.SERVER_TO_CLIENT)
-        self._halves = tuple(HalfStream(directions[side ^ self._client], budget) for side in (0, 1))
+        opener = self._client
+        self._halves = HalfStream(directions[opener], budget), HalfStream(directions[1 - opener], budget)
         self._acks = [NO_ACK, NO_ACK]
         self._waiting: list[tuple[Runs, int]] = []
         self._reset: Span | None = None
@@ -124,9 +125,17 @@ class TcpConnection:
 
     def feed(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         """The next run of either endpoint."""
+        half = self._halves[runs.sender[run]]
+        if half.start_seq is None or self._waiting:
+            self._feed_unplaced(half, runs, run, events)
+        else:
+            self._dispatch(half, runs, run, events)
+
+    def _feed_unplaced(self, half: HalfStream, runs: Runs, run: int, events: list[StreamEvent]) -> None:
+        """A run while it is not clear where its stream starts, or others wait for that."""
         if self._waiting:
             self.settle(runs.time_ns(run), events)
-        half, flags = self._halves[runs.sender[run]], runs.flags[run]
+        flags = runs.flags[run]
         if half.start_seq is None and flags & _SYN and not self._waiting:
             self._start(runs, run)
         if self._waiting or (half.start_seq is None and not flags & _RST):
@@ -167,8 +176,9 @@ class TcpConnection:
         """A SYN: it says who is who, and where a stream starts."""
         sender, flags = runs.sender[run], runs.flags[run]
         client = client_by_flags(sender, flags)
-        if client is not None and not self.has_syn and all(half.is_untouched for half in self._halves):
-            self._orient(client)
+        is_news = client is not None and client != self._client
+        if is_news and not self.has_syn and all(half.is_untouched for half in self._halves):
+            self._orient(1 - self._client)
         self.has_syn = True
         self._halves[sender].anchor(runs.seq[run] + 1, has_syn=True)
 
@@ -179,7 +189,8 @@ class TcpConnection:
 
     def _dispatch(self, half: HalfStream, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         flags = runs.flags[run]
-        if self._halves[0].has_hole or self._halves[1].has_hole:
+        first, second = self._halves
+        if first.has_hole or second.has_hole:
             self._review(runs, run, events)
         if flags & _RST:
             self._reset = self._reset or _first_span(runs, run)
@@ -187,7 +198,7 @@ class TcpConnection:
             half.feed(runs, run, events)
             if half.has_hole:
                 self._review(runs, run, events)
-        if self._reset or (half.end and self._halves[0].end and self._halves[1].end):
+        if self._reset or (first.end and second.end):
             self.closing_ns = runs.time_ns(run)
 
     @staticmethod
