@@ -25,22 +25,21 @@ class Reader:
         """Bytes that are left."""
         return self._end - self.offset
 
-    def _advance(self, length: int, what: str) -> int:
-        start = self.offset
-        if length > self._end - start:
-            msg = f"{what}: {length} bytes wanted, {self._end - start} left"
-            raise ParseError(msg, start)
-        self.offset = start + length
-        return start
+    def _shortage(self, length: int, what: str) -> ParseError:
+        return ParseError(f"{what}: {length} bytes wanted, {self._end - self.offset} left", self.offset)
 
     def uint(self, size: int, what: str) -> int:
         """An unsigned integer of `size` bytes."""
-        start = self._advance(size, what)
-        return int.from_bytes(self._data[start : start + size], "big")
+        start = self.offset
+        stop = start + size
+        if stop > self._end:
+            raise self._shortage(size, what)
+        self.offset = stop
+        return int.from_bytes(self._data[start:stop], "big")
 
     def u8(self, what: str) -> int:
         """An unsigned integer of one byte."""
-        return self._data[self._advance(1, what)]
+        return self.uint(1, what)
 
     def u16(self, what: str) -> int:
         """An unsigned integer of two bytes."""
@@ -60,8 +59,12 @@ class Reader:
 
     def take(self, length: int, what: str) -> bytes:
         """The next `length` bytes, copied."""
-        start = self._advance(length, what)
-        return bytes(self._data[start : start + length])
+        start = self.offset
+        stop = start + length
+        if stop > self._end:
+            raise self._shortage(length, what)
+        self.offset = stop
+        return bytes(self._data[start:stop])
 
     def vector(self, length_size: int, what: str) -> bytes:
         """A vector whose length stands before it in `length_size` bytes (RFC 8446 section 3.4)."""
@@ -70,8 +73,12 @@ class Reader:
     def sub(self, length_size: int, what: str) -> Reader:
         """A Reader over a vector whose length stands before it in `length_size` bytes; this one moves past it."""
         length = self.uint(length_size, what)
-        start = self._advance(length, what)
-        return Reader(self._data, start, start + length)
+        start = self.offset
+        stop = start + length
+        if stop > self._end:
+            raise self._shortage(length, what)
+        self.offset = stop
+        return Reader(self._data, start, stop)
 
     def rest(self) -> bytes:
         """All that is left, copied."""

@@ -44,7 +44,10 @@ class TlsConnection:
     def __init__(self, store: SecretStore, *, has_start: bool = True) -> None:
         """`has_start` is False where the capture may begin in the middle of the connection."""
         self._store = store
-        self.sides = tuple(Side(direction, has_start=has_start) for direction in Direction)
+        self.sides = (
+            Side(Direction.CLIENT_TO_SERVER, has_start=has_start),
+            Side(Direction.SERVER_TO_CLIENT, has_start=has_start),
+        )
         self.dialogue = Dialogue()
         self.secrets: SessionSecrets | None = None  # of TLS 1.3
         self._proved: KeySource | None = None  # up to TLS 1.2, as the next
@@ -278,8 +281,8 @@ class TlsConnection:
             return
         tickets = (negotiation.ticket, hello.session_ticket if negotiation.is_resumed else None)
         self._store.learn(found.secret, found.origin, session_id=answer.session_id)
-        for ticket in tickets:
-            self._store.learn(found.secret, found.origin, ticket=ticket or b"")
+        for ticket in filter(None, tickets):
+            self._store.learn(found.secret, found.origin, ticket=ticket)
 
     def _change_keys(self, side: Side, protection: RecordProtection | None, span: Span) -> None:
         side.protection = protection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import ParseError
@@ -50,9 +51,7 @@ class Dialogue:
 
     def take_alert(self, side: Side, plaintext: bytes, span: Span) -> None:
         """An alert; one of another length than 2 was not decrypted."""
-        level = description = None
-        if len(plaintext) == _ALERT_LENGTH:
-            level, description = AlertLevel(plaintext[0]).name.lower(), AlertDescription(plaintext[1]).name.lower()
+        level, description = _alert_names(plaintext) if len(plaintext) == _ALERT_LENGTH else (None, None)
         alert = AlertSeen(side.direction, level, description, span)
         self.events.append(alert)
         if len(self.alerts) < MAX_KEPT:
@@ -89,3 +88,9 @@ class Dialogue:
         self.events.append(seen)
         if len(self.messages) < MAX_KEPT:
             self.messages.append(seen)
+
+
+@lru_cache(maxsize=256)
+def _alert_names(alert: bytes) -> tuple[str, str]:
+    """Level and description, remembered: nearly every connection ends with the same."""
+    return AlertLevel(alert[0]).name.lower(), AlertDescription(alert[1]).name.lower()

@@ -55,6 +55,9 @@ class Extensions(Mapping[int, bytes]):
     def __getitem__(self, kind: int) -> bytes:
         return self._first[kind]
 
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._first
+
     def __iter__(self) -> Iterator[int]:
         return iter(dict.fromkeys(kind for kind, _ in self.entries))
 
@@ -133,7 +136,7 @@ class Extensions(Mapping[int, bytes]):
     @property
     def session_ticket(self) -> bytes | None:
         """The ticket of RFC 5077; empty where the peer only says that it knows tickets."""
-        return self.get(ExtensionType.SESSION_TICKET)
+        return self._first.get(ExtensionType.SESSION_TICKET)
 
     @property
     def has_extended_master_secret(self) -> bool:

@@ -23,7 +23,8 @@ _KEYLOG_RSA_PREFIX = 8  # bytes of the encrypted pre_master_secret
 
 def candidates(negotiation: Negotiation, store: SecretStore) -> Iterator[FoundSecret]:
     """Master secrets for a handshake of which both hellos were seen."""
-    yield from _from_key_log(negotiation, store)
+    if store.has_keylog:
+        yield from _from_key_log(negotiation, store)
     yield from _from_tickets(negotiation, store)
     if negotiation.is_resumed:
         yield from _from_earlier_session(negotiation, store)

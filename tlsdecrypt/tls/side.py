@@ -9,7 +9,7 @@ from tlsdecrypt.tls.record import Record, RecordReader
 from tlsdecrypt.tls.registry import ContentType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tlsdecrypt.flow import Direction, Span
     from tlsdecrypt.tls.compression import Decompressor
@@ -75,8 +75,13 @@ class Side:
         self._handshake.clear()
         self._handshake_span = None
 
-    def messages(self, fragment: bytes | memoryview, span: Span) -> Iterator[tuple[bytes, Span]]:
-        """The handshake messages, headers included, that are whole with this fragment.
+    def messages(self, fragment: bytes, span: Span) -> Iterable[tuple[bytes, Span]]:
+        """The handshake messages, headers included, that are whole with this fragment: most fragments are just one."""
+        is_one = not (self._handshake or self._passed_over) and _message_length(fragment) == len(fragment)
+        return ((fragment, span),) if is_one else self._cut(fragment, span)
+
+    def _cut(self, fragment: bytes, span: Span) -> Iterator[tuple[bytes, Span]]:
+        """The same for a fragment with any part of messages.
 
         A message that is longer than the bound is passed over, so that what stands behind it is read.
         """
@@ -89,7 +94,7 @@ class Side:
             self._handshake_span = span
         buffer += fragment
         while len(buffer) >= _MESSAGE_HEADER_LENGTH:
-            end = _MESSAGE_HEADER_LENGTH + int.from_bytes(buffer[1:_MESSAGE_HEADER_LENGTH], "big")
+            end = _message_length(buffer)
             if end > MAX_HANDSHAKE_LENGTH:
                 self._passed_over = end - len(buffer)  # it has just begun: no fragment is as long as the bound
                 buffer.clear()
@@ -100,3 +105,8 @@ class Side:
             first = self._handshake_span or span
             self._handshake_span = span
             yield message, first.to(span)
+
+
+def _message_length(data: bytes | bytearray) -> int:
+    """The length of the message that begins here, with its header; the header may be cut."""
+    return _MESSAGE_HEADER_LENGTH + int.from_bytes(data[1:_MESSAGE_HEADER_LENGTH], "big")
