@@ -66,13 +66,15 @@ class Plaintext:
 
     def end(self, direction: Direction, span: Span) -> None:
         """One direction is over."""
-        self._choose(is_last=True)
+        if self._undecided is not None:
+            self._choose(is_last=True)
         if self.decoder is not None:
             self.exchanges += self.decoder.end(direction, span)
 
     def finish(self) -> None:
         """The connection is over."""
-        self._choose(is_last=True)
+        if self._undecided is not None:
+            self._choose(is_last=True)
         if self.decoder is not None:
             self.exchanges += self.decoder.finish()
 

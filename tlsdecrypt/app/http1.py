@@ -275,7 +275,8 @@ def _unanswered(slot: _Slot) -> tuple[str, ...]:
 
 def _request(message: Message, faults: list[str]) -> HttpRequest:
     line = message.line
-    faults += _named("request", message.faults)
+    if message.faults:
+        faults += _named("request", message.faults)
     method, target, version = line if isinstance(line, RequestLine) else ("", "", "")
     if message.body is None:
         return HttpRequest(method, target, version, message.fields, message.span)
@@ -288,7 +289,8 @@ def _request(message: Message, faults: list[str]) -> HttpRequest:
 
 def _response(message: Message, interim: tuple[int, ...], faults: list[str]) -> HttpResponse:
     line = message.line
-    faults += _named("response", message.faults)
+    if message.faults:
+        faults += _named("response", message.faults)
     version, status, reason = line if isinstance(line, StatusLine) else ("", 0, "")
     if message.body is None:
         return HttpResponse(status, reason, version, message.fields, message.span, interim=interim)

@@ -23,6 +23,7 @@ MAX_HEAD = 256 * 1024
 MAX_START_LINE = 64 * 1024
 MAX_SOUGHT_LINE = 8 * 1024  # a start line is recognised in the middle of a stream up to this length
 
+_LINE_ENDS = b"\r\n"
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _METHOD_ENDINGS = tuple(sorted((method.encode() for method in METHODS), key=len, reverse=True))
 _LONGEST_METHOD = len(_METHOD_ENDINGS[0])
@@ -180,9 +181,9 @@ class MessageReader:
         while self._buffer:
             if self._is_seeking and not self._seek():
                 return None
-            self._drop_blank_lines()
-            if not self._buffer:
-                return None
+            if self._buffer[0] in _LINE_ENDS:
+                self._drop_blank_lines()
+                continue
             match = _END_OF_HEAD.search(self._buffer, self._scanned)
             if match is not None and match.end() <= MAX_HEAD:
                 message = self._parse_head(match.end())
@@ -203,8 +204,7 @@ class MessageReader:
 
     def _drop_blank_lines(self) -> None:
         """Empty lines before a message mean nothing (RFC 9112 section 2.2)."""
-        if self._buffer[0] in b"\r\n":
-            self._consume(len(self._buffer) - len(self._buffer.lstrip(b"\r\n")))
+        self._consume(len(self._buffer) - len(self._buffer.lstrip(_LINE_ENDS)))
 
     def _seek(self) -> bool:
         """True where the buffer now begins with something that looks like a start line."""
