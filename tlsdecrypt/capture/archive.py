@@ -14,7 +14,6 @@ from tlsdecrypt.capture.source import Opened, is_capture
 from tlsdecrypt.capture.window import RawSource
 from tlsdecrypt.errors import CaptureError
 
-MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_MEMBERS = 10_000  # that are looked at
 MAX_DIRECTORY_BYTES = 4 << 20  # of the directory at the end, which becomes objects at once
 PIECE_BYTES = 4_096  # unpacked at once: where it is damaged, no more is lost

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
 import importlib
-import lzma
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,8 +27,18 @@ class Compression(NamedTuple):
     decompressor: Callable[[], Any]
 
 
+# Each library is loaded where it is needed: start-up time of captures that are not compressed.
 def _zstd() -> Any:
     return importlib.import_module("zstandard").ZstdDecompressor().decompressobj()
+
+
+def _bzip2() -> Any:
+    return importlib.import_module("bz2").BZ2Decompressor()
+
+
+def _xz() -> Any:
+    lzma = importlib.import_module("lzma")
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ)
 
 
 def _lz4() -> Any:
@@ -43,8 +51,8 @@ _SKIPPABLE = tuple(bytes((0x50 + each, 0x2A, 0x4D, 0x18)) for each in range(16))
 COMPRESSIONS = (
     Compression("gzip", (b"\x1f\x8b\x08",), lambda: zlib.decompressobj(wbits=31)),
     Compression("zstd", (b"\x28\xb5\x2f\xfd", *_SKIPPABLE), _zstd),
-    Compression("bzip2", (b"BZh",), bz2.BZ2Decompressor),
-    Compression("xz", (b"\xfd7zXZ\x00",), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
+    Compression("bzip2", (b"BZh",), _bzip2),
+    Compression("xz", (b"\xfd7zXZ\x00",), _xz),
     Compression("lz4", (b"\x04\x22\x4d\x18",), _lz4),
 )
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
-from tlsdecrypt.capture import archive
 from tlsdecrypt.capture.copying import CopyingFile
 from tlsdecrypt.capture.source import GLANCE_BYTES, Capture, Opened, is_capture
 from tlsdecrypt.capture.window import RawSource
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from zipfile import ZipFile
 
 STANDARD_INPUT = "-"
+ARCHIVE_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_FILES = 100_000  # in one folder and those below it
 MAX_NAMED = 5  # files that are no captures, of one folder or archive, that are named
 
@@ -161,6 +161,8 @@ def _files(folder: str) -> Iterator[str]:
 
 def _gather_archive(path: str, gathered: Gathered) -> None:
     """Every capture in a zip archive, sorted by name."""
+    from tlsdecrypt.capture import archive  # noqa: PLC0415 -- start-up time of runs without an archive
+
     try:
         members = archive.members(path)
     except CaptureError as error:
@@ -194,7 +196,7 @@ def _is_regular(path: str) -> bool:
 
 def _is_archive(path: str) -> bool:
     with _open(path) as file:
-        return RawSource(file, lambda _: None, is_pipe=False).read().startswith(archive.MAGICS)
+        return RawSource(file, lambda _: None, is_pipe=False).read().startswith(ARCHIVE_MAGICS)
 
 
 def _open(path: str) -> io.RawIOBase:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Protocol, Self, cast
 
@@ -175,6 +174,8 @@ class Capture:
             self._window = FileWindow(self._file, self._ledger.note, size)
             self._window.advance(0, HEAD_BYTES)
             return self._window
+        import tempfile  # noqa: PLC0415 -- start-up time of all other captures
+
         self._spool = spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 -- it lives as long as the capture
         while data := self._window.data:
             try:

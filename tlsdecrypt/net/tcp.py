@@ -176,16 +176,16 @@ class TcpConnection:
         """A SYN: it says who is who, and where a stream starts."""
         sender, flags = runs.sender[run], runs.flags[run]
         client = client_by_flags(sender, flags)
-        is_news = client is not None and client != self._client
-        if is_news and not self.has_syn and all(half.is_untouched for half in self._halves):
-            self._orient(1 - self._client)
+        is_expected = client is None or client == self._client
+        if not is_expected and not self.has_syn and all(half.is_untouched for half in self._halves):
+            self._swap_roles()
         self.has_syn = True
         self._halves[sender].anchor(runs.seq[run] + 1, has_syn=True)
 
-    def _orient(self, client: int) -> None:
-        self._client = client
-        for side, half in enumerate(self._halves):
-            half.direction = Direction(side ^ client)
+    def _swap_roles(self) -> None:
+        self._client = 1 - self._client
+        for half in self._halves:
+            half.direction = half.direction.other
 
     def _dispatch(self, half: HalfStream, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         flags = runs.flags[run]
