@@ -55,7 +55,7 @@ class Observer:
         self._proxy = ProxyHeaderPeeler()
         self._tls: TlsConnection | Ssl2Connection | None = None
         self._is_tls = [False, False]  # by direction: whether its bytes are TLS from here on
-        self._searches = tuple(HelloSearch(direction) for direction in Direction)
+        self._searches = (HelloSearch(_CLIENT), HelloSearch(_SERVER))
         self._tds: tuple[TdsUnwrapper, TdsUnwrapper] | None = None
         self._clear_text = ClearText()
         self._clear = Plaintext(tcp.server.port, keep_content=keep_content)

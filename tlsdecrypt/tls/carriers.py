@@ -6,9 +6,10 @@ Each protocol has its own way to say that TLS begins; both sides' last words bef
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tlsdecrypt.flow import Direction
+if TYPE_CHECKING:
+    from tlsdecrypt.flow import Direction
 
 MAX_KEPT: Final = 1 << 10  # bytes of clear text of each direction: the last ones
 
@@ -20,7 +21,6 @@ _LDAP_START_TLS: Final = rb"1\.3\.6\.1\.4\.1\.1466\.20037"
 _CARRIERS: Final = tuple(
     (re.compile(client, re.IGNORECASE | re.DOTALL), re.compile(server, re.IGNORECASE | re.DOTALL), name)
     for client, server, name in (
-        (rb"\A\Z", rb"\A\Z", None),
         (rb"X-ANONYMOUSTLS *\r?\n\Z", rb"", "X-ANONYMOUSTLS (smtp)"),
         (rb"(?:\A|\n)STARTTLS *\r?\n\Z", rb"(?:\A|\n)382[ -][^\n]*\n\Z", "STARTTLS (nntp)"),
         (rb"(?:\A|\n)STARTTLS *\r?\n\Z", rb"(?:\A|\n)OK\b[^\n]*\n\Z", "STARTTLS (sieve)"),
@@ -57,7 +57,9 @@ class ClearText:
 
     def describe_carrier(self) -> str | None:
         """`STARTTLS (smtp)` and the like; None where TLS was the first thing said, `clear text` for the unknown."""
-        client, server = (bytes(self._last[direction]) for direction in Direction)
+        client, server = self._last
+        if not client and not server:
+            return None
         for client_words, server_words, name in _CARRIERS:
             if client_words.search(client) and server_words.search(server):
                 return name
