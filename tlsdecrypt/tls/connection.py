@@ -86,17 +86,17 @@ class TlsConnection:
 
     def feed(self, direction: Direction, data: bytes, locate: Locate) -> list[TlsEvent]:
         """In-order bytes of one direction; `locate(start, end)` names the frames of `data[start:end]`."""
-        side = self.sides[direction]
-        had_fault = side.reader.fault
-        other = self.sides[direction.other]
-        for record in side.reader.feed(data, locate):
+        side, other = self.sides[direction], self.sides[1 - direction]
+        reader = side.reader
+        had_fault = reader.fault
+        for record in reader.feed(data, locate):
             if side.held or not self._take(side, record):
                 side.hold(record)
             elif other.held and record.content_type != APPLICATION_DATA:
                 self._release()  # what the other side said before this one goes on: early data, then its answer
-        if side.reader.fault and not had_fault:
-            self.dialogue.meet_fault(Malformed(direction, side.reader.fault, locate(0, len(data))))
-        if self.sides[0].held or self.sides[1].held:
+        if reader.fault and not had_fault:
+            self.dialogue.meet_fault(Malformed(direction, reader.fault, locate(0, len(data))))
+        if side.held or other.held:
             self._release()
         return self.dialogue.take_events()
 
@@ -312,17 +312,17 @@ class TlsConnection:
 
     def _take_message(self, side: Side, message: bytes, span: Span) -> None:
         kind = self.dialogue.take_message(side, message, span)
-        negotiation = self.dialogue.negotiation(side)
         if isinstance(side.protection, Ladder):
             self._climb(side, side.protection, kind, span)
-        elif kind is HandshakeType.SERVER_HELLO and negotiation.is_tls13:
-            self._begin_tls13(negotiation)
+        elif kind is HandshakeType.SERVER_HELLO:
+            self._begin_tls13(self.dialogue.negotiation(side))
         elif kind is HandshakeType.NEW_SESSION_TICKET:
-            self._learn(negotiation)
+            self._learn(self.dialogue.negotiation(side))
 
     def _begin_tls13(self, negotiation: Negotiation) -> None:
+        """From the ServerHello on both directions climb the ladder, if TLS 1.3 was negotiated."""
         suite, version = negotiation.suite, negotiation.version
-        if suite is None or version is None:
+        if suite is None or version is None or not negotiation.is_tls13:
             return
         self.secrets = SessionSecrets(negotiation, self._store)
         for side in self.sides:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tlsdecrypt.flow import Span
@@ -23,6 +24,8 @@ MAX_SEARCH_BYTES = 4 << 20  # how far a record boundary is looked for, after a h
 HANDSHAKE = 0x16
 MAJOR_VERSION = 0x03  # of SSL 3.0 and of every TLS
 SSLV2_HELLO = 0x80  # stands for a content type where the record is a ClientHello in the format of SSL 2.0
+
+_unpack_header = Struct(">BHH").unpack_from
 
 # A header: a known content type, version 3.0 to 3.4, and the first byte of a length below 2^14 + 2048.
 _HEADER = re.compile(rb"[\x14-\x18]\x03[\x00-\x04][\x00-\x48]")
@@ -156,16 +159,17 @@ class RecordReader:
             if not _HEADER.match(data, position):
                 self._meet_nonsense(data[position : position + HEADER_LENGTH])
                 continue
+            content_type, version, length = _unpack_header(data, position)
             start = position + HEADER_LENGTH
-            stop = start + (data[position + 3] << 8 | data[position + 4])
+            stop = start + length
             if stop > end:
                 self._wanted = stop - position
                 break
-            lost, self._lost = self._lost, 0
-            version = data[position + 1] << 8 | data[position + 2]
-            records.append(Record(data[position], version, view[start:stop], locate(position, stop), lost))
+            records.append(Record(content_type, version, view[start:stop], locate(position, stop), self._lost))
+            self._lost = 0
             position = stop
-        self._keep(data, position, locate)
+        if position < end:
+            self._keep(data, position, locate)
 
     def _cut_sslv2_hello(self, view: memoryview, position: int, locate: Locate, records: list[Record]) -> int:
         start = position + 2
@@ -179,8 +183,6 @@ class RecordReader:
         return stop
 
     def _keep(self, data: bytes, position: int, locate: Locate) -> None:
-        if position == len(data):
-            return
         self._rest += data[position:]
         self._rest_span = locate(position, len(data))
         if len(self._rest) < HEADER_LENGTH:
