@@ -110,6 +110,8 @@ class _Layer:
     captured_end: Int64Column
 
     def where(self, mask: Mask) -> _Layer:
+        if mask.all():  # as it nearly always is: nothing to copy
+            return self
         return _Layer(self.frame[mask], self.start[mask], self.wire_end[mask], self.captured_end[mask])
 
     def has(self, length: int) -> Mask:
@@ -261,7 +263,7 @@ def _tcp(headers: _Headers, payloads: _Payloads) -> Segments:
     ports = headers.u32(start)
     return Segments(
         payloads.layer.frame[is_tcp],
-        payloads.addresses[:, is_tcp],
+        payloads.addresses.take(is_tcp, axis=1),
         ports >> 16,
         ports & 0xFFFF,
         headers.u32(start + 4),

@@ -134,8 +134,7 @@ class _Grouped:
         high = np.where(sender, addresses[:2], addresses[2:])
         low_port, high_port = np.where(sender, ports[1], ports[0]), np.where(sender, ports[0], ports[1])
         keys = np.stack((*low, *high, ((low_port << 16) | high_port).astype(np.uint64)))
-        order, is_new = _sorted_by_key(keys)
-        self.keys = keys[:, order]
+        order, self.keys, is_new = _sorted_by_key(keys)
         self.sender = sender[order].astype(np.int64)
         self.segments = segments
         self.order = order
@@ -179,8 +178,8 @@ def _is_source_higher(segments: Segments) -> Mask:
     return result
 
 
-def _sorted_by_key(keys: NDArray[np.uint64]) -> tuple[Int64Column, Mask]:
-    """An order that brings equal keys together, and where in that order the key changes.
+def _sorted_by_key(keys: NDArray[np.uint64]) -> tuple[Int64Column, NDArray[np.uint64], Mask]:
+    """An order that brings equal keys together, the keys in that order, and where among them the key changes.
 
     The order is that of a 64-bit hash. Where two keys share a hash, their segments stay in capture order: the keys
     themselves tell them apart, and the price is a group for each change between them.
@@ -190,10 +189,10 @@ def _sorted_by_key(keys: NDArray[np.uint64]) -> tuple[Int64Column, Mask]:
         mixed = (mixed ^ column) * mixer
         mixed ^= mixed >> _SHIFT
     order = np.argsort(mixed, kind="stable")
-    sorted_keys = keys[:, order]
+    sorted_keys = keys.take(order, axis=1)
     is_new = np.ones(len(order), np.bool_)
     is_new[1:] = (sorted_keys[:, 1:] != sorted_keys[:, :-1]).any(axis=0)
-    return order, is_new
+    return order, sorted_keys, is_new
 
 
 def cut_runs(batch: FrameBatch, segments: Segments, side_buffer: bytes = b"") -> tuple[list[Group], Runs]:

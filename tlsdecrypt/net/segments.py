@@ -87,7 +87,7 @@ class Segments:
 
         return Segments(
             join(self.frame, other.frame),
-            np.concatenate((self.addresses, other.addresses), axis=1)[:, order],
+            np.concatenate((self.addresses, other.addresses), axis=1).take(order, axis=1),
             join(self.source_port, other.source_port),
             join(self.destination_port, other.destination_port),
             join(self.seq, other.seq),
