@@ -33,6 +33,7 @@ MAX_HELD = 1024 * 1024  # bytes that wait for the answer to CONNECT or Upgrade, 
 
 Annotate: TypeAlias = "Callable[[HttpRequest | None, HttpResponse | None], Annotations]"
 
+_DIRECTIONS = tuple(Direction)
 _UPGRADE_NAME = re.compile(r"[A-Za-z0-9.+-]+")
 _STATUS_SWITCHING = 101
 _STATUS_OK = 200
@@ -110,7 +111,7 @@ class Http1Decoder:
     def finish(self) -> list[Exchange]:
         """All that is incomplete, with its faults."""
         exchanges: list[Exchange] = []
-        for direction in Direction:
+        for direction in _DIRECTIONS:
             self._release()
             self._reader(direction).close("the capture ended")
             exchanges += self._pump(direction)

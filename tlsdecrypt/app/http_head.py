@@ -96,8 +96,9 @@ def parse_status_line(line: str, faults: list[str]) -> StatusLine:
     match = _STATUS_LINE.fullmatch(line.rstrip(" \t"))
     if match is None:
         raise ParseError("not a status line")
-    _check_version(match[1], faults)
-    return StatusLine(f"HTTP/{match[1]}", int(match[2]), match[3] or "")
+    version, status, reason = match.groups()
+    _check_version(version, faults)
+    return StatusLine(f"HTTP/{version}", int(status), reason or "")
 
 
 def _check_version(version: str, faults: list[str]) -> None:
