@@ -71,7 +71,8 @@ def test_passwords_are_tried_in_order_before_anyone_is_asked(folder: Path) -> No
     def ask(_name: str) -> str:
         pytest.fail("asked, though a given password fits")
 
-    load_keys(pfx=[folder / "mail.pfx"], passwords=["wrong", PASSWORD], password=ask)
+    store = load_keys(pfx=[folder / "mail.pfx"], passwords=["wrong", PASSWORD], password=ask)
+    assert len(store.private_keys) == 1
 
 
 def test_a_password_is_asked_for_by_file_name_and_then_remembered(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tlsdecrypt.report.document import connection_line, summary_line
 from tlsdecrypt.report.outputs import Report
-from tlsdecrypt.report.painter import ColourPainter, PlainPainter
+from tlsdecrypt.report.painter import ColourPainter, choose_painter
 from tlsdecrypt.report.standard_output import standard_output
 from tlsdecrypt.report.text_live import LiveText
 from tlsdecrypt.report.text_summary import summary_lines
@@ -141,10 +141,11 @@ class LiveTeller:
 def _live_painter() -> Painter:
     """Colour for a terminal, UTF-8 for everything else."""
     if sys.stdout.isatty():
-        return ColourPainter(sys.stdout)
+        return choose_painter(sys.stdout)
     with standard_output():
         sys.stdout.flush()
-    return PlainPainter(_Utf8(sys.stdout.buffer, "utf-8", errors="backslashreplace", newline="\n", write_through=True))
+    plain = _Utf8(sys.stdout.buffer, "utf-8", errors="backslashreplace", newline="\n", write_through=True)
+    return choose_painter(plain)
 
 
 class _Utf8(io.TextIOWrapper):

@@ -46,7 +46,6 @@ class Negotiation:
         self.server_hello: ServerHello | None = None
         self.version: int | None = None  # this and the suite are negotiated by the ServerHello
         self.suite: CipherSuite | None = None
-        self.retry_extensions = NO_EXTENSIONS  # of a HelloRetryRequest
         self.server_certificates: tuple[bytes, ...] = ()
         self.client_certificates: tuple[bytes, ...] = ()
         self.key_exchange_group: str | None = None
@@ -56,7 +55,6 @@ class Negotiation:
         self.alpn: str | None = None
         self.has_certificate_request = False
         self.client_key_exchange: bytes | None = None
-        self.is_early_data_accepted = False
         self.keys: tuple[FoundSecret, tuple[DirectionKeys, DirectionKeys]] | None = None  # of the last candidate
         self.proved: FoundSecret | None = None  # the master secret, once a record was opened with it
         self.pre_master_secrets: dict[str, bytes | None] = {}  # by spki_sha256: no key decrypts twice
@@ -161,7 +159,6 @@ class Negotiation:
         hello = handshake.parse_server_hello(body)
         if hello.is_hello_retry_request:
             self.transcript.has_retry = True
-            self.retry_extensions = hello.extensions
             return
         self.server_hello = hello
         self.version = hello.version
@@ -173,7 +170,6 @@ class Negotiation:
     def _add_encrypted_extensions(self, _direction: Direction, body: bytes) -> None:
         extensions = handshake.parse_encrypted_extensions(body)
         self.alpn = extensions.alpn[0] if extensions.alpn else None
-        self.is_early_data_accepted = extensions.has_early_data
 
     def _add_certificate(self, direction: Direction, body: bytes) -> None:
         if self.is_tls13:
