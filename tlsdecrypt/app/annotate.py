@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.app.annotators import annotators_of
 from tlsdecrypt.app.auth import parse_credentials
-from tlsdecrypt.app.endpoint import AUTODISCOVER_POX, AUTODISCOVER_SOAP, EWS, classify
+from tlsdecrypt.app.endpoint import classify
 from tlsdecrypt.app.xml import is_xml_type
 
 if TYPE_CHECKING:
@@ -24,9 +25,19 @@ if TYPE_CHECKING:
 
 MAX_VALUE = 500  # characters of a field that goes into an annotation
 
-_SOAP_SERVICES = frozenset({EWS, AUTODISCOVER_SOAP, AUTODISCOVER_POX, "mrsproxy", "ws-trust", "wsman"})
 _REQUEST_FIELDS = frozenset(
-    {"user-agent", "client-request-id", "x-anchormailbox", "x-user-identity", "x-mapihttpcapability", "soapaction"}
+    {
+        "user-agent",
+        "client-request-id",
+        "x-anchormailbox",
+        "x-user-identity",
+        "x-mapihttpcapability",
+        "soapaction",
+        "expect",
+        "x-forwarded-for",
+        "x-ms-proxy",
+        "x-probetype",
+    }
 )
 _RESPONSE_FIELDS = frozenset(
     {
@@ -49,15 +60,13 @@ _RESPONSE_FIELDS = frozenset(
         "location",
         "x-owa-version",
         "x-ms-server-fqdn",
+        "allow",
+        "connection",
+        "date",
     }
 )
 _CREDENTIAL_PREFIX = "x-ms-credential"
 _SCHEME = re.compile(r"(?:^|,\s*)([A-Za-z][A-Za-z0-9-]*)(?=\s*(?:,|$)|\s+[^\s=,]+=*\s*(?:,|$)|\s+[A-Za-z0-9_-]+\s*=)")
-
-
-def is_annotated(service: str | None, content_type: str | None) -> bool:
-    """Whether the content of such a message is read for an annotation."""
-    return is_xml_type(content_type) if content_type else service in _SOAP_SERVICES
 
 
 def annotate_http(request: HttpRequest | None, response: HttpResponse | None) -> Annotations:
@@ -74,11 +83,18 @@ def annotate_http(request: HttpRequest | None, response: HttpResponse | None) ->
             _put_times(http, request, response)
     _put_summary(http)
     annotations: Annotations = {"http": http}
-    if (request is not None and request.content) or (response is not None and response.content):
-        from tlsdecrypt.app.annotate_xml import annotate_xml  # noqa: PLC0415  what has no XML need not load it
-
-        annotations.update(annotate_xml(request, response, http))
+    for annotate in annotators_of(http.get("service"), has_xml=_has_xml(request) or _has_xml(response)):
+        annotate(request, response, annotations)
     return annotations
+
+
+def _has_xml(message: HttpRequest | HttpResponse | None) -> bool:
+    """Content that is XML, or may be: its type is not told."""
+    return message is not None and bool(message.content) and _is_xml(message.field("content-type"))
+
+
+def _is_xml(content_type: str | None) -> bool:
+    return content_type is None or is_xml_type(content_type)
 
 
 def _put_request_facts(http: dict[str, Any], fields: Fields) -> None:

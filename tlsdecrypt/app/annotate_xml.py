@@ -1,4 +1,4 @@
-"""annotate_xml: the annotations `soap`, `ews`, `autodiscover` and `xml` of an exchange whose content is XML."""
+"""An annotator of XML: the annotations `soap`, `ews`, `autodiscover` and `xml` of an exchange whose content is XML."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _EWS_NAMESPACE = "schemas.microsoft.com/exchange/services/2006/"
 
 
-def annotate_xml(request: HttpRequest | None, response: HttpResponse | None, http: dict[str, Any]) -> Annotations:
-    """`http` is the annotation of that name (who asks, and which service)."""
-    annotations: Annotations = {}
+def annotate(request: HttpRequest | None, response: HttpResponse | None, annotations: Annotations) -> None:
+    """Add what the XML of either side said; `annotations["http"]` tells who asks, and which service."""
+    http = annotations["http"]
     faults: list[str] = []
     asked = _root(request, "request", faults)
     answered = _root(response, "response", faults)
@@ -38,7 +38,6 @@ def annotate_xml(request: HttpRequest | None, response: HttpResponse | None, htt
         annotations.update(_annotate_envelopes(envelopes, http, path, status))
     if faults:
         annotations["xml"] = {"faults": faults, "summary": "; ".join(faults)}
-    return annotations
 
 
 def _root(message: HttpRequest | HttpResponse | None, who: str, faults: list[str]) -> _Element | None:

@@ -7,7 +7,8 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from tlsdecrypt.app.annotate import annotate_http, is_annotated
+from tlsdecrypt.app.annotate import annotate_http
+from tlsdecrypt.app.annotators import is_content_read
 from tlsdecrypt.app.content import decode_content
 from tlsdecrypt.app.endpoint import classify
 from tlsdecrypt.app.exchange import Exchange
@@ -232,7 +233,7 @@ class Http1Decoder:
             return True
         content_type = first_field(message.fields, "content-type")
         is_request = isinstance(message.line, RequestLine)
-        return is_annotated(service, content_type) or (is_request and may_hold_passwords(content_type))
+        return is_content_read(service, content_type) or (is_request and may_hold_passwords(content_type))
 
     def _drain(self) -> None:
         while self._slots and self._slots[0].is_complete:
