@@ -3,6 +3,10 @@
 An annotator is a function `annotate(request, response, annotations)` that adds plain values, free of secrets, under the
 name of its protocol. `annotations["http"]` is there when it runs; either side may be missing, and `content` is None
 where it was not kept. A module is imported when the first exchange of its kind comes.
+
+Content that goes on for hours (RPC over HTTP) is read as it comes: the module has a function
+`content_reader(is_request, content_type)` that gives a `ContentReader` (see `http_body`), or None for content that is
+to be treated as any other; what it says at the end is `observed` of the message.
 """
 
 from __future__ import annotations
@@ -16,9 +20,11 @@ from tlsdecrypt.app.xml import is_xml_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from tlsdecrypt.app.exchange import Annotations
     from tlsdecrypt.app.http import HttpRequest, HttpResponse
+    from tlsdecrypt.app.http_body import ContentReader
 
     Annotator: TypeAlias = Callable[[HttpRequest | None, HttpResponse | None, Annotations], None]
 
@@ -27,13 +33,15 @@ class Binding(NamedTuple):
     """A module with a function `annotate`, and when it is asked.
 
     It is asked for each exchange of its `services`, and, where `is_for_xml`, for each that holds XML. The content of
-    its `services` is kept for it where `reads_content`, whatever its type.
+    its `services` is kept for it where `reads_content`, whatever its type; where `reads_as_it_comes`, the module is
+    asked for a reader first.
     """
 
     module: str
     services: frozenset[str] = frozenset()
     is_for_xml: bool = False
     reads_content: bool = False
+    reads_as_it_comes: bool = False
 
 
 _SOAP_SERVICES = frozenset({EWS, AUTODISCOVER_SOAP, AUTODISCOVER_POX, "mrsproxy", "ws-trust", "wsman"})
@@ -47,6 +55,22 @@ def is_content_read(service: str | None, content_type: str | None) -> bool:
     if service is not None and any(each.reads_content and service in each.services for each in BINDINGS):
         return True
     return is_xml_type(content_type) if content_type else service in _SOAP_SERVICES
+
+
+@lru_cache(maxsize=256)
+def _reading_module(service: str | None) -> ModuleType | None:
+    """The module that reads content of this service as it comes."""
+    names = (each.module for each in BINDINGS if each.reads_as_it_comes and service in each.services)
+    name = next(names, None)
+    return None if name is None else import_module(f"tlsdecrypt.app.{name}")
+
+
+def content_reader_of(service: str | None, content_type: str | None, *, is_request: bool) -> ContentReader | None:
+    """A new reader for the content of a message that goes on, None where its content is as any other."""
+    if service is None or (module := _reading_module(service)) is None:
+        return None
+    reader: ContentReader | None = module.content_reader(is_request=is_request, content_type=content_type)
+    return reader
 
 
 @lru_cache(maxsize=256)

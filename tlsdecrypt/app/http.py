@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
@@ -37,6 +37,7 @@ class HttpRequest:
     `fields` keep their order and spelling (bytes beyond ASCII as ISO 8859-1; a line without a colon has an empty
     name). `content_length` counts the bytes of content on the wire, without chunked framing and before content
     codings are undone, those in `missing` (not captured) included. `content` is decoded; None where it was not kept.
+    `observed` is what a reader made of content that was read as it came (see `annotators`).
     """
 
     method: str
@@ -48,6 +49,7 @@ class HttpRequest:
     content: bytes | None = field(default=None, repr=False)
     trailers: Fields = field(default=(), repr=False)
     missing: int = 0
+    observed: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def host(self) -> str | None:
@@ -80,6 +82,7 @@ class HttpResponse:
     trailers: Fields = field(default=(), repr=False)
     missing: int = 0
     interim: tuple[int, ...] = ()
+    observed: dict[str, Any] | None = field(default=None, repr=False)
 
     def field(self, name: str) -> str | None:
         """The first field called `name`, in any case."""

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 from tlsdecrypt.app.annotate import annotate_http
-from tlsdecrypt.app.annotators import is_content_read
+from tlsdecrypt.app.annotators import content_reader_of, is_content_read
 from tlsdecrypt.app.content import decode_content
 from tlsdecrypt.app.endpoint import classify
 from tlsdecrypt.app.exchange import Exchange
@@ -167,8 +167,8 @@ class Http1Decoder:
             oldest.faults += (f"more than {MAX_IN_FLIGHT:,} requests wait for an answer",)
         if not message.is_complete:
             body = frame_request(message)
-            if body is not None and self._is_read(service, message):
-                body.sink.collect()
+            if body is not None:
+                self._attend(service, message, body.sink)
             self._client.frame(body)
 
     def _pump_responses(self) -> None:
@@ -194,8 +194,8 @@ class Http1Decoder:
         method = _method(slot.request)
         if not message.is_complete:
             body = frame_response(method, status, message)
-            if body is not None and self._is_read(slot.service, message):
-                body.sink.collect()
+            if body is not None:
+                self._attend(slot.service, message, body.sink)
             self._server.frame(body)
         if status == _STATUS_SWITCHING:
             self._upgrade(_upgrade_name(message))
@@ -227,13 +227,15 @@ class Http1Decoder:
             slot.is_over = True
             slot.faults += ("its answer was not captured",)
 
-    def _is_read(self, service: str | None, message: Message) -> bool:
-        """Whether someone reads the content of a message: the caller, an annotation, or the search for passwords."""
-        if self._is_content_kept:
-            return True
+    def _attend(self, service: str | None, message: Message, sink: ContentSink) -> None:
+        """Let content be read by whom it concerns: the caller, an annotation, or the search for passwords."""
         content_type = first_field(message.fields, "content-type")
         is_request = isinstance(message.line, RequestLine)
-        return is_content_read(service, content_type) or (is_request and may_hold_passwords(content_type))
+        if service is not None:
+            sink.reader = content_reader_of(service, content_type, is_request=is_request)
+        is_read = sink.reader is None and is_content_read(service, content_type)
+        if is_read or self._is_content_kept or (is_request and may_hold_passwords(content_type)):
+            sink.collect()
 
     def _drain(self) -> None:
         while self._slots and self._slots[0].is_complete:
@@ -284,9 +286,9 @@ def _request(message: Message, faults: list[str]) -> HttpRequest:
         return HttpRequest(method, target, version, message.fields, message.span)
     sink = message.body.sink
     content = _content(message, sink, "request", faults)
-    return HttpRequest(
-        method, target, version, message.fields, message.span, sink.length, content, message.body.trailers, sink.missing
-    )
+    observed = sink.reader.facts() if sink.reader else None
+    head = (method, target, version, message.fields, message.span)
+    return HttpRequest(*head, sink.length, content, message.body.trailers, sink.missing, observed)
 
 
 def _response(message: Message, interim: tuple[int, ...], faults: list[str]) -> HttpResponse:
@@ -308,6 +310,7 @@ def _response(message: Message, interim: tuple[int, ...], faults: list[str]) -> 
         trailers=message.body.trailers,
         missing=sink.missing,
         interim=interim,
+        observed=sink.reader.facts() if sink.reader else None,
     )
 
 

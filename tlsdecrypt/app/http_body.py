@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tlsdecrypt.app.http_head import parse_fields, split_lines
 from tlsdecrypt.errors import ParseError
@@ -19,17 +19,41 @@ _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 _END_OF_TRAILERS = re.compile(rb"\n\r?\n")
 
 
-class ContentSink:
-    """Counts content, and collects it where someone wants it, up to `MAX_CONTENT_KEPT` bytes."""
+class ContentReader(Protocol):
+    """What reads content as it comes, without keeping it: for content that has no end worth waiting for.
 
-    __slots__ = ("is_overflowed", "length", "missing", "pieces")
+    Where `is_endless`, a connection that ends before the promised length is no fault.
+    """
+
+    is_endless: bool
+
+    def feed(self, data: bytes) -> None:
+        """More content, as it stands on the wire (content codings are not undone)."""
+
+    def gap(self, length: int) -> None:
+        """`length` bytes of content were not captured."""
+
+    def facts(self) -> dict[str, Any]:
+        """What was read up to now, as plain values free of secrets."""
+
+
+class ContentSink:
+    """Counts content; collects it where someone wants it, up to `MAX_CONTENT_KEPT` bytes; hands it to a reader."""
+
+    __slots__ = ("is_overflowed", "length", "missing", "pieces", "reader")
 
     def __init__(self) -> None:
-        """Only counts, unless told to `collect`."""
+        """Only counts, unless told to `collect`, or given a `reader`."""
         self.pieces: list[bytes] | None = None
+        self.reader: ContentReader | None = None
         self.length = 0
         self.missing = 0
         self.is_overflowed = False
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether nobody expects all of the promised length."""
+        return self.reader is not None and self.reader.is_endless
 
     def collect(self) -> None:
         """Keep what comes from now on."""
@@ -38,6 +62,8 @@ class ContentSink:
     def add(self, data: bytes | bytearray, start: int, end: int) -> None:
         """`data[start:end]` is content."""
         self.length += end - start
+        if self.reader is not None:
+            self.reader.feed(bytes(data[start:end]))
         if self.pieces is None:
             return
         if self.length > MAX_CONTENT_KEPT:
@@ -50,6 +76,8 @@ class ContentSink:
         """`length` bytes of content were not captured."""
         self.length += length
         self.missing += length
+        if self.reader is not None:
+            self.reader.gap(length)
 
 
 class Body(Protocol):
@@ -105,6 +133,8 @@ class LengthBody:
 
     def close(self) -> str | None:
         """Cut, unless complete."""
+        if self.sink.is_endless:
+            return None
         return f"the content ends after {self.wanted - self.remaining:,} of {self.wanted:,} bytes"
 
     def unread(self) -> bytes:
@@ -174,7 +204,7 @@ class ChunkedBody:
 
     def close(self) -> str | None:
         """Cut: the last chunk was not seen."""
-        return "the content ends before its last chunk"
+        return None if self.sink.is_endless else "the content ends before its last chunk"
 
     def unread(self) -> bytes:
         """The line that should have framed a chunk: another message may begin there."""
