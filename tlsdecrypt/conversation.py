@@ -64,6 +64,8 @@ class Conversation:
     exchanges: tuple[Exchange, ...] = field(repr=False)
     notes: tuple[Note, ...] = ()
     process: str | None = None  # of the machine that captured, where the capture names it
+    clear_exchanges: int = 0  # how many of the exchanges, the first ones, were said in the clear: before TLS, or without
+    tcp: Any = field(default=None, repr=False)  # TcpFacts
 
     @property
     def is_decrypted(self) -> bool:

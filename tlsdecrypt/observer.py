@@ -310,6 +310,7 @@ class Observer:
             application_data=(self._plaintext.digest(_CLIENT), self._plaintext.digest(_SERVER)),
             application_protocol=self._plaintext.protocol or self._clear.protocol,
             exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),
+            clear_exchanges=len(self._clear.exchanges),
             notes=tuple(self._notes),
         )
 

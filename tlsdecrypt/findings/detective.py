@@ -1,0 +1,172 @@
+"""Detective: applies the rules while connections end, and tells the findings at last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.findings.finding import Finding, Severity
+from tlsdecrypt.findings.monitors import is_monitor, is_probe
+from tlsdecrypt.findings.rule import Rule, all_rules, fits
+from tlsdecrypt.findings.scene import Scene, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlsdecrypt.conversation import CaptureFacts, Conversation
+    from tlsdecrypt.findings.rule import Hit
+    from tlsdecrypt.findings.scene import Step
+
+MAX_FINDINGS = 2_000  # different ones; what comes then is only counted
+MAX_EVIDENCE = 12  # pieces that are kept of one finding
+TIMES_SHOWN = 3  # of a fault that comes again, the first ones give evidence
+MAX_CONNECTIONS = 1_000  # whose ids a finding keeps
+
+
+class _Sighting:
+    """A fault at a place, as often as it was seen."""
+
+    __slots__ = ("connections", "count", "finding")
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        self.count = 0
+        self.connections: dict[int, None] = {}
+
+    def add(self, finding: Finding) -> None:
+        self.count += 1
+        for connection in finding.connections:
+            if len(self.connections) < MAX_CONNECTIONS:
+                self.connections[connection] = None
+        known = self.finding
+        if 1 < self.count <= TIMES_SHOWN:
+            evidence = tuple(dict.fromkeys((*known.evidence, *finding.evidence)))[:MAX_EVIDENCE]
+            known = replace(known, evidence=evidence)
+        if (finding.severity, finding.confidence) > (known.severity, known.confidence):
+            known = replace(finding, evidence=known.evidence)
+        self.finding = known
+
+    def told(self) -> Finding:
+        return replace(self.finding, count=self.count, connections=tuple(self.connections))
+
+
+class Detective:
+    """Takes conversations as they end; `finish` gives the findings, the gravest first."""
+
+    def __init__(self, rules: Iterable[Rule] | None = None) -> None:
+        """`rules` are those to apply: all that there are where None."""
+        self.scene = Scene()
+        self.uncounted = 0
+        self._rules = {each.id: each for each in (all_rules().values() if rules is None else rules)}
+        self._sightings: dict[tuple[str, str, str, str], _Sighting] = {}
+        self._trace_rules = [each for each in self._rules.values() if each.scope == "trace"]
+        self._scene_rules = [each for each in self._rules.values() if each.scope == "scene"]
+        self._step_rules = [each for each in self._rules.values() if each.scope == "step"]
+        self._by_kind: dict[tuple[str, str | None], list[Rule]] = {}
+
+    def take(self, conversation: Conversation) -> None:
+        """A conversation that is over."""
+        trace = Trace(conversation)
+        for step in trace.steps:
+            rules = self._rules_for(step)
+            if rules:
+                self._apply_to_step(rules, step)
+        is_lenient = is_monitor(trace)
+        for rule in self._trace_rules:
+            for hit in rule.apply(trace):
+                self._add(rule, hit, trace.pair, str(trace.server.port), is_lenient=is_lenient)
+        trace.settle()
+        self.scene.add(trace)
+
+    def finish(self, captures: Iterable[CaptureFacts] = (), surroundings: Any = None) -> tuple[Finding, ...]:
+        """All findings. `captures` tell when they began and ended; `surroundings` is what was seen beside TCP."""
+        scene = self.scene
+        times = [(each.start_ns, each.end_ns) for each in captures]
+        scene.start_ns = min((start for start, _ in times if start is not None), default=None)
+        scene.end_ns = max((end for _, end in times if end is not None), default=None)
+        scene.surroundings = surroundings
+        scene.arrange()
+        for rule in self._scene_rules:
+            for hit in rule.apply(scene):
+                self._add(rule, hit, ("", ""), "", is_lenient=False)
+        return self._told()
+
+    def _rules_for(self, step: Step) -> list[Rule]:
+        kind = step.protocol, step.service
+        rules = self._by_kind.get(kind)
+        if rules is None:
+            rules = self._by_kind[kind] = [each for each in self._step_rules if _concerns(each, *kind)]
+        return rules
+
+    def _apply_to_step(self, rules: list[Rule], step: Step) -> None:
+        is_lenient: bool | None = None
+        for rule in rules:
+            for hit in rule.apply(step):
+                if is_lenient is None:
+                    is_lenient = is_probe(step)
+                self._add(rule, hit, step.trace.pair, step.place, is_lenient=is_lenient)
+
+    def _add(self, rule: Rule, hit: Hit, pair: tuple[str, str], place: str, *, is_lenient: bool) -> None:
+        severity = rule.severity if hit.severity is None else hit.severity
+        if is_lenient and not rule.is_about_monitors:
+            severity = Severity.INFO
+        seen_on = (each.connection for each in hit.evidence if each.connection is not None)
+        finding = Finding(
+            rule=rule.id,
+            severity=severity,
+            confidence=rule.confidence if hit.confidence is None else hit.confidence,
+            summary=hit.summary,
+            advice=rule.advice if hit.advice is None else hit.advice,
+            evidence=hit.evidence[:MAX_EVIDENCE],
+            client=pair[0] if hit.client is None else hit.client,
+            server=pair[1] if hit.server is None else hit.server,
+            place=place if hit.place is None else hit.place,
+            connections=tuple(dict.fromkeys((*seen_on, *hit.connections))),
+        )
+        key = finding.rule, finding.client, finding.server, finding.place
+        sighting = self._sightings.get(key)
+        if sighting is None:
+            if len(self._sightings) >= MAX_FINDINGS:
+                self.uncounted += 1
+                return
+            sighting = self._sightings[key] = _Sighting(finding)
+        sighting.add(finding)
+
+    def _told(self) -> tuple[Finding, ...]:
+        findings = [each.told() for each in self._sightings.values()]
+        findings = [each for each in findings if not self._is_suppressed(each, findings)]
+        findings = [self._with_cause(each, findings) for each in findings]
+        return tuple(sorted(findings, key=_gravest_first))
+
+    def _is_suppressed(self, finding: Finding, findings: list[Finding]) -> bool:
+        return any(
+            fits(finding.rule, self._rules[other.rule].suppresses) and _concern_the_same(finding, other)
+            for other in findings
+            if self._rules[other.rule].suppresses
+        )
+
+    def _with_cause(self, finding: Finding, findings: list[Finding]) -> Finding:
+        for other in findings:
+            if fits(finding.rule, self._rules[other.rule].causes) and _concern_the_same(finding, other):
+                return replace(finding, caused_by=other.rule)
+        return finding
+
+
+def _concerns(rule: Rule, protocol: str, service: str | None) -> bool:
+    return (not rule.protocols or protocol in rule.protocols) and (not rule.services or service in rule.services)
+
+
+def _concern_the_same(finding: Finding, other: Finding) -> bool:
+    """Whether two findings are of the same connections, or between the same addresses (empty: any)."""
+    if finding is other or (finding.rule == other.rule):
+        return False
+    if not {*finding.connections}.isdisjoint(other.connections):
+        return True
+    ends = ((finding.client, other.client), (finding.server, other.server))
+    return finding.server != "" and all(theirs in (mine, "") for mine, theirs in ends)
+
+
+def _gravest_first(finding: Finding) -> tuple[bool, int, int, int]:
+    """Causes before what they explain; of these the gravest, the surest, and the first seen."""
+    first = min((each.frame for each in finding.evidence if each.frame is not None), default=0)
+    return finding.caused_by is not None, -finding.severity, -finding.confidence, first

@@ -1,0 +1,30 @@
+"""Traffic of monitors: probes of Exchange itself, of connectivity tests and of load balancers (guard of all rules)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tlsdecrypt.findings.scene import Step, Trace
+
+_PROBE_AGENT = re.compile(r"probe|msexchmon|healthmanager|elb-healthchecker|kube-probe|nagios|haproxy", re.IGNORECASE)
+_PROBE_USER = re.compile(r"healthmailbox|extest_[0-9a-f]|extest[0-9a-f]{8}", re.IGNORECASE)
+
+
+def is_probe(step: Step) -> bool:
+    """Whether a monitor made this exchange."""
+    http = step.http
+    if not http:
+        return bool(step.about("smtp").get("is_probe"))
+    agent, user = http.get("user_agent"), http.get("user")
+    return (
+        "x_probetype" in http
+        or (agent is not None and _PROBE_AGENT.search(agent) is not None)
+        or (user is not None and _PROBE_USER.search(user) is not None)
+    )
+
+
+def is_monitor(trace: Trace) -> bool:
+    """Whether all that was said on this connection is of monitors."""
+    return bool(trace.steps) and all(map(is_probe, trace.steps))

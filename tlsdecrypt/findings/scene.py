@@ -1,0 +1,333 @@
+"""Step, Trace, Scene: what rules look at.
+
+A `Step` is one exchange, a `Trace` one connection with its steps, the `Scene` all connections and what was seen beside
+them. They hold what rules need and no contents, so that a scene of many connections stays small: facts that a rule
+wants must stand in the annotations of the exchange.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.findings.finding import Evidence, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.app.exchange import Annotations, Exchange
+    from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.flow import Span
+    from tlsdecrypt.tls.certificates import CertificateFacts
+
+MAX_TRACES = 50_000  # connections that rules over several see at a time; the oldest leave first
+MAX_STEPS = 200_000  # exchanges of these
+ENOUGH_SILENCE_NS = 3_000_000_000  # so long a capture must go on before "no answer" means anything
+
+_NO_ANNOTATIONS: Annotations = {}
+
+
+class Step:
+    """One exchange: what was asked, and what was answered.
+
+    `protocol` is `http`, `smtp` ...; `verb` the HTTP method or the SMTP verb; `target` the HTTP request target as sent,
+    or the SMTP command line; `status` the HTTP status code or the SMTP reply code, None where no answer was seen.
+    `is_clear`: it was said in the clear, not inside TLS. Lengths are bytes of content.
+    """
+
+    __slots__ = (
+        "annotations",
+        "faults",
+        "host",
+        "index",
+        "is_clear",
+        "protocol",
+        "request_length",
+        "request_span",
+        "response_length",
+        "response_span",
+        "status",
+        "target",
+        "trace",
+        "verb",
+    )
+
+    def __init__(self, trace: Trace, index: int, exchange: Exchange, *, is_clear: bool) -> None:
+        """The facts of an exchange, the `index`-th of its connection."""
+        request, response = exchange.request, exchange.response
+        self.trace = trace
+        self.index = index
+        self.is_clear = is_clear
+        self.protocol: str = exchange.protocol.partition("/")[0]
+        self.annotations: Annotations = exchange.annotations
+        self.faults = exchange.faults
+        self.verb: str = _first(request, "method", "verb") or ""
+        self.target: str = _first(request, "target", "line") or ""
+        self.host: str | None = _first(request, "host")
+        self.status: int | None = _first(response, "status", "code")
+        self.request_span: Span | None = None if request is None else request.span
+        self.response_span: Span | None = None if response is None else response.span
+        self.request_length: int = _first(request, "content_length") or 0
+        self.response_length: int = _first(response, "content_length") or 0
+
+    def __repr__(self) -> str:
+        """For engineers."""
+        return f"Step({self.trace.id}.{self.index} {self.verb} {self.path} -> {self.status})"
+
+    @property
+    def http(self) -> dict[str, Any]:
+        """The annotation `http`: who asks, which service, and the fields that tell who answered."""
+        found: dict[str, Any] = self.annotations.get("http", _NO_ANNOTATIONS)
+        return found
+
+    def about(self, protocol: str) -> dict[str, Any]:
+        """The annotation of a protocol (`ews`, `smtp` ...), empty where there is none."""
+        found: dict[str, Any] = self.annotations.get(protocol, _NO_ANNOTATIONS)
+        return found
+
+    @property
+    def service(self) -> str | None:
+        """The service that an HTTP request asks (see `app.endpoint`)."""
+        service: str | None = self.http.get("service")
+        return service
+
+    @property
+    def path(self) -> str:
+        """The path of an HTTP request in lower case, without its query."""
+        path = self.target.partition("?")[0]
+        if "://" in path:
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        return path.lower()
+
+    @property
+    def span(self) -> Span:
+        """All its frames."""
+        if self.request_span is None:
+            assert self.response_span is not None
+            return self.response_span
+        return self.request_span if self.response_span is None else self.request_span.to(self.response_span)
+
+    @property
+    def time_ns(self) -> int:
+        """When it began."""
+        return self.span.first_time_ns
+
+    @property
+    def think_ns(self) -> int | None:
+        """From the last frame of the request to the first of the answer."""
+        if self.request_span is None or self.response_span is None:
+            return None
+        return self.response_span.first_time_ns - self.request_span.last_time_ns
+
+    @property
+    def is_from_exchange(self) -> bool:
+        """Whether a field shows that Exchange itself answered, and no device in front of it."""
+        return any(name in self.http for name in ("x_feserver", "x_beserver", "x_diaginfo", "request_id"))
+
+    @property
+    def place(self) -> str:
+        """What was asked, as findings are counted: method or verb, and path."""
+        return f"{self.verb} {self.path}" if self.protocol == "http" else self.verb
+
+    def asked(self, what: object) -> Evidence:
+        """Evidence in the request: a quotation."""
+        span = self.request_span or self.span
+        return Evidence(span.first_frame, self.trace.id, quote(what))
+
+    def answered(self, what: object) -> Evidence:
+        """Evidence in the answer: a quotation."""
+        span = self.response_span or self.span
+        return Evidence(span.first_frame, self.trace.id, quote(what))
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The request line and the status line."""
+        asked = self.asked(f"{self.verb} {self.target}" if self.protocol == "http" else self.target or self.verb)
+        return (asked,) if self.status is None else (asked, self.answered(f"answered {self.status}"))
+
+
+class Trace:
+    """One connection: who, when, what of TCP and TLS, and its steps in the order in which they were said.
+
+    `streams`, `tcp` and `tls` are those of the `Conversation`. After the rules of one connection have run, what only
+    these need (offered suites, handshake messages) is dropped.
+    """
+
+    __slots__ = (
+        "application_lengths",
+        "client",
+        "has_syn",
+        "id",
+        "is_opened",
+        "notes",
+        "protocol",
+        "server",
+        "span",
+        "steps",
+        "streams",
+        "tcp",
+        "tls",
+    )
+
+    def __init__(self, conversation: Conversation) -> None:
+        """The facts of a conversation."""
+        self.id = conversation.id
+        self.client = conversation.client
+        self.server = conversation.server
+        self.span = conversation.span
+        self.has_syn = conversation.has_syn
+        self.streams = conversation.streams
+        self.tcp = conversation.tcp
+        self.tls = conversation.tls
+        self.protocol = conversation.application_protocol
+        self.is_opened = conversation.is_decrypted
+        self.application_lengths = tuple(each.length for each in conversation.application_data)
+        self.notes = conversation.notes
+        clear = conversation.clear_exchanges
+        self.steps: tuple[Step, ...] = tuple(
+            Step(self, index, exchange, is_clear=index < clear) for index, exchange in enumerate(conversation.exchanges)
+        )
+
+    def __repr__(self) -> str:
+        """For engineers."""
+        return f"Trace({self.id} {self.client} -> {self.server}, {len(self.steps)} steps)"
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for in TLS."""
+        return self.tls.server_name if self.tls is not None else None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names by which the client called the server, in lower case and without port: SNI and Host."""
+        hosts = {step.host.rpartition(":")[0] or step.host for step in self.steps if step.host}
+        return frozenset(name.lower() for name in {*hosts, self.server_name} if name)
+
+    @property
+    def certificate(self) -> CertificateFacts | None:
+        """The server's own certificate, where one was seen that can be read."""
+        if self.tls is None or not self.tls.server_certificates:
+            return None
+        own = self.tls.server_certificates[0]
+        return None if own.fault else own
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether bytes of either side are missing."""
+        return any(stream.gaps for stream in self.streams)
+
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether segments of both sides were captured."""
+        return all(stream.segments for stream in self.streams)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The addresses of client and server."""
+        return self.client.address, self.server.address
+
+    def saw(self, frame: int | None, what: object) -> Evidence:
+        """Evidence on this connection."""
+        return Evidence(frame, self.id, quote(what))
+
+    @property
+    def opening(self) -> Evidence:
+        """Evidence: that the client connected."""
+        return self.saw(self.span.first_frame, f"{self.client} connects to {self.server}")
+
+    def settle(self) -> None:
+        """Drop what no rule over several connections needs."""
+        if self.tls is not None:
+            self.tls = replace(self.tls, messages=(), offered_cipher_suites=())
+
+    def forget(self) -> None:
+        """Let go of the steps, which point back here."""
+        self.steps = ()
+
+
+@dataclass
+class Scene:
+    """All connections of an analysis (the last `MAX_TRACES`), and what was seen beside them.
+
+    `surroundings` holds the DNS messages, ARP and ICMP (see `net.surroundings`), None where nothing was looked at.
+    `end_ns` is the time of the last frame of all captures, None where there is none.
+    """
+
+    traces: deque[Trace] = field(default_factory=deque)
+    surroundings: Any = None
+    start_ns: int | None = None
+    end_ns: int | None = None
+    forgotten: int = 0
+    _steps: int = 0
+
+    def add(self, trace: Trace) -> None:
+        """One connection more; the oldest leave where the bounds are reached."""
+        self.traces.append(trace)
+        self._steps += len(trace.steps)
+        while len(self.traces) > MAX_TRACES or (self._steps > MAX_STEPS and len(self.traces) > 1):
+            oldest = self.traces.popleft()
+            self._steps -= len(oldest.steps)
+            oldest.forget()
+            self.forgotten += 1
+
+    def arrange(self) -> None:
+        """All connections are there: order them by their first frames' times."""
+        self.traces = deque(sorted(self.traces, key=lambda trace: (trace.span.first_time_ns, trace.id)))
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """All steps, in the order of time."""
+        return sorted((step for trace in self.traces for step in trace.steps), key=lambda step: step.time_ns)
+
+    @cached_property
+    def steps_by_service(self) -> dict[str | None, list[Step]]:
+        """The HTTP steps of each service (None: of no known one), in the order of time."""
+        found: dict[str | None, list[Step]] = defaultdict(list)
+        for step in self.steps:
+            if step.protocol == "http":
+                found[step.service].append(step)
+        return found
+
+    @cached_property
+    def by_pair(self) -> dict[tuple[str, str], list[Trace]]:
+        """Connections by the addresses of client and server."""
+        return self._index(lambda trace: trace.pair)
+
+    @cached_property
+    def by_client(self) -> dict[str, list[Trace]]:
+        """Connections by the client's address."""
+        return self._index(lambda trace: trace.client.address)
+
+    @cached_property
+    def by_server(self) -> dict[str, list[Trace]]:
+        """Connections by the server's address."""
+        return self._index(lambda trace: trace.server.address)
+
+    def _index(self, key: Any) -> dict[Any, list[Trace]]:
+        found: dict[Any, list[Trace]] = defaultdict(list)
+        for trace in self.traces:
+            found[key(trace)].append(trace)
+        return found
+
+    def later(self, step: Step) -> Iterator[Step]:
+        """The HTTP or SMTP steps of the same client and service that began after `step` did."""
+        others = self.steps_by_service[step.service] if step.protocol == "http" else self.steps
+        client = step.trace.client.address
+        for other in others:
+            if other.time_ns > step.time_ns and other.trace.client.address == client and other is not step:
+                yield other
+
+    def goes_on_after(self, time_ns: int) -> bool:
+        """Whether the capture went on for long enough after a moment that silence means something (guard 1)."""
+        return self.end_ns is not None and self.end_ns - time_ns >= ENOUGH_SILENCE_NS
+
+    def has_silence(self, trace: Trace) -> bool:
+        """Whether an answer that is missing at the end of `trace` really never came (guard 1)."""
+        return trace.is_two_sided and not trace.has_gaps and self.goes_on_after(trace.span.last_time_ns)
+
+
+def _first(value: Any, *names: str) -> Any:
+    """The first of some attributes that `value` has; None where it has none."""
+    return next((getattr(value, name) for name in names if hasattr(value, name)), None)
