@@ -17,10 +17,12 @@ from cli_runs import assert_refused, run, spawn
 from sample_conversations import SECRET, conversation, session
 
 from tlsdecrypt import cli, pipeline
-from tlsdecrypt.report.outputs import Report
+from tlsdecrypt.report.json_writer import JsonWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tlsdecrypt.conversation import Analysis
 
 
 @pytest.mark.parametrize(
@@ -54,11 +56,11 @@ def test_force_overwrites(capture: str, folder: Path) -> None:
 
 
 def test_a_full_disk_leaves_no_half_written_file(capture: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_report: Report, _form: str, stream: Any) -> None:
+    def fail(_writer: JsonWriter, _analysis: Analysis, stream: Any) -> None:
         stream.write(b"{")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Report, "write", fail)
+    monkeypatch.setattr(JsonWriter, "finish", fail)
     (folder / "there.json").write_text("old")
     assert_refused(run(capture, "-o", folder / "there.json", "--force"), "there.json", "No space left")
     assert (folder / "there.json").read_text() == "old"

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.capture.inputs import Named
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.pipeline import Pipeline
-    from tlsdecrypt.report.tellers import Teller
+    from tlsdecrypt.report.tellers import Teller, Telling
+    from tlsdecrypt.report.writer import Manner
     from tlsdecrypt.tls.secrets import SecretStore
 
 SUCCESS, FAULT, WRONG_INPUT, NOTHING_OPENED = 0, 1, 2, 3
@@ -139,35 +140,42 @@ def exit_status(analysis: Analysis, *, is_strict: bool) -> int:
 def run(arguments: Arguments) -> int:
     """Read, analyse, write; the exit status."""
     from tlsdecrypt.redact import Redactor  # noqa: PLC0415 - start-up time of `--help`
-    from tlsdecrypt.report.outputs import output_files  # noqa: PLC0415 - the same
-    from tlsdecrypt.report.tellers import LinesTeller, LiveTeller, Manner, WholeTeller  # noqa: PLC0415 - the same
+    from tlsdecrypt.report.outputs import Outputs, output_files  # noqa: PLC0415 - the same
+    from tlsdecrypt.report.tellers import Telling  # noqa: PLC0415 - the same
+    from tlsdecrypt.report.writer import Manner  # noqa: PLC0415 - the same
 
     gc.set_threshold(*_COLLECTED)
     os.environ.setdefault(*_ONE_THREAD)
     if arguments.is_question:
         return _list_interfaces()
-    outputs = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
+    files = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
     captures, keys = named_captures(arguments), _load_keys(arguments)
-    manner = Manner(Redactor(show_secrets=arguments.show_secrets), arguments.verbose, outputs, arguments.explain)
+    subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
+    redactor = Redactor(show_secrets=arguments.show_secrets)
+    manner = Manner(redactor, arguments.verbose, arguments.explain, subjects)
     if arguments.show_secrets:
         say("the output holds passwords and tokens (--show-secrets): do not hand it on")
-    teller: Teller
-    if arguments.form == "jsonl" and not outputs:
-        teller = LinesTeller(manner)
-    elif arguments.form == "text" and is_live(arguments) and not arguments.explain:
-        subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
-        teller = LiveTeller(manner, subjects)
-    else:
-        teller = WholeTeller(manner, arguments.form)
+    telling = Telling(_teller(arguments, manner), Outputs(files, manner))
     if arguments.interface and not arguments.quiet:
         say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
-    analysis, was_interrupted = _observe(arguments, captures, keys, teller)
-    teller.finish(analysis)
+    analysis, was_interrupted = _observe(arguments, captures, keys, telling)
+    telling.finish(analysis)
     _say_about(analysis, arguments)
     if was_interrupted:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
     return WRONG_INPUT if analysis.errors else exit_status(analysis, is_strict=arguments.strict)
+
+
+def _teller(arguments: Arguments, manner: Manner) -> Teller:
+    """Who tells standard output."""
+    from tlsdecrypt.report.tellers import LinesTeller, LiveTeller, WholeTeller  # noqa: PLC0415 - start-up of `--help`
+
+    if arguments.form == "jsonl":
+        return LinesTeller(manner)
+    if arguments.form == "text" and is_live(arguments) and not arguments.explain:
+        return LiveTeller(manner)
+    return WholeTeller(manner, arguments.form)
 
 
 def _list_interfaces() -> int:
@@ -208,20 +216,20 @@ def _ask_password(name: str) -> str:
 
 
 def _observe(
-    arguments: Arguments, captures: Sequence[Named], keys: SecretStore, teller: Teller
+    arguments: Arguments, captures: Sequence[Named], keys: SecretStore, telling: Telling
 ) -> tuple[Analysis, bool]:
-    """The analysis of what the teller keeps of each conversation as it ends, and whether Ctrl-C ended it early."""
+    """The analysis of what is kept of each conversation as it ends, and whether Ctrl-C ended it early."""
     from tlsdecrypt.pipeline import Options, Pipeline  # noqa: PLC0415 - start-up time of `--help`
     from tlsdecrypt.report.progress import Progress  # noqa: PLC0415 - the same
 
     conversations: list[Conversation] = []
-    is_waited_for = sys.stderr.isatty() and not arguments.quiet and teller.news is None
+    is_waited_for = sys.stderr.isatty() and not arguments.quiet and telling.news is None
     with closing(Progress(is_shown=is_waited_for)) as progress:
-        options = Options(hosts=arguments.hosts, ports=arguments.port)
-        pipeline = Pipeline(captures, keys, options, progress=progress, news=teller.news)
+        options = Options(telling.needs_content, arguments.hosts, arguments.port)
+        pipeline = Pipeline(captures, keys, options, progress=progress, news=telling.news)
         signal.signal(signal.SIGINT, lambda _number, _frame: _end_early(pipeline, captures))
         try:
-            conversations.extend(map(teller.take, pipeline.conversations()))
+            conversations.extend(map(telling.take, pipeline.conversations()))
         except CaptureError:
             for error in pipeline.errors[:-1]:
                 say(str(error))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sample_conversations import conversation, request, session, span
+from telling import paint_text
 
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.conversation import Analysis, KeyFacts, Note
 from tlsdecrypt.report.painter import PlainPainter
-from tlsdecrypt.report.text import paint_text
 from tlsdecrypt.report.text_connection import MAX_NOTES
 from tlsdecrypt.report.text_summary import MAX_REASONS
 from tlsdecrypt.tls.verdict import Verdict, VerdictCode

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sample_conversations import SECRET, SPKI, START, conversation, session
+from telling import written
 
 from tlsdecrypt.report.connection_document import connection_document
-from tlsdecrypt.report.document import connection_line, document, document_pieces, summary_line
+from tlsdecrypt.report.document import document
+from tlsdecrypt.report.json_writer import JsonLinesWriter, JsonWriter
+from tlsdecrypt.report.writer import Manner
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis
@@ -63,7 +66,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def told(analysis: Analysis, redactor: Redactor) -> Any:
     """The document, as a program reads it."""
-    return json.loads(b"".join(document_pieces(analysis, redactor)))
+    return json.loads(written(JsonWriter(Manner(redactor)), analysis))
 
 
 def at(told: Any, path: str) -> Any:
@@ -86,7 +89,7 @@ def test_the_pieces_make_the_document_that_callers_get(told: Any, analysis: Anal
 
 
 def test_a_document_without_connections_is_whole(redactor: Redactor, empty_analysis: Analysis) -> None:
-    told = json.loads(b"".join(document_pieces(empty_analysis, redactor)))
+    told = json.loads(written(JsonWriter(Manner(redactor)), empty_analysis))
     assert told["connections"] == []
     assert told["summary"]["verdicts"] == {}
 
@@ -151,13 +154,13 @@ def test_annotations_keep_their_shape(told: Any) -> None:
 
 
 def test_no_secret_of_a_message_is_in_the_document(analysis: Analysis, redactor: Redactor) -> None:
-    assert SECRET.encode() not in b"".join(document_pieces(analysis, redactor))
+    assert SECRET.encode() not in written(JsonWriter(Manner(redactor)), analysis)
 
 
 def test_json_lines_hold_a_connection_each_and_end_with_the_summary(
     told: Any, analysis: Analysis, redactor: Redactor
 ) -> None:
-    lines = [connection_line(each, redactor) for each in analysis.conversations] + [summary_line(analysis, redactor)]
+    lines = written(JsonLinesWriter(Manner(redactor)), analysis).splitlines(keepends=True)
     assert all(line.count(b"\n") == 1 and line.endswith(b"\n") for line in lines)
     *connections, last = map(json.loads, lines)
     assert connections == told["connections"]

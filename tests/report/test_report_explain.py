@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cli_runs import KEYS, PASSWORD, run
 from sample_conversations import CERTIFICATE, SPKI, conversation, session
+from telling import written
 
 from tlsdecrypt.conversation import Analysis, KeyFacts
 from tlsdecrypt.explanation import Explanation, Means, explain, means_of
 from tlsdecrypt.flow import Endpoint
 from tlsdecrypt.report.explain_document import explain_document
-from tlsdecrypt.report.outputs import Report
 from tlsdecrypt.report.text_explain import MAX_GROUPS
+from tlsdecrypt.report.text_writer import TextWriter
+from tlsdecrypt.report.writer import Manner
 from tlsdecrypt.tls.verdict import Verdict, VerdictCode
 
 if TYPE_CHECKING:
@@ -223,9 +224,7 @@ def test_the_mixed_sample_adds_up(analysis: Analysis, redactor: Redactor) -> Non
 
 
 def painted(analysis: Analysis, redactor: Redactor) -> str:
-    stream = io.BytesIO()
-    Report(analysis, redactor, is_explained=True).write("text", stream)
-    return stream.getvalue().decode()
+    return written(TextWriter(Manner(redactor, is_explained=True)), analysis).decode()
 
 
 def test_a_client_whose_key_log_opens_most_stands_first(redactor: Redactor) -> None:

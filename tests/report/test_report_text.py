@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sample_conversations import SECRET, conversation, session
+from telling import paint_text
 
 from tlsdecrypt.report.painter import ColourPainter, PlainPainter, choose_painter
-from tlsdecrypt.report.text import paint_text
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis

@@ -18,8 +18,6 @@ from tlsdecrypt.report.json_bytes import json_bytes
 from tlsdecrypt.report.quantities import iso_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tlsdecrypt.conversation import Analysis, CaptureFacts, Conversation, KeyFacts
     from tlsdecrypt.redact import Redactor
 
@@ -35,20 +33,18 @@ def document(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
     }
 
 
-def document_pieces(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> Iterator[bytes]:
-    """The same document as JSON, in pieces: head, one line a connection, tail."""
+def document_around(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> tuple[bytes, bytes]:
+    """The same document as JSON, but for its connections: what stands before the first of them, and behind the last.
+
+    Each connection is `connection_bytes`, one a line, with a comma between two of them.
+    """
     head = _head(analysis) | _explained(analysis, redactor, is_explained=is_explained)
-    yield json_bytes(head)[:-1] + b',"connections":['
-    separator = b"\n"
-    for conversation in analysis.conversations:
-        yield separator + json_bytes(connection_document(conversation, redactor))
-        separator = b",\n"
-    yield b"\n]," + json_bytes(_tail(analysis))[1:] + b"\n"
+    return json_bytes(head)[:-1] + b',"connections":[', b"\n]," + json_bytes(_tail(analysis))[1:] + b"\n"
 
 
-def connection_line(conversation: Conversation, redactor: Redactor) -> bytes:
-    """One line of JSON Lines."""
-    return json_bytes(connection_document(conversation, redactor)) + b"\n"
+def connection_bytes(conversation: Conversation, redactor: Redactor) -> bytes:
+    """One of its connections as JSON, without a line end."""
+    return json_bytes(connection_document(conversation, redactor))
 
 
 def summary_line(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> bytes:

@@ -1,63 +1,36 @@
-"""Where reports go: standard output, and files that are either whole or not there."""
+"""Where documents go: files that are either whole or not there, each in the format that its suffix asks for."""
 
 from __future__ import annotations
 
-import io
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tlsdecrypt.errors import InputError
-from tlsdecrypt.report.document import connection_line, document_pieces, summary_line
-from tlsdecrypt.report.painter import PlainPainter
-from tlsdecrypt.report.text import explained_lines, paint_lines, paint_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tlsdecrypt.conversation import Analysis
-    from tlsdecrypt.redact import Redactor
-    from tlsdecrypt.report.painter import Painter
+    from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.report.writer import Manner, Writer
 
 FORMATS = {".txt": "text", ".json": "json", ".jsonl": "jsonl"}  # what a file's suffix asks for
 
+# Module and class of each format's Writer, loaded only where the format is wanted.
+_WRITERS = {
+    "text": ("text_writer", "TextWriter"),
+    "json": ("json_writer", "JsonWriter"),
+    "jsonl": ("json_writer", "JsonLinesWriter"),
+}
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """An analysis, and how it is to be told. One redactor serves all outputs, so that pseudonyms agree."""
 
-    analysis: Analysis
-    redactor: Redactor
-    is_verbose: bool = False
-    is_explained: bool = False
-
-    def paint(self, painter: Painter) -> None:
-        """Tell it as text."""
-        if self.is_explained:
-            paint_lines(explained_lines(self.analysis, self.redactor, painter.width), painter)
-            return
-        paint_text(self.analysis, self.redactor, painter, is_verbose=self.is_verbose)
-
-    def write(self, form: str, stream: BinaryIO) -> None:
-        """Write it in one of the `FORMATS`; text is plain and UTF-8."""
-        if form == "text":
-            text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="\n", write_through=True)
-            try:
-                self.paint(PlainPainter(text))
-            finally:
-                text.detach()  # the stream is the caller's to close
-            return
-        stream.writelines(self._pieces(form))
-
-    def _pieces(self, form: str) -> Iterator[bytes]:
-        if form == "json":
-            yield from document_pieces(self.analysis, self.redactor, is_explained=self.is_explained)
-            return
-        for conversation in self.analysis.conversations:
-            yield connection_line(conversation, self.redactor)
-        yield summary_line(self.analysis, self.redactor, is_explained=self.is_explained)
+def writer_of(form: str, manner: Manner) -> Writer:
+    """A new Writer of one of the `FORMATS`."""
+    module, name = _WRITERS[form]
+    return cast("Writer", getattr(import_module(f"tlsdecrypt.report.{module}"), name)(manner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +40,41 @@ class OutputFile:
     path: Path
     form: str
 
-    def write(self, report: Report) -> None:
+    def write(self, writer: Writer, analysis: Analysis) -> None:
         """Write it whole, or raise `InputError` and leave nothing behind."""
         try:
             with _written_beside(self.path) as stream:
-                report.write(self.form, stream)
+                writer.finish(analysis, stream)
         except OSError as fault:
             raise InputError(f"{self.path} cannot be written: {fault.strerror or fault}") from fault
+
+
+class Outputs:
+    """The files of one run, and their writers."""
+
+    def __init__(self, files: Sequence[OutputFile], manner: Manner) -> None:
+        self._files = [(each, writer_of(each.form, manner)) for each in files]
+
+    @property
+    def needs_content(self) -> bool:
+        """Whether a writer reads the contents of messages."""
+        return any(writer.needs_content for _, writer in self._files)
+
+    def take(self, conversation: Conversation) -> None:
+        """A connection that is over."""
+        for _, writer in self._files:
+            writer.take(conversation)
+
+    def write(self, analysis: Analysis) -> None:
+        """Write all files."""
+        for output, writer in self._files:
+            output.write(writer, analysis)
 
 
 def output_files(names: Sequence[str], inputs: Sequence[str], *, may_overwrite: bool) -> list[OutputFile]:
     """The files to write, each checked before any work is done: `InputError` in one sentence."""
     paths = [Path(name) for name in names]
+    forms = [_form_of(path) for path in paths]
     for path in paths:
         _check_place(path, may_overwrite=may_overwrite)
         if path.exists() and any(_is_in(path, Path(each)) for each in inputs):
@@ -87,13 +83,19 @@ def output_files(names: Sequence[str], inputs: Sequence[str], *, may_overwrite: 
     for path, place in zip(paths, resolved, strict=True):
         if resolved.count(place) > 1:
             raise InputError(f"{path} is given twice as an output")
-    return [OutputFile(path, FORMATS[path.suffix.lower()]) for path in paths]
+    return [OutputFile(path, form) for path, form in zip(paths, forms, strict=True)]
+
+
+def _form_of(path: Path) -> str:
+    """The format that the longest suffix of its name asks for."""
+    name = path.name.lower().lstrip(".")
+    for suffix in sorted(FORMATS, key=len, reverse=True):
+        if name.endswith(suffix):
+            return FORMATS[suffix]
+    raise InputError(f"{path} has no suffix that names a format: the formats are {', '.join(FORMATS)}")
 
 
 def _check_place(path: Path, *, may_overwrite: bool) -> None:
-    if path.suffix.lower() not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise InputError(f"{path} has no suffix that names a format: the formats are {known}")
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file in it")
     if path.exists() and not may_overwrite:

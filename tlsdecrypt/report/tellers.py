@@ -1,28 +1,29 @@
-"""Tellers: they hear of each conversation as it ends, and of the analysis at last, and write where it belongs."""
+"""Tellers: they hear of each conversation as it ends, and of the analysis at last, and tell standard output."""
 
 from __future__ import annotations
 
 import io
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from tlsdecrypt.report.document import connection_line, summary_line
-from tlsdecrypt.report.outputs import Report
+from tlsdecrypt.report.document import connection_bytes, summary_line
+from tlsdecrypt.report.outputs import writer_of
 from tlsdecrypt.report.painter import ColourPainter, choose_painter
 from tlsdecrypt.report.standard_output import standard_output
 from tlsdecrypt.report.text_live import LiveText
 from tlsdecrypt.report.text_summary import summary_lines
 from tlsdecrypt.report.text_view import TextView
+from tlsdecrypt.report.text_writer import TextWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from tlsdecrypt.conversation import Analysis, Conversation
-    from tlsdecrypt.redact import Redactor
     from tlsdecrypt.report.lines import Line
-    from tlsdecrypt.report.outputs import OutputFile
+    from tlsdecrypt.report.outputs import Outputs
     from tlsdecrypt.report.painter import Painter
+    from tlsdecrypt.report.writer import Manner
 
 
 class Teller(Protocol):
@@ -32,66 +33,81 @@ class Teller(Protocol):
     def news(self) -> Callable[[Conversation], None] | None:
         """Takes a connection that goes on, with an exchange more than before; None where nobody waits for it."""
 
-    def take(self, conversation: Conversation) -> Conversation:
-        """A conversation that is over; what is to be kept of it for the analysis."""
+    @property
+    def needs_content(self) -> bool:
+        """See Writer."""
+
+    def take(self, conversation: Conversation) -> None:
+        """A conversation that is over."""
 
     def finish(self, analysis: Analysis) -> None:
         """The end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How things are told: one redactor serves all outputs, so that pseudonyms agree."""
+class Telling:
+    """Everything that is told of a run: to standard output, and in files."""
 
-    redactor: Redactor
-    is_verbose: bool
-    outputs: Sequence[OutputFile]
-    is_explained: bool = False
+    def __init__(self, teller: Teller, outputs: Outputs) -> None:
+        self._teller, self._outputs = teller, outputs
+        self.news = teller.news
 
-    def write_outputs(self, analysis: Analysis) -> Report:
-        """Write all files; the report that they hold."""
-        report = Report(analysis, self.redactor, self.is_verbose, self.is_explained)
-        for output in self.outputs:
-            output.write(report)
-        return report
+    @property
+    def needs_content(self) -> bool:
+        """See Writer."""
+        return self._teller.needs_content or self._outputs.needs_content
+
+    def take(self, conversation: Conversation) -> Conversation:
+        """A conversation that is over; what is to be kept of it for the analysis."""
+        self._outputs.take(conversation)
+        self._teller.take(conversation)
+        return light(conversation)
+
+    def finish(self, analysis: Analysis) -> None:
+        """The end: files first, so that they are there whatever becomes of standard output."""
+        self._outputs.write(analysis)
+        self._teller.finish(analysis)
 
 
 class WholeTeller:
-    """Keeps all, and writes the report in one of the formats at the end."""
+    """Writes the report in one of the formats at the end: text in colour for a terminal, UTF-8 for everything else."""
 
     news = None
 
     def __init__(self, manner: Manner, form: str) -> None:
-        self._manner = manner
-        self._form = form
+        self._painter = ColourPainter(sys.stdout) if form == "text" and _is_terminal() else None
+        self._writer = TextWriter(manner, self._painter.width) if self._painter else writer_of(form, manner)
 
-    def take(self, conversation: Conversation) -> Conversation:
+    @property
+    def needs_content(self) -> bool:
+        """See Writer."""
+        return self._writer.needs_content
+
+    def take(self, conversation: Conversation) -> None:
         """See Teller."""
-        return conversation
+        self._writer.take(conversation)
 
     def finish(self, analysis: Analysis) -> None:
-        """See Teller. Colour for a terminal, UTF-8 for everything else."""
-        report = self._manner.write_outputs(analysis)
+        """See Teller."""
         with standard_output():
-            if self._form == "text" and sys.stdout.isatty():
-                report.paint(ColourPainter(sys.stdout))
+            if self._painter is not None and isinstance(self._writer, TextWriter):
+                self._writer.paint(analysis, self._painter)
             else:
-                report.write(self._form, sys.stdout.buffer)
+                self._writer.finish(analysis, sys.stdout.buffer)
 
 
 class LinesTeller:
-    """JSON Lines as connections end; of each only what the summary counts is kept."""
+    """JSON Lines as connections end."""
 
     news = None
+    needs_content = False
 
     def __init__(self, manner: Manner) -> None:
         self._redactor, self._is_explained = manner.redactor, manner.is_explained
 
-    def take(self, conversation: Conversation) -> Conversation:
+    def take(self, conversation: Conversation) -> None:
         """See Teller."""
         with standard_output():
-            sys.stdout.buffer.write(connection_line(conversation, self._redactor))
-        return _for_the_summary(conversation)
+            sys.stdout.buffer.write(connection_bytes(conversation, self._redactor) + b"\n")
 
     def finish(self, analysis: Analysis) -> None:
         """See Teller."""
@@ -100,12 +116,12 @@ class LinesTeller:
 
 
 class LiveTeller:
-    """Text as things happen; conversations are kept only where files are to be written at the end."""
+    """Text as things happen."""
 
-    def __init__(self, manner: Manner, subjects: dict[tuple[str, str | None], str]) -> None:
-        """`subjects` names keys by their file and SPKI hash."""
+    needs_content = False
+
+    def __init__(self, manner: Manner) -> None:
         self._manner = manner
-        self._subjects = subjects
         self._painter: Painter | None = None
         self._text: LiveText | None = None
 
@@ -113,22 +129,20 @@ class LiveTeller:
         """See Teller."""
         self._paint(self._live_text().news(conversation))
 
-    def take(self, conversation: Conversation) -> Conversation:
+    def take(self, conversation: Conversation) -> None:
         """See Teller."""
         self._paint(self._live_text().end(conversation))
-        return conversation if self._manner.outputs else _for_the_summary(conversation)
 
     def finish(self, analysis: Analysis) -> None:
         """See Teller."""
-        self._manner.write_outputs(analysis)
         self._paint(self._live_text().gap())
         self._paint(summary_lines(analysis))
 
     def _live_text(self) -> LiveText:
         if self._text is None:
             self._painter = painter = _live_painter()
-            view = TextView(self._manner.redactor, painter.width, self._manner.is_verbose, self._subjects)
-            self._text = LiveText(view)
+            manner = self._manner
+            self._text = LiveText(TextView(manner.redactor, painter.width, manner.is_verbose, manner.subjects))
         return self._text
 
     def _paint(self, lines: Iterable[Line]) -> None:
@@ -138,12 +152,23 @@ class LiveTeller:
                     self._painter.paint(each)
 
 
+def light(conversation: Conversation) -> Conversation:
+    """What summaries count of a conversation, and explanations look at: many of these are kept until the end."""
+    tls = conversation.tls
+    if tls is not None:
+        tls = replace(tls, messages=(), alerts=(), client_certificates=(), offered_cipher_suites=())
+    return replace(conversation, tls=tls, exchanges=(), notes=())
+
+
+def _is_terminal() -> bool:
+    with standard_output():
+        return sys.stdout.isatty()
+
+
 def _live_painter() -> Painter:
     """Colour for a terminal, UTF-8 for everything else."""
-    if sys.stdout.isatty():
+    if _is_terminal():
         return choose_painter(sys.stdout)
-    with standard_output():
-        sys.stdout.flush()
     plain = _Utf8(sys.stdout.buffer, "utf-8", errors="backslashreplace", newline="\n", write_through=True)
     return choose_painter(plain)
 
@@ -154,7 +179,3 @@ class _Utf8(io.TextIOWrapper):
     def __del__(self) -> None:
         if not self.closed:
             self.detach()
-
-
-def _for_the_summary(conversation: Conversation) -> Conversation:
-    return replace(conversation, exchanges=(), notes=())

@@ -1,0 +1,49 @@
+"""Spool: pieces of a document by number, in memory while they are few and in a temporary file beyond.
+
+The file has no name and is open to nobody else (mode 600): it is gone with the program, however that ends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_IN_MEMORY = 4 << 20  # bytes of one spool
+
+
+class Spool:
+    """Takes pieces in any order, and gives them in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - open as long as the spool lives
+        self._numbers = array("Q")
+        self._ends = array("Q", [0])
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def add(self, number: int, piece: bytes) -> None:
+        """Keep a piece. InputError where there is no room for it."""
+        try:
+            self._file.write(piece)
+        except OSError as fault:
+            raise InputError(f"a temporary file cannot be written: {fault.strerror or fault}") from fault
+        self._numbers.append(number)
+        self._ends.append(self._ends[-1] + len(piece))
+
+    def in_order(self) -> Iterator[bytes]:
+        """All pieces, by their numbers; add no more while they are read."""
+        at = self._ends[-1]
+        for index in sorted(range(len(self._numbers)), key=self._numbers.__getitem__):
+            start, end = self._ends[index], self._ends[index + 1]
+            if start != at:
+                self._file.seek(start)
+            yield self._file.read(end - start)
+            at = end
+        self._file.seek(0, 2)

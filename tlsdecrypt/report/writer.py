@@ -1,0 +1,41 @@
+"""Writer: makes one document of a run, fed with each connection as it ends, in memory that does not grow with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.redact import Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How things are told: one redactor serves all documents of a run, so that pseudonyms agree.
+
+    `subjects` names keys by their file and SPKI hash.
+    """
+
+    redactor: Redactor
+    is_verbose: bool = False
+    is_explained: bool = False
+    subjects: dict[tuple[str, str | None], str] = field(default_factory=dict)
+
+
+class Writer(Protocol):
+    """One document in the making.
+
+    What `take` renders it masks and spools (see spool.py), since a run may end millions of connections: a writer keeps
+    no conversation. Its constructor takes a Manner; `outputs.py` knows the writers by their formats.
+    """
+
+    @property
+    def needs_content(self) -> bool:
+        """Whether it reads the contents of HTTP messages (`HttpRequest.content`), which are kept for that only."""
+
+    def take(self, conversation: Conversation) -> None:
+        """A connection that is over, whole; they come in the order in which they end, not of their ids."""
+
+    def finish(self, analysis: Analysis, stream: BinaryIO) -> None:
+        """Write the document. The conversations of `analysis` are light: without exchanges, notes and messages."""
