@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "plaintext": "flow app conversation",
         "observer": "flow net tls conversation plaintext",
         "accounts": "capture net conversation",
-        "pipeline": "errors flow capture net tls app conversation observer accounts",
+        "pipeline": "errors flow capture net tls app conversation findings observer accounts",
         "explanation": "tls",
         "report": "errors flow conversation explanation findings redact capture.pcapng",
         "arguments": "errors capture",
@@ -47,6 +47,7 @@ MAY_NAME: dict[str, frozenset[str]] = {
     for layer, names in {
         "conversation": "net tls app",
         "explanation": "conversation",
+        "findings": "net",
         "plaintext": "tls",
         "report": "app tls",
         "cli": "tls",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.capture.source import Capture
     from tlsdecrypt.conversation import CaptureFacts, Conversation
     from tlsdecrypt.errors import CaptureError
+    from tlsdecrypt.findings.detective import Detective
     from tlsdecrypt.flow import Endpoint
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.tcp import TcpConnection
@@ -33,12 +34,13 @@ class Options:
     """What to look at, and what to keep.
 
     `hosts` (names or addresses) and `ports` choose connections, all where empty. `keep_content` keeps the content of
-    every HTTP message in memory.
+    every HTTP message in memory. `has_findings`: the rules of `findings` are applied.
     """
 
     keep_content: bool = False
     hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    has_findings: bool = True
 
 
 class Pipeline:
@@ -76,6 +78,7 @@ class Pipeline:
         self.is_interrupted = False
         self._is_waiting_for_input = False
         self._opened_by: dict[tuple[str, str | None], list[int]] = {}
+        self._detective = _detective() if self._options.has_findings else None
 
     def conversations(self) -> Iterator[Conversation]:
         """Each connection as it ends; those that wait for another one's secret come last.
@@ -85,6 +88,8 @@ class Pipeline:
         for conversation in self._all_conversations():
             self._note_key(conversation)
             if self._is_chosen(conversation):
+                if self._detective is not None:
+                    self._detective.take(conversation)
                 yield self._with_process(conversation)
         if self.errors and not self.captures:
             raise self.errors[0]
@@ -97,6 +102,7 @@ class Pipeline:
             conversations=tuple(sorted(conversations, key=lambda conversation: conversation.id)),
             frames=sum(each.frames for each in self.captures),
             other_frames=dict(sum((Counter(each.other_frames) for each in self.captures), Counter())),
+            findings=self._detective.finish(self.captures) if self._detective is not None else (),
             notes=(*self._keys.notes, *self.notes),
             errors=tuple(str(error) for error in self.errors),
             tcp_frames=sum(each.tcp_frames for each in self.captures),
@@ -237,6 +243,12 @@ class Pipeline:
         if conversation.tls is not None and conversation.tls.server_name:
             names.add(conversation.tls.server_name.lower())
         return not hosts or not names.isdisjoint(host.lower() for host in hosts)
+
+
+def _detective() -> Detective:
+    from tlsdecrypt.findings.detective import Detective  # noqa: PLC0415 - its rules are many modules
+
+    return Detective()
 
 
 def analyze(
