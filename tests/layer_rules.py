@@ -61,7 +61,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "click": "cli cli_options",
         "cryptography": "tls",
         "dpkt": "capture net",
-        "lxml": "app",
+        "lxml": "app report",
         "lz4": "capture",
         "numpy": "capture net",
         "orjson": "report",

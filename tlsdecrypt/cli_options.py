@@ -61,7 +61,7 @@ _OUTPUT_OPTIONS = (
         "--output",
         multiple=True,
         metavar="FILE",
-        help="Write a report too; its suffix is the format: .txt, .json, .jsonl. May be repeated.",
+        help="Write a report too; its suffix is the format: .txt, .json, .jsonl, .har. May be repeated.",
     ),
     _flag(
         "--explain",

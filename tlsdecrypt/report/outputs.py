@@ -17,13 +17,20 @@ if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.report.writer import Manner, Writer
 
-FORMATS = {".txt": "text", ".json": "json", ".jsonl": "jsonl"}  # what a file's suffix asks for
+# What a file's suffix asks for.
+FORMATS = {
+    ".txt": "text",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".har": "har",
+}
 
 # Module and class of each format's Writer, loaded only where the format is wanted.
 _WRITERS = {
     "text": ("text_writer", "TextWriter"),
     "json": ("json_writer", "JsonWriter"),
     "jsonl": ("json_writer", "JsonLinesWriter"),
+    "har": ("har_writer", "HarWriter"),
 }
 
 
