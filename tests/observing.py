@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tlsdecrypt.flow import Direction, Endpoint, Span
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.net.reassembly import HalfFacts
+from tlsdecrypt.net.tcp_facts import TcpFacts
 from tlsdecrypt.observer import Observer
 from tlsdecrypt.tls.secrets import SecretStore
 
@@ -41,6 +42,10 @@ class Tcp:
     @staticmethod
     def facts(_direction: Direction) -> HalfFacts:
         return NO_FACTS
+
+    @staticmethod
+    def tcp_facts() -> TcpFacts:
+        return TcpFacts()
 
 
 def in_order(flights: Sequence[Any], order: str) -> list[tuple[int, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.flow import Direction, Endpoint, Span
+    from tlsdecrypt.net.tcp_facts import TcpFacts
     from tlsdecrypt.tls.session import TlsSession
 
 OPENED = ("decrypted", "partly-decrypted")  # the verdict codes of sessions that could be read
@@ -64,8 +65,8 @@ class Conversation:
     exchanges: tuple[Exchange, ...] = field(repr=False)
     notes: tuple[Note, ...] = ()
     process: str | None = None  # of the machine that captured, where the capture names it
-    clear_exchanges: int = 0  # how many of the exchanges, the first ones, were said in the clear: before TLS, or without
-    tcp: Any = field(default=None, repr=False)  # TcpFacts
+    clear_exchanges: int = 0  # how many of the exchanges, the first ones, were said before TLS or without it
+    tcp: TcpFacts | None = field(default=None, repr=False)
 
     @property
     def is_decrypted(self) -> bool:

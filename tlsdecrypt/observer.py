@@ -296,9 +296,11 @@ class Observer:
         tcp = self._tcp
         ends = [tcp.client, tcp.server]
         facts = [_stream_facts(tcp.facts(_CLIENT)), _stream_facts(tcp.facts(_SERVER))]
+        tcp_facts = tcp.tcp_facts()
         if self._is_flipped:
             ends.reverse()
             facts.reverse()
+            tcp_facts = tcp_facts.flipped()
         return Conversation(
             id=tcp.id,
             client=ends[0],
@@ -312,6 +314,7 @@ class Observer:
             exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),
             clear_exchanges=len(self._clear.exchanges),
             notes=tuple(self._notes),
+            tcp=tcp_facts,
         )
 
 

@@ -26,10 +26,12 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 
 
-def tcp(seq: int, payload: bytes = b"", flags: int = ACK, ack: int = 0, *, back: bool = False) -> bytes:
+def tcp(
+    seq: int, payload: bytes = b"", flags: int = ACK, ack: int = 0, *, back: bool = False, window: int = 0xFFFF
+) -> bytes:
     """A TCP segment from the client, or `back` from the server."""
     ports = (SERVER_PORT, CLIENT_PORT) if back else (CLIENT_PORT, SERVER_PORT)
-    return struct.pack(">HHIIBBHHH", *ports, seq % 2**32, ack % 2**32, 5 << 4, flags, 0xFFFF, 0, 0) + payload
+    return struct.pack(">HHIIBBHHH", *ports, seq % 2**32, ack % 2**32, 5 << 4, flags, window, 0, 0) + payload
 
 
 def udp(source: int, destination: int, payload: bytes) -> bytes:

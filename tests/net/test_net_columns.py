@@ -56,7 +56,7 @@ PLAIN = {
 def rows_of(segments: Segments) -> list[SegmentRow]:
     columns = zip(
         *(getattr(segments, name).tolist() for name in ("frame", "source_port", "destination_port", "seq", "ack")),
-        *(getattr(segments, name).tolist() for name in ("flags", "start", "length", "missing")),
+        *(getattr(segments, name).tolist() for name in ("flags", "start", "length", "missing", "network")),
         *segments.addresses.tolist(),
         strict=True,
     )

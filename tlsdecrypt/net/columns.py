@@ -21,6 +21,7 @@ from tlsdecrypt.net.protocols import (
     VLAN_TAGS,
     VLAN_TAGS_MAX,
     VXLAN_PORTS,
+    ZERO_WINDOW,
     EtherType,
     IpProtocol,
     LinkType,
@@ -120,9 +121,10 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Payloads:
-    """IP payloads: a layer, and which protocol and addresses it has."""
+    """IP payloads: a layer, where its IP headers start, and which protocol and addresses it has."""
 
     layer: _Layer
+    network: Int64Column
     protocol: Int64Column
     addresses: UInt64Column
 
@@ -211,7 +213,7 @@ def _ipv4(headers: _Headers, layer: _Layer) -> _Payloads:
     addresses[1] = headers.u32(layer.start + 12) | IPV4_MAPPED
     addresses[3] = headers.u32(layer.start + 16) | IPV4_MAPPED
     bounded = _bounded(layer, np.where(total == 0, layer.wire_end, layer.start + total))
-    return _Payloads(_advanced(bounded, header), protocol, addresses)
+    return _Payloads(_advanced(bounded, header), layer.start, protocol, addresses)
 
 
 def _ipv6(headers: _Headers, layer: _Layer) -> _Payloads:
@@ -222,7 +224,7 @@ def _ipv6(headers: _Headers, layer: _Layer) -> _Payloads:
     protocol = headers.u8(layer.start + 6)
     addresses = np.stack([headers.u64(layer.start + at) for at in (8, 16, 24, 32)])
     bounded = _bounded(layer, np.where(length == 0, layer.wire_end, layer.start + IPV6_HEADER + length))
-    return _Payloads(_advanced(bounded, IPV6_HEADER), protocol, addresses)
+    return _Payloads(_advanced(bounded, IPV6_HEADER), layer.start, protocol, addresses)
 
 
 def _bounded(layer: _Layer, end: Int64Column) -> _Layer:
@@ -261,6 +263,8 @@ def _tcp(headers: _Headers, payloads: _Payloads) -> Segments:
     payload = start + header
     length = np.maximum(payloads.layer.captured_end[is_tcp] - payload, 0)
     ports = headers.u32(start)
+    flags = headers.u8(start + 13)
+    flags[headers.u16(start + 14) == 0] |= ZERO_WINDOW
     return Segments(
         payloads.layer.frame[is_tcp],
         payloads.addresses.take(is_tcp, axis=1),
@@ -268,8 +272,9 @@ def _tcp(headers: _Headers, payloads: _Payloads) -> Segments:
         ports & 0xFFFF,
         headers.u32(start + 4),
         headers.u32(start + 8),
-        headers.u8(start + 13),
+        flags,
         payload,
         length,
         payloads.layer.wire_end[is_tcp] - payload - length,
+        payloads.network[is_tcp],
     )

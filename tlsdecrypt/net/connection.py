@@ -93,13 +93,13 @@ class ConnectionTable:
             if fresh is None:
                 return
             first, connection = fresh, self._start(group)
-        connection.touch(group)
+        connection.touch(group, runs.headers)
         events: list[StreamEvent] = []
         for run in range(first, group.runs.stop):
             if connection.closing_ns is not None and connection.is_reused(runs, run):
                 yield self._close(key, EndReason.REUSED, events)
                 connection, events = self._start(group), []
-                connection.touch(group)
+                connection.touch(group, runs.headers)
             connection.feed(runs, run, events)
         connection.review(group, events)
         self._watch(key, connection)

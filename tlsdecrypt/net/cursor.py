@@ -61,10 +61,11 @@ Outcome: TypeAlias = NextLayer | Other | Fragment | TcpSegment
 class Cursor:
     """A place in `data`. What lies from `start` to `end` was captured; on the wire the layer went on to `wire_end`.
 
-    `source` and `destination` are the addresses of the innermost IP header so far, as 128-bit integers.
+    `source` and `destination` are the addresses of the innermost IP header so far, as 128-bit integers; `network` is
+    where that header starts.
     """
 
-    __slots__ = ("data", "destination", "end", "source", "start", "wire_end")
+    __slots__ = ("data", "destination", "end", "network", "source", "start", "wire_end")
 
     def __init__(self, data: bytes, start: int, end: int, wire_end: int) -> None:
         """Nothing outside of `data[start:end]` is ever read."""
@@ -74,6 +75,7 @@ class Cursor:
         self.wire_end = wire_end
         self.source = 0
         self.destination = 0
+        self.network = -1
 
     @property
     def remaining(self) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.net.cursor import Fragment, Namespace, NextLayer, Other, TcpSegment
-from tlsdecrypt.net.protocols import TUNNEL_PORTS, EtherType, IpProtocol, describe_udp
+from tlsdecrypt.net.protocols import TUNNEL_PORTS, ZERO_WINDOW, EtherType, IpProtocol, describe_udp
 from tlsdecrypt.net.segments import IPV4_MAPPED
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def ipv4(cursor: Cursor) -> Outcome:
         raise ParseError("IPv4 header", cursor.start)
     fragment, protocol = cursor.uint(6, 2), cursor.uint(9, 1)
     identification = cursor.uint(4, 2)
+    cursor.network = cursor.start
     cursor.source, cursor.destination = cursor.uint(12, 4) | IPV4_MAPPED, cursor.uint(16, 4) | IPV4_MAPPED
     if total:
         cursor.bound(total)
@@ -53,6 +54,7 @@ def ipv6(cursor: Cursor) -> Outcome:
     if cursor.uint(0, 1) >> 4 != 6:  # noqa: PLR2004 - IP version 6
         raise ParseError("IPv6 header", cursor.start)
     length, protocol = cursor.uint(4, 2), cursor.uint(6, 1)
+    cursor.network = cursor.start
     cursor.source, cursor.destination = cursor.uint(8, 16), cursor.uint(24, 16)
     if length:
         cursor.bound(_IPV6_HEADER + length)
@@ -97,6 +99,8 @@ def tcp(cursor: Cursor) -> TcpSegment:
     """RFC 9293 section 3.1. Options may be cut by the snap length: then all of the payload is missing."""
     header = (cursor.uint(12, 1) >> 4) * 4
     ports, seq, ack, flags = cursor.uint(0, 4), cursor.uint(4, 4), cursor.uint(8, 4), cursor.uint(13, 1)
+    if not cursor.uint(14, 2):
+        flags |= ZERO_WINDOW
     if cursor.remaining < _TCP_HEADER or header < _TCP_HEADER or cursor.start + header > cursor.wire_end:
         raise ParseError("TCP header", cursor.start)
     cursor.start += header

@@ -82,11 +82,13 @@ class IrregularLane:
     def _row(self, batch: FrameBatch, frame: int, cursor: Cursor, segment: TcpSegment) -> SegmentRow:
         start, length = cursor.start, max(cursor.remaining, 0)
         missing = cursor.wire_end - start - length
+        network = cursor.network
         if cursor.data is not batch.data:
+            network = -1
             payload = cursor.data[start : start + length]
             start = len(batch.data) + len(self.side_buffer)
             self.side_buffer += payload
-        return SegmentRow(frame, cursor.source, cursor.destination, *segment, start, length, missing)
+        return SegmentRow(frame, cursor.source, cursor.destination, *segment, start, length, missing, network)
 
 
 def _read_layer(cursor: Cursor, layer: Outcome) -> Outcome:

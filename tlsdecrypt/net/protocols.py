@@ -111,6 +111,8 @@ class TcpFlag(IntEnum):
     ACK = 0x10
 
 
+ZERO_WINDOW = 0x100  # beyond the flags byte: the segment says that its sender's buffer is full
+
 MALFORMED = "malformed"
 FRAGMENT = "fragment"
 

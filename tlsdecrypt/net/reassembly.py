@@ -6,6 +6,7 @@ Offsets count payload bytes from the first one on and never wrap; sequence numbe
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,14 @@ from tlsdecrypt.flow import Span
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.net.pending import OutOfOrder, count_differences, part
 from tlsdecrypt.net.protocols import TcpFlag
+from tlsdecrypt.net.repeats import REORDERED_NS, Repeats, recent_of
 from tlsdecrypt.net.runs import NO_ACK, REORDER_NS
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Direction
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.pending import PendingBudget
+    from tlsdecrypt.net.repeats import Recent
     from tlsdecrypt.net.runs import Runs
 
 PENDING_MAX = 4 << 20  # bytes out of order in one direction; at this bound the hole in front is given up
@@ -75,12 +78,17 @@ class HalfStream:
         "_pending",
         "_progress_cost",
         "_progress_ns",
+        "_recent",
         "_repeated",
         "_tail",
+        "_was_acknowledged",
         "direction",
         "end",
+        "first_payload",
         "has_hole",
         "has_syn",
+        "repeats",
+        "reset",
         "segments",
         "start_seq",
     )
@@ -103,6 +111,11 @@ class HalfStream:
         self._tail = b""
         self._length = self._gaps = self._missing = 0
         self._repeated = self._conflicting = self._out_of_order = 0
+        self._was_acknowledged = False  # a hole that was given up
+        self._recent: tuple[Recent, ...] = ()
+        self.first_payload: tuple[int, int] | None = None
+        self.repeats: Repeats | None = None
+        self.reset: Span | None = None  # the connection's: what is not at its end by now ends so
 
     @property
     def is_untouched(self) -> bool:
@@ -115,6 +128,28 @@ class HalfStream:
         if self.start_seq is None:
             return None
         return (self.start_seq + self._next + (1 if self.end is EndReason.FIN else 0)) % _WRAP
+
+    @property
+    def last_payload(self) -> tuple[int, int] | None:
+        """Frame and time of what was delivered last."""
+        return self._last
+
+    @property
+    def fin_span(self) -> Span | None:
+        """The frame of the FIN."""
+        return self._fin and self._fin[1]
+
+    def is_lost(self, peer_ack: int) -> bool:
+        """The peer, whose highest acknowledgment is `peer_ack`, acknowledged bytes that were not captured."""
+        if self.start_seq is None or self._was_acknowledged or peer_ack == NO_ACK:
+            return peer_ack != NO_ACK
+        return self.distance(peer_ack) > 1  # a FIN takes a number too
+
+    def unacknowledged(self, peer_ack: int) -> int | None:
+        """Bytes that were delivered and not acknowledged by then, None where the peer acknowledged nothing."""
+        if self.start_seq is None or peer_ack == NO_ACK:
+            return None
+        return min(max(-self.distance(peer_ack), 0), self._length)
 
     def anchor(self, seq: int, *, has_syn: bool) -> None:
         """The stream starts at `seq`: the one after SYN, or the lowest that was seen."""
@@ -144,6 +179,8 @@ class HalfStream:
         distance = self.distance(seq + 1 if flags & _SYN else seq)
         if self.end is not None:
             self._repeated += max(min(length, -distance), 0)
+            if length:
+                self._count_segments(StreamData(self.direction, self._next + distance, *runs.carried(run)))
             return
         if distance > WINDOW_MAX:
             return
@@ -170,10 +207,12 @@ class HalfStream:
                 return
             piece, late = part(piece, 1, len(piece.data)), 0
         if late > 0:
+            self._count_segments(piece)
             self._count_repeated(piece, min(late, len(piece.data)))
             if late >= len(piece.data):
                 return
             piece = part(piece, late, len(piece.data))
+        self._count_filled(piece)
         repeated, conflicting = self._pending.insert(piece)
         self._repeated += repeated
         self._conflicting += conflicting
@@ -181,6 +220,20 @@ class HalfStream:
             self._deliver_following(events)
             self._progress_ns, self._progress_cost = piece.times_ns[-1], self._pending.cost
         self._settle(events)
+
+    def _count_segments(self, piece: StreamData) -> None:
+        """`piece` begins before what was delivered ends."""
+        self.repeats = self.repeats or Repeats()
+        self.repeats.add(piece, self._next, self._recent)
+
+    def _count_filled(self, piece: StreamData) -> None:
+        """`piece` may fill the hole in front of what waits, long after that came."""
+        if piece.offset != self._next or not self._pending:
+            return
+        front = self._pending.front
+        if front.offset > piece.offset and piece.times_ns[0] - front.times_ns[0] > REORDERED_NS:
+            self.repeats = self.repeats or Repeats()
+            self.repeats.filled += bisect_left(piece.starts, front.offset - piece.offset)
 
     def _count_repeated(self, piece: StreamData, length: int) -> None:
         """The first `length` bytes of `piece` were delivered before: count them, and where they differ."""
@@ -198,6 +251,9 @@ class HalfStream:
         self._next += length
         self._length += length
         self._last = frame, piece.times_ns[-1]
+        if self.first_payload is None:
+            self.first_payload = piece.frames[0], piece.times_ns[0]
+        self._recent = (*self._recent[-1:], recent_of(piece))
         self._latest_frame = max(self._latest_frame, frame)
         self._tail = data[-TAIL_BYTES:] if length >= TAIL_BYTES else (self._tail + data)[-TAIL_BYTES:]
 
@@ -231,6 +287,8 @@ class HalfStream:
         self.has_hole = self.end is None and (self._fin is not None or bool(self._pending))
 
     def _finish(self, reason: EndReason, span: Span, events: list[StreamEvent]) -> None:
+        if self.reset is not None:
+            reason, span = EndReason.RST, self.reset
         self.end = reason
         self.has_hole = False
         self._pending.clear()
@@ -240,14 +298,19 @@ class HalfStream:
     def review(self, now_ns: int, peer_ack: int, events: list[StreamEvent]) -> None:
         """Give up the hole in front where nothing speaks for waiting. Safe to call at any time, any number of times."""
         while self.has_hole and self._is_lost(now_ns, peer_ack):
+            self._was_acknowledged = self._was_acknowledged or self._is_acknowledged(peer_ack)
             self._give_up_hole(events)
+
+    def _is_acknowledged(self, peer_ack: int) -> bool:
+        """The peer has the bytes of the hole in front."""
+        return peer_ack != NO_ACK and self._next + self.distance(peer_ack) >= self._hole()[0]
 
     def _is_lost(self, now_ns: int, peer_ack: int) -> bool:
         if self._pending.cost > PENDING_MAX or (self._pending and self._budget.is_exceeded):
             return True
-        hole_end, span = self._hole()
-        if peer_ack == NO_ACK or self._next + self.distance(peer_ack) < hole_end:
+        if not self._is_acknowledged(peer_ack):
             return False
+        span = self._hole()[1]
         is_long = now_ns - max(span.first_time_ns, self._progress_ns) >= REORDER_NS
         return is_long or self._pending.cost - self._progress_cost >= REORDER_BYTES
 

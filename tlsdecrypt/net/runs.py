@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tlsdecrypt.net.protocols import TcpFlag
+from tlsdecrypt.net.headers import Headers
+from tlsdecrypt.net.protocols import ZERO_WINDOW, TcpFlag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,10 +41,20 @@ _MIXERS = np.array(
 _SHIFT = np.uint64(32)
 
 
+class WindowChange(NamedTuple):
+    """A segment (a row of `Runs.headers`) whose sender's buffer is full, or is free again."""
+
+    row: int
+    sender: int
+    is_full: bool
+
+
 class Group(NamedTuple):
     """Segments of one connection: its key, which runs they make, and what else they say.
 
-    Endpoint 0 of the key is the lower one. Pairs have one element for each sender, endpoint 0 first.
+    Endpoint 0 of the key is the lower one. Pairs have one element for each sender, endpoint 0 first. `firsts` are rows
+    of `Runs.headers`: the first segment of each sender, -1 for none. `windows` has a row wherever a sender's buffer
+    turned full or free again (the row, the sender, whether it is full); it is empty where none was full.
     """
 
     key: ConnectionKey
@@ -55,14 +66,17 @@ class Group(NamedTuple):
     first_sender: int
     segments: tuple[int, int]
     acks: tuple[int, int]
+    firsts: tuple[int, int] = (-1, -1)
+    windows: tuple[WindowChange, ...] = ()
 
 
 class Runs:
     """All runs of a batch. Lists have one element a run, if not said otherwise."""
 
-    def __init__(self, data: bytes, side_buffer: bytes, columns: _RunColumns) -> None:
+    def __init__(self, headers: Headers, side_buffer: bytes, columns: _RunColumns) -> None:
         """`columns` are those of the segments that carry something, in group order."""
-        self._data = data
+        self.headers = headers
+        self._data = headers.data
         self._side_buffer = side_buffer
         segments, bounds = columns, columns.bounds
         first = bounds[:-1]
@@ -75,11 +89,16 @@ class Runs:
         self.missing: list[int] = segments.missing[bounds[1:] - 1].tolist()
         self.acks: tuple[list[int], list[int]] = (segments.acks[0][first].tolist(), segments.acks[1][first].tolist())
         self.bounds: list[int] = bounds.tolist()
+        self._rows = segments.row
         self._starts: list[int] = relative.tolist()
         self.frames: list[int] = segments.frame.tolist()
         self.times_ns: list[int] = segments.time_ns.tolist()
         self._begins: list[int] = segments.begin.tolist()
         self._ends: list[int] = (segments.begin + segments.length).tolist()
+
+    def row(self, run: int) -> int:
+        """The row of the first segment of `run` in `headers`."""
+        return int(self._rows[self.bounds[run]])
 
     def time_ns(self, run: int) -> int:
         """When the first segment of `run` was captured."""
@@ -108,7 +127,8 @@ class Runs:
 class _RunColumns:
     """Segments that carry something, in group order. Run `i` is `bounds[i]` to `bounds[i + 1]`.
 
-    `position` counts payload bytes from the first segment on; `acks` are the highest of each sender so far.
+    `position` counts payload bytes from the first segment on; `acks` are the highest of each sender so far; `row` is
+    the segment's among all.
     """
 
     sender: Int64Column
@@ -120,6 +140,7 @@ class _RunColumns:
     frame: Int64Column
     time_ns: Int64Column
     acks: tuple[Int64Column, Int64Column]
+    row: Int64Column
     position: Int64Column
     bounds: Int64Column
 
@@ -204,7 +225,8 @@ def cut_runs(batch: FrameBatch, segments: Segments, side_buffer: bytes = b"") ->
     carrying = np.flatnonzero(carries_bytes | ((grouped.flags & (_SYN | _FIN | _RST)) != 0))
     columns = _run_columns(grouped, carrying, acks, len(batch.data))
     run_of_group = np.searchsorted(carrying[columns.bounds[:-1]], grouped.starts)
-    return _groups(grouped, acks, run_of_group), Runs(batch.data, side_buffer, columns)
+    headers = Headers(batch, segments, grouped.order)
+    return _groups(grouped, acks, run_of_group), Runs(headers, side_buffer, columns)
 
 
 def _run_columns(
@@ -236,6 +258,7 @@ def _run_columns(
         grouped.frame[carrying],
         time_ns,
         (acks[0][carrying], acks[1][carrying]),
+        carrying,
         np.cumsum(length) - length,
         np.flatnonzero(is_first),
     )
@@ -262,13 +285,48 @@ def _groups(grouped: _Grouped, acks: tuple[Int64Column, Int64Column], run_of_gro
         sent_by_1,
         acks[0][last],
         acks[1][last],
+        *_first_rows(grouped),
     )
     visiting_order = np.argsort(grouped.frame[starts])
     rows = zip(*(column[visiting_order].tolist() for column in columns), strict=True)
-    return [_group(row) for row in rows]
+    changes = _window_changes(grouped)
+    if not changes:
+        return [_group(row) for row in rows]
+    numbers = visiting_order.tolist()
+    return [_group(row, changes.get(number, ())) for number, row in zip(numbers, rows, strict=True)]
 
 
-def _group(row: tuple[int, ...]) -> Group:
+def _first_rows(grouped: _Grouped) -> tuple[Int64Column, Int64Column]:
+    """For each group and sender, the row of the sender's first segment, -1 for none."""
+    starts = grouped.starts[:-1]
+    starter = grouped.sender[starts]
+    rows = np.arange(len(grouped.sender))
+    is_answer = grouped.sender != np.repeat(starter, np.diff(grouped.starts))
+    answers = np.minimum.reduceat(np.where(is_answer, rows, len(rows)), starts)
+    answers[answers == len(rows)] = -1
+    return np.where(starter == 0, starts, answers), np.where(starter == 0, answers, starts)
+
+
+def _window_changes(grouped: _Grouped) -> dict[int, tuple[WindowChange, ...]]:
+    """By group, where a sender's window turned zero or opened again; only groups in which one was zero."""
+    is_full = ((grouped.flags & ZERO_WINDOW) != 0) & ((grouped.flags & (_SYN | _RST)) == 0)
+    full = np.flatnonzero(is_full)
+    result: dict[int, tuple[WindowChange, ...]] = {}
+    if not len(full):
+        return result
+    for number in sorted(set((np.searchsorted(grouped.starts, full, side="right") - 1).tolist())):
+        rows = np.arange(grouped.starts[number], grouped.starts[number + 1])
+        changes: list[WindowChange] = []
+        for sender in (0, 1):
+            mine = rows[grouped.sender[rows] == sender]
+            is_change = np.ones(len(mine), np.bool_)
+            is_change[1:] = is_full[mine[1:]] != is_full[mine[:-1]]
+            changes += [WindowChange(row, sender, bool(is_full[row])) for row in mine[is_change].tolist()]
+        result[number] = tuple(sorted(changes))
+    return result
+
+
+def _group(row: tuple[int, ...], windows: tuple[WindowChange, ...] = ()) -> Group:
     first_frame, last_frame, first_time_ns, last_time_ns, first_sender = row[7:12]
     return Group(
         (row[0], row[1], row[2], row[3], row[4]),
@@ -280,4 +338,6 @@ def _group(row: tuple[int, ...]) -> Group:
         first_sender,
         (row[12], row[13]),
         (row[14], row[15]),
+        (row[16], row[17]),
+        windows,
     )

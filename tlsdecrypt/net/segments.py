@@ -24,7 +24,9 @@ class SegmentRow(NamedTuple):
     """One TCP segment. Addresses are 128-bit integers (IPv4 mapped).
 
     `frame` is an index into the batch. `start` counts in the batch's buffer; from its length on, in the side buffer.
-    `length` bytes of payload were captured, `missing` more were on the wire and were cut by the snap length.
+    `length` bytes of payload were captured, `missing` more were on the wire and were cut by the snap length. `flags`
+    are those of TCP, and `protocols.ZERO_WINDOW`. `network` is where the IP header stands in the batch's buffer, -1
+    where it came in fragments.
     """
 
     frame: int
@@ -38,6 +40,7 @@ class SegmentRow(NamedTuple):
     start: int
     length: int
     missing: int
+    network: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +60,7 @@ class Segments:
     start: Int64Column = field(repr=False)
     length: Int64Column = field(repr=False)
     missing: Int64Column = field(repr=False)
+    network: Int64Column = field(repr=False)
 
     def __len__(self) -> int:
         """How many segments."""
@@ -96,6 +100,7 @@ class Segments:
             join(self.start, other.start),
             join(self.length, other.length),
             join(self.missing, other.missing),
+            join(self.network, other.network),
         )
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Direction, Endpoint, Span
-from tlsdecrypt.net.events import EndReason
 from tlsdecrypt.net.protocols import TcpFlag
 from tlsdecrypt.net.reassembly import HalfFacts, HalfStream, seq_distance
 from tlsdecrypt.net.roles import client_by_flags, client_by_ports, endpoints_of
 from tlsdecrypt.net.runs import LINGER_NS, NO_ACK
+from tlsdecrypt.net.tcp_recorder import TcpRecorder
 
 if TYPE_CHECKING:
-    from tlsdecrypt.net.events import StreamEvent
+    from tlsdecrypt.net.events import EndReason, StreamEvent
+    from tlsdecrypt.net.headers import Headers
     from tlsdecrypt.net.pending import PendingBudget
     from tlsdecrypt.net.runs import Group, Runs
+    from tlsdecrypt.net.tcp_facts import TcpFacts
 
 IDLE_NS = 3_600_000_000_000  # a silence of one hour ends a connection
 SETTLE_SEGMENTS = 16  # without a SYN, so many segments are looked at ...
@@ -39,6 +41,7 @@ class TcpConnection:
         "_first",
         "_halves",
         "_last",
+        "_recorder",
         "_reset",
         "_waiting",
         "closing_ns",
@@ -64,6 +67,7 @@ class TcpConnection:
         self._acks = [NO_ACK, NO_ACK]
         self._waiting: list[tuple[Runs, int]] = []
         self._reset: Span | None = None
+        self._recorder = TcpRecorder()
 
     @property
     def client(self) -> Endpoint:
@@ -94,8 +98,13 @@ class TcpConnection:
         """What is known of one direction."""
         return self._halves[direction ^ self._client].facts()
 
-    def touch(self, group: Group) -> None:
+    def tcp_facts(self) -> TcpFacts:
+        """What its segments say besides their bytes."""
+        return self._recorder.facts(self._client, self._halves, self._acks, self._last[1])
+
+    def touch(self, group: Group, headers: Headers) -> None:
         """Count the segments of `group`, whatever they carry."""
+        self._recorder.touch(group, headers)
         self._last = group.last_frame, group.last_time_ns
         self._halves[0].segments += group.segments[0]
         self._halves[1].segments += group.segments[1]
@@ -189,11 +198,13 @@ class TcpConnection:
 
     def _dispatch(self, half: HalfStream, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         flags = runs.flags[run]
+        if flags & (_SYN | _RST):
+            self._recorder.take(runs, run)
         first, second = self._halves
         if first.has_hole or second.has_hole:
             self._review(runs, run, events)
         if flags & _RST:
-            self._reset = self._reset or _first_span(runs, run)
+            self._reset = first.reset = second.reset = self._reset or _first_span(runs, run)
         elif not flags & _SYN or self._is_own_start(half, runs, run):
             half.feed(runs, run, events)
             if half.has_hole:
@@ -229,9 +240,9 @@ class TcpConnection:
         """Nothing more will come: say what is known of both directions, and end them."""
         if self._waiting:
             self._release(events)
-        span = self._reset or Span(self._last[0], self._last[0], self._last[1], self._last[1])
+        span = Span(self._last[0], self._last[0], self._last[1], self._last[1])
         for half in self._halves:
-            half.close(EndReason.RST if self._reset else reason, span, events)
+            half.close(reason, span, events)
         self.is_over = True
 
 
