@@ -34,7 +34,8 @@ class CertificateFacts:
     """A certificate as sent.
 
     Names are RFC 4514 strings, `serial` and the hashes hex, `not_before` and `not_after` ISO 8601 UTC. `key` is
-    as in `RSA 2048 bits` or `EC secp256r1`. `fault` says why a certificate could not be read; then the rest
+    as in `RSA 2048 bits` or `EC secp256r1`. `common_name` is that of the subject, `alternative_names` what its extension
+    names; `names` are both. `fault` says why a certificate could not be read; then the rest
     but the thumbprints is empty.
     """
 
@@ -49,6 +50,8 @@ class CertificateFacts:
     names: tuple[str, ...]
     key: str
     signature: str
+    common_name: str | None = None
+    alternative_names: tuple[str, ...] = ()
     fault: str | None = None
     der: bytes = field(default=b"", repr=False)
 
@@ -104,8 +107,7 @@ def _alternative_names(certificate: x509.Certificate) -> list[str]:
     return [str(each.value) for each in extension if isinstance(each, x509.DNSName | x509.IPAddress)]
 
 
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    names = _alternative_names(certificate) + _common_names(certificate)
+def _distinct(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))[:MOST_NAMES]
 
 
@@ -123,6 +125,7 @@ def _signature(certificate: x509.Certificate) -> str:
 
 def _read(der: bytes) -> CertificateFacts:
     certificate = x509.load_der_x509_certificate(der)
+    alternative_names, common_names = _alternative_names(certificate), _common_names(certificate)
     return CertificateFacts(
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
@@ -132,9 +135,11 @@ def _read(der: bytes) -> CertificateFacts:
         spki_sha256=_spki_sha256(der),
         not_before=_iso(certificate.not_valid_before_utc),
         not_after=_iso(certificate.not_valid_after_utc),
-        names=_names(certificate),
+        names=_distinct(alternative_names + common_names),
         key=_key(certificate),
         signature=_signature(certificate),
+        common_name=common_names[-1] if common_names else None,  # of several, the most specific comes last
+        alternative_names=_distinct(alternative_names),
         der=der,
     )
 
