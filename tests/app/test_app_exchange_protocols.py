@@ -11,7 +11,7 @@ from http_feeding import span
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlsdecrypt.app import ews
+from tlsdecrypt.app import ews_response
 from tlsdecrypt.app.annotate import annotate_http
 from tlsdecrypt.app.http import HttpRequest, HttpResponse
 
@@ -130,7 +130,7 @@ def test_namespaces_with_https_are_the_same() -> None:
 
 
 def test_responses_are_bounded_and_still_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ews, "MAX_RESPONSES", 2)
+    monkeypatch.setattr(ews_response, "MAX_RESPONSES", 2)
     one = b'<m ResponseClass="Success"><ResponseCode>NoError</ResponseCode></m>'
     error = b'<m ResponseClass="Error"><ResponseCode>ErrorItemNotFound</ResponseCode></m>'
     facts = annotate(EWS, None, b"<Envelope><Body><X>" + one * 5 + error + b"</X></Body></Envelope>")["ews"]

@@ -46,7 +46,12 @@ class Binding(NamedTuple):
 
 _SOAP_SERVICES = frozenset({EWS, AUTODISCOVER_SOAP, AUTODISCOVER_POX, "mrsproxy", "ws-trust", "wsman"})
 
-BINDINGS: tuple[Binding, ...] = (Binding("annotate_xml", _SOAP_SERVICES, is_for_xml=True),)
+BINDINGS: tuple[Binding, ...] = (
+    Binding("annotate_xml", _SOAP_SERVICES, is_for_xml=True),
+    Binding("autodiscover_json", frozenset({"autodiscover-v2"}), reads_content=True),
+    Binding("mrs", frozenset({"mrsproxy"})),
+    Binding("freebusy_legacy", frozenset({"legacy-free-busy"})),
+)
 
 
 @lru_cache(maxsize=256)

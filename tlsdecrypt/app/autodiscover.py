@@ -2,8 +2,8 @@
 
 The annotation `autodiscover` has these keys, each only where it says something; `autodiscover_soap` shares the first:
 
-- `kind`: "pox" or "soap"; `email_address` asked for; `error_code`, `message`; `redirect_address`, `redirect_url`;
-  `summary`: one line
+- `kind`: "pox", "soap" or "v2" (JSON); `email_address` asked for; `error_code`, `message`; `redirect_address`,
+  `redirect_url`; `summary`: one line
 - `schema`: "outlook" or "mobilesync"; `legacy_dn`; `acceptable_response_schema`; `mapi_http_capability`
 - `display_name`, `autodiscover_smtp_address`, `user_legacy_dn`, `deployment_id`, `account_type`, `microsoft_online`
 - `action`: what the server wants (settings, redirectAddr, redirectUrl; redirect and error of the ActiveSync schema)
@@ -48,6 +48,7 @@ _SETTINGS = {
     "InternalUrl": "internal_url",
     "ExternalUrl": "external_url",
 }
+_KINDS = {"pox": "POX", "soap": "SOAP", "v2": "v2"}
 _GROUPS = {"MailStore": "mail_store", "AddressBook": "address_book", "Internal": "internal", "External": "external"}
 
 
@@ -162,7 +163,7 @@ def summarize(facts: dict[str, Any], status: str) -> str:
     """One line for either kind; `status` where no answer was read."""
     asked = facts.get("email_address") or facts.get("domain") or facts.get("legacy_dn") or "request not read"
     operation = f" {facts['operation']}" if "operation" in facts else ""
-    kind = "SOAP" if facts["kind"] == "soap" else "POX"
+    kind = _KINDS[facts["kind"]]
     return f"Autodiscover {kind}{operation} {asked} -> {_outcome(facts) or status}"
 
 
@@ -176,4 +177,6 @@ def _outcome(facts: dict[str, Any]) -> str | None:
     if "protocols" in facts:
         kinds = [f"{each.get('type', '?')} {each.get('server') or each.get('url', '')}" for each in facts["protocols"]]
         return f"settings: {', '.join(each.strip() for each in kinds)}"
+    if "url" in facts:
+        return f"{facts.get('protocol', '')} {facts['url']}".lstrip()
     return code or facts.get("action")

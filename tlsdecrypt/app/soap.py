@@ -5,8 +5,10 @@ The annotation `soap` has these keys, each only where it says something:
 - `version`: "1.1" or "1.2"; `action`: wsa:Action of the request, else the SOAPAction field; `message_id`, `relates_to`,
   `to`: WS-Addressing; `request`, `response`: local name of the first element in the Body
 - `fault_code`, `fault_subcode`, `fault_reason`, `fault_detail`: text of a Fault, without prefixes in the codes
-- `security`: local names of what stands in wsse:Security; `security_created`, `security_expires`: its wsu:Timestamp;
-  `security_user`: the user name of a UsernameToken
+- `security`: local names of what stands in wsse:Security of the request; `security_created`, `security_expires`: its
+  wsu:Timestamp; `security_user`: the user name of a UsernameToken; `has_encrypted_assertion` (a federation token)
+- `clock_skew_s`: by how many seconds the Date of the answer is later than Created of the request (negative: earlier);
+  `is_security_expired`: that Date lies behind Expires
 - `summary`: one line
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tlsdecrypt.app.timestamps import parse_date_time, parse_http_date
 from tlsdecrypt.app.xml import elements, find, find_all, local_name, put, text_at, text_of
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ _VERSIONS = {
     "schemas.xmlsoap.org/soap/envelope/": "1.1",
     "www.w3.org/2003/05/soap-envelope": "1.2",
 }
+
+
+_ENCRYPTED = frozenset({"EncryptedData", "EncryptedAssertion"})
 
 
 class Fault(NamedTuple):
@@ -96,7 +102,7 @@ def annotate_soap(
         fault = response.fault
         detail = text_of(fault.detail)
         put(facts, fault_code=fault.code, fault_subcode=fault.subcode, fault_reason=fault.reason, fault_detail=detail)
-    _put_security(facts, find(header, "Security"))
+    put_security(facts, find(header, "Security"))
     facts["summary"] = _summary(facts, status)
     return facts
 
@@ -105,16 +111,29 @@ def _content_name(envelope: Envelope | None) -> str | None:
     return local_name(envelope.content) if envelope and envelope.content is not None else None
 
 
-def _put_security(facts: dict[str, Any], security: _Element | None) -> None:
+def put_security(facts: dict[str, Any], security: _Element | None) -> None:
     """WS-Security: what kinds of tokens, and for how long; never a token."""
     user = next(find_all(security, "UsernameToken"), None)
+    tokens = [local_name(each) for each in elements(security)][:MAX_SECURITY_TOKENS]
     put(
         facts,
-        security=[local_name(each) for each in elements(security)][:MAX_SECURITY_TOKENS],
+        security=tokens,
+        has_encrypted_assertion=not _ENCRYPTED.isdisjoint(tokens) or None,
         security_created=text_at(security, "Timestamp", "Created"),
         security_expires=text_at(security, "Timestamp", "Expires"),
         security_user=text_at(user, "Username"),
     )
+
+
+def put_clock_skew(facts: dict[str, Any], date: str | None) -> None:
+    """Compare the Timestamp of WS-Security with the Date field of the answer: the clocks of both sides."""
+    answered = parse_http_date(date)
+    created = parse_date_time(facts.get("security_created"))
+    expires = parse_date_time(facts.get("security_expires"))
+    if answered is not None and created is not None:
+        facts["clock_skew_s"] = answered - created
+    if answered is not None and expires is not None and answered > expires:
+        facts["is_security_expired"] = True
 
 
 def _summary(facts: dict[str, Any], status: str) -> str:

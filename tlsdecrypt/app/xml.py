@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MAX_TEXT = 500  # characters of one value that goes into an annotation
 MAX_FAULTS = 3
 MAX_PROLOG = 64 * 1024  # bytes in which declarations are sought where the parser gave up
+MAX_DOCUMENTS = 1000  # that follow one another in one content; the rest is left unread
+MAX_LONG_TEXT = 64 * 1024  # characters of one value in which something is sought
 
 _UNREADABLE = "the XML cannot be read"
 _DAMAGES = {
@@ -26,6 +28,7 @@ _HOSTILE = "the XML declares entities, which is hostile: not read"
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_FIRST_TAG = re.compile(rb"<([A-Za-z_][\w.:-]{0,199})")
 _WIDE_STARTS = {b"<\x00": "UTF-16LE", b"\x00<": "UTF-16BE"}
 
 
@@ -60,6 +63,23 @@ def parse_xml(data: bytes, content_type: str | None = None) -> tuple[_Element | 
     if document_type is not None:
         faults.append("the XML has a DOCTYPE, which no Exchange protocol allows")
     return root, faults
+
+
+def split_documents(data: bytes) -> list[bytes]:
+    """The documents that follow one another in `data`, by the end tags of the first root; bytes behind the last too.
+
+    Notifications of Exchange come so, one envelope after the other in one answer (MS-OXWSNTIF section 3.1.4.3).
+    What holds one document, or is wide (UTF-16), stays whole.
+    """
+    first = _FIRST_TAG.search(data, 0, MAX_PROLOG)
+    if first is None:
+        return [data]
+    ends = [match.end() for match in re.finditer(rb"</" + re.escape(first[1]) + rb"\s*>", data)][:MAX_DOCUMENTS]
+    documents = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    rest = data[ends[-1] :] if ends else data
+    if rest.strip() and len(documents) < MAX_DOCUMENTS:
+        documents.append(rest)
+    return documents
 
 
 def _has_entity_declaration(data: bytes) -> bool:
@@ -125,17 +145,27 @@ def text_of(element: _Element | None) -> str | None:
     """All text inside an element, white space folded, at most `MAX_TEXT` characters; None where there is none."""
     if element is None:
         return None
+    text = " ".join(_joined(element, 4 * MAX_TEXT).split())
+    if not text:
+        return None
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+
+
+def long_text_of(element: _Element | None) -> str:
+    """Text inside an element as it stands, at most about `MAX_LONG_TEXT` characters: to seek something in."""
+    return "" if element is None else _joined(element, MAX_LONG_TEXT)[:MAX_LONG_TEXT]
+
+
+def _joined(element: _Element, enough: int) -> str:
+    """The pieces of text inside, until there are more than `enough` characters."""
     pieces: list[str] = []
     length = 0
     for piece in element.itertext(tag=None):
         pieces.append(str(piece))
         length += len(piece)
-        if length > 4 * MAX_TEXT:
+        if length > enough:
             break
-    text = " ".join("".join(pieces).split())
-    if not text:
-        return None
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+    return "".join(pieces)
 
 
 def text_at(parent: _Element | None, *names: str) -> str | None:
