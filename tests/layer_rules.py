@@ -28,11 +28,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "keyring": "errors tls",
         "findings": "errors flow tls app conversation",
         "plaintext": "flow app conversation",
-        "observer": "flow net tls conversation plaintext",
+        "channel_binding": "tls app",
+        "observer": "flow net tls conversation plaintext channel_binding",
         "accounts": "capture net conversation",
-        "pipeline": "errors flow capture net tls app conversation findings observer accounts",
+        "pipeline": "errors flow capture net tls app conversation findings observer accounts plaintext",
         "explanation": "tls",
-        "report": "errors flow conversation explanation findings redact capture.pcapng",
+        "report": "errors flow conversation explanation findings redact capture.pcapng plaintext app.kept_content",
         "arguments": "errors capture",
         "cli_options": "",
         "cli": "errors flow capture conversation keyring pipeline redact report arguments cli_options",
@@ -49,7 +50,7 @@ MAY_NAME: dict[str, frozenset[str]] = {
         "explanation": "conversation",
         "findings": "net",
         "plaintext": "tls",
-        "report": "app tls",
+        "report": "app tls app.kept_content",
         "cli": "tls",
     }.items()
 }
@@ -66,6 +67,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "numpy": "capture net",
         "orjson": "report",
         "rich": "cli report",
+        "spnego": "app",
         "tqdm": "cli report",
         "zstandard": "app capture tls",
     }.items()

@@ -8,10 +8,11 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
+from tlsdecrypt.channel_binding import judge_channel_bindings
 from tlsdecrypt.conversation import Conversation, Note, StreamFacts
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
-from tlsdecrypt.plaintext import Plaintext
+from tlsdecrypt.plaintext import NO_OUTLETS, Outlets, Place, Plaintext
 from tlsdecrypt.tls.beginning import HelloSearch, Piece
 from tlsdecrypt.tls.carriers import TDS, ClearText
 from tlsdecrypt.tls.connection import TlsConnection
@@ -45,7 +46,9 @@ _CLIENT, _SERVER = Direction
 class Observer:
     """One connection. `feed` takes what reassembly says, `finish` gives everything that was learned."""
 
-    def __init__(self, tcp: TcpConnection, store: SecretStore, *, keep_content: bool) -> None:
+    def __init__(
+        self, tcp: TcpConnection, store: SecretStore, *, keep_content: bool, outlets: Outlets = NO_OUTLETS
+    ) -> None:
         """`tcp` is read again at the end, for its counts."""
         self._tcp = tcp
         self._store = store
@@ -58,8 +61,10 @@ class Observer:
         self._searches = (HelloSearch(_CLIENT), HelloSearch(_SERVER))
         self._tds: tuple[TdsUnwrapper, TdsUnwrapper] | None = None
         self._clear_text = ClearText()
-        self._clear = Plaintext(tcp.server.port, keep_content=keep_content)
-        self._plaintext = Plaintext(tcp.server.port, keep_content=keep_content)
+        self._clear, self._plaintext = (
+            Plaintext(tcp.server.port, keep_content=keep_content, outlets=outlets, place=Place(tcp.id, is_decrypted))
+            for is_decrypted in (False, True)
+        )
         self._ends: dict[Direction, StreamEnd] = {}  # told last: records that wait may still be opened
         self._notes: list[Note] = []
 
@@ -301,6 +306,9 @@ class Observer:
             ends.reverse()
             facts.reverse()
             tcp_facts = tcp_facts.flipped()
+        session = self._session()
+        judge_channel_bindings(self._clear.exchanges, None)
+        judge_channel_bindings(self._plaintext.exchanges, session.server_certificates if session else None)
         return Conversation(
             id=tcp.id,
             client=ends[0],
@@ -308,7 +316,7 @@ class Observer:
             span=tcp.span,
             has_syn=tcp.has_syn,
             streams=(facts[0], facts[1]),
-            tls=self._session(),
+            tls=session,
             application_data=(self._plaintext.digest(_CLIENT), self._plaintext.digest(_SERVER)),
             application_protocol=self._plaintext.protocol or self._clear.protocol,
             exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),

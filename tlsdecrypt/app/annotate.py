@@ -5,8 +5,9 @@ mechanism), `user` (who authenticates, as far as it can be seen), `claims` (of a
 WWW-Authenticate), `cookies_set` (names), `content_type`, `request_content_type`, `think_time_ms` (last byte of the
 request to first byte of the answer), `transfer_time_ms`, and the fields of `_REQUEST_FIELDS` and `_RESPONSE_FIELDS`
 and all that begin with `X-MS-Credential`, in lower case with underscores (`x_feserver`, `retry_after`, `location`
-without its query). `xml` holds `faults` where XML was damaged or hostile. `soap`, `ews` and `autodiscover` have
-modules of their own. Each annotation has a `summary` where there is something to tell in one line.
+without its query). `xml` holds `faults` where XML was damaged or hostile. `auth` (see `auth_facts`) is there where
+anybody authenticates or is asked to; `soap`, `ews` and `autodiscover` have modules of their own. Each annotation has a
+`summary` where there is something to tell in one line.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.annotators import annotators_of
 from tlsdecrypt.app.auth import parse_credentials
+from tlsdecrypt.app.auth_challenges import parse_challenges
+from tlsdecrypt.app.auth_facts import annotate_auth
 from tlsdecrypt.app.endpoint import classify
 from tlsdecrypt.app.xml import is_xml_type
 
@@ -83,9 +86,20 @@ def annotate_http(request: HttpRequest | None, response: HttpResponse | None) ->
             _put_times(http, request, response)
     _put_summary(http)
     annotations: Annotations = {"http": http}
+    if "auth" in http or "challenges" in http:
+        annotations["auth"] = _auth(request, response)
     for annotate in annotators_of(http.get("service"), has_xml=_has_xml(request) or _has_xml(response)):
         annotate(request, response, annotations)
     return annotations
+
+
+def _auth(request: HttpRequest | None, response: HttpResponse | None) -> Annotations:
+    """Who asked, with what, and what was offered."""
+    sent = request.field("authorization") if request is not None else None
+    credentials = parse_credentials(sent) if sent else None
+    challenges = parse_challenges(response.all_fields("www-authenticate")) if response is not None else []
+    status = response.status if response is not None else None
+    return annotate_auth(credentials, len(sent or ""), challenges, status)
 
 
 def _has_xml(message: HttpRequest | HttpResponse | None) -> bool:

@@ -1,49 +1,55 @@
-"""Who asks: what an Authorization field shows without its secret (RFC 7617, RFC 6750, RFC 4559, MS-NLMP).
+"""Who asks: what an Authorization field shows without its secret (RFC 7617, RFC 6750, RFC 4559, MS-NLMP, RFC 4120).
 
 Every function takes whatever a peer sent and never raises.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import lru_cache
 
-MAX_TOKEN = 64 * 1024  # characters of a credential that are looked at
-MAX_NAME = 256
+from tlsdecrypt.app.auth_token import SecurityToken, parse_security_token
+from tlsdecrypt.app.base64_text import decode_base64
+from tlsdecrypt.app.jwt import Jwt, parse_jwt
+from tlsdecrypt.app.ntlm import AUTHENTICATE, MAX_NAME, NtlmMessage, parse_ntlm
 
-_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_NTLM = b"NTLMSSP\x00"
-_SPNEGO = bytes.fromhex("06062b0601050502")  # OBJECT IDENTIFIER 1.3.6.1.5.5.2
-_KERBEROS = (bytes.fromhex("06092a864886f712010202"), bytes.fromhex("06092a864882f712010202"))  # and Microsoft's slip
-_UNICODE = 0x00000001  # NTLMSSP_NEGOTIATE_UNICODE, MS-NLMP section 2.2.2.5
-_CLAIMS = ("aud", "iss", "exp", "appid", "upn", "smtp")
-_CHALLENGE, _AUTHENTICATE = 2, 3
+__all__ = ["Credentials", "NtlmMessage", "decode_base64", "parse_credentials", "parse_jwt", "parse_ntlm"]
 
+LONGEST_CACHED = 16 * 1024  # characters of a field that is remembered once it was read
+CACHED = 256
 
-class NtlmMessage(NamedTuple):
-    """What an NTLM message shows: its type (1 to 3), and the names in it ("" where there are none)."""
-
-    message_type: int
-    domain: str = ""
-    user: str = ""
-    workstation: str = ""
-    target: str = ""
+_TOKEN_SCHEMES = frozenset({"ntlm", "negotiate", "kerberos"})
+_PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]+))")
+_TOKEN_PARAMETERS = ("actortoken", "accesstoken", "usertoken", "at", "token")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An Authorization value, read. `secret` is what must be masked: a password, or the whole credential."""
+    """An Authorization value, read. `secret` is what must be masked: a password, or the whole credential.
+
+    `mechanism` is NTLM, Kerberos, SPNEGO or JWT. `is_complete` says that the server can decide on it: it is no first
+    leg of a negotiation, and not empty.
+    """
 
     scheme: str
-    mechanism: str | None = None  # NTLM, Kerberos, SPNEGO, JWT
+    mechanism: str | None = None
     user: str | None = None
-    ntlm: NtlmMessage | None = None
-    claims: tuple[tuple[str, str], ...] = ()
+    token: SecurityToken | None = None
+    jwt: Jwt | None = None
+    is_complete: bool = False
     secret: str = field(default="", repr=False)
+
+    @property
+    def ntlm(self) -> NtlmMessage | None:
+        """The NTLM message in it."""
+        return self.token.ntlm if self.token else None
+
+    @property
+    def claims(self) -> tuple[tuple[str, str], ...]:
+        """Header and claims of a JWT as text."""
+        told = {**self.jwt.header, **self.jwt.claims} if self.jwt else {}
+        return tuple((name, str(value)[:MAX_NAME]) for name, value in told.items())
 
     @property
     def description(self) -> str:
@@ -56,29 +62,27 @@ class Credentials:
 
 def parse_credentials(value: str) -> Credentials:
     """The parts of an Authorization value, or of a challenge that carries a token (RFC 9110 section 11)."""
+    return _cached(value) if len(value) <= LONGEST_CACHED else _parse(value)
+
+
+def _parse(value: str) -> Credentials:
     scheme, _, rest = value.strip().partition(" ")
     rest = rest.strip()
     folded = "".join(rest.split())
     lowered = scheme.lower()
     if lowered == "basic":
         user, password = _parse_basic(folded)
-        return Credentials(scheme, user=user, secret=password if user is not None else rest)
-    if lowered in ("ntlm", "negotiate"):
-        return _parse_negotiate(scheme, folded)
-    claims = parse_jwt(folded)
-    if claims:
-        user = dict(claims).get("upn") or dict(claims).get("smtp")
-        return Credentials(scheme, "JWT", user, claims=claims, secret=folded)
-    return Credentials(scheme, secret=rest)
+        is_known = user is not None
+        return Credentials(scheme, user=user, is_complete=is_known, secret=password if is_known else rest)
+    if lowered in _TOKEN_SCHEMES:
+        return _parse_token(scheme, folded)
+    jwt = parse_jwt(folded)
+    if jwt is not None:
+        return Credentials(scheme, "JWT", jwt.user, jwt=jwt, is_complete=True, secret=folded)
+    return _parse_parameters(scheme, rest)
 
 
-def decode_base64(text: str) -> bytes:
-    """Base64 in either alphabet, folded or unpadded; empty where it is none."""
-    compact = "".join(text.split())[:MAX_TOKEN].rstrip("=").translate(str.maketrans("-_", "+/"))
-    try:
-        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+_cached = lru_cache(maxsize=CACHED)(_parse)
 
 
 def _parse_basic(token: str) -> tuple[str | None, str]:
@@ -92,57 +96,20 @@ def _parse_basic(token: str) -> tuple[str | None, str]:
     return (user[:MAX_NAME], password) if colon else (None, "")
 
 
-def _parse_negotiate(scheme: str, token: str) -> Credentials:
-    blob = decode_base64(token)
-    ntlm = parse_ntlm(blob)
-    if ntlm is not None:
-        user = f"{ntlm.domain}\\{ntlm.user}" if ntlm.domain else ntlm.user
-        return Credentials(scheme, "NTLM", user or None, ntlm, secret=token)
-    if any(each in blob for each in _KERBEROS):
-        return Credentials(scheme, "Kerberos", secret=token)
-    return Credentials(scheme, "SPNEGO" if _SPNEGO in blob else None, secret=token)
+def _parse_token(scheme: str, text: str) -> Credentials:
+    token = parse_security_token(decode_base64(text))
+    ntlm = token.ntlm
+    user = ntlm.account if ntlm is not None else ""
+    is_complete = token.mechanism == "Kerberos" if ntlm is None else ntlm.message_type == AUTHENTICATE
+    return Credentials(scheme, token.mechanism, user or None, token, is_complete=is_complete, secret=text)
 
 
-def parse_ntlm(blob: bytes) -> NtlmMessage | None:
-    """The NTLM message inside a token, wrapped in SPNEGO or not (MS-NLMP section 2.2.1); None where there is none."""
-    start = blob.find(_NTLM)
-    if start < 0:
-        return None
-    message = blob[start:]
-    message_type = int.from_bytes(message[8:12], "little")
-    if message_type == _CHALLENGE:
-        return NtlmMessage(_CHALLENGE, target=_ntlm_name(message, 12, flags_at=20))
-    if message_type == _AUTHENTICATE:
-        domain, user, workstation = (_ntlm_name(message, at, flags_at=60) for at in (28, 36, 44))
-        return NtlmMessage(_AUTHENTICATE, domain, user, workstation)
-    return NtlmMessage(message_type)
-
-
-def _ntlm_name(message: bytes, at: int, *, flags_at: int) -> str:
-    """The text that the length and offset at `at` point to; what lies outside the message is left out."""
-    flags = int.from_bytes(message[flags_at : flags_at + 4], "little")
-    length = int.from_bytes(message[at : at + 2], "little")
-    offset = int.from_bytes(message[at + 4 : at + 8], "little")
-    name = message[offset : offset + min(length, 2 * MAX_NAME)]
-    text = name.decode("utf-16-le" if flags & _UNICODE else "latin-1", "replace")
-    return "".join(each for each in text if each.isprintable())
-
-
-def parse_jwt(token: str) -> tuple[tuple[str, str], ...]:
-    """Algorithm, key id and the claims that say who and for whom (RFC 7519); empty where it is no JWT."""
-    if not _TOKEN68.fullmatch(token) or token.count(".") not in (2, 4):
-        return ()
-    header, payload = (_json_object(part) for part in token.split(".")[:2])
-    if not header:
-        return ()
-    shown: list[tuple[str, object]] = [(name, header[name]) for name in ("alg", "kid") if name in header]
-    shown += [(name, payload[name]) for name in _CLAIMS if name in payload]
-    return tuple((name, str(value)[:MAX_NAME]) for name, value in shown if isinstance(value, str | int | list))
-
-
-def _json_object(part: str) -> dict[str, object]:
-    try:
-        value = json.loads(decode_base64(part))
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _parse_parameters(scheme: str, text: str) -> Credentials:
+    """`name="value", ...`: Digest (RFC 7616) names its user, MSAuth1.0 holds tokens; anything else is opaque."""
+    parameters = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(text[:LONGEST_CACHED])}
+    user = parameters.get("username")
+    for name in _TOKEN_PARAMETERS:
+        jwt = parse_jwt(parameters.get(name, "").removeprefix("Bearer ").strip())
+        if jwt is not None:
+            return Credentials(scheme, "JWT", jwt.user, jwt=jwt, is_complete=True, secret=text)
+    return Credentials(scheme, user=user[:MAX_NAME] if user else None, is_complete=bool(text), secret=text)
