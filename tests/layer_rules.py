@@ -50,7 +50,7 @@ MAY_NAME: dict[str, frozenset[str]] = {
         "explanation": "conversation",
         "findings": "net",
         "plaintext": "tls",
-        "report": "app tls app.kept_content",
+        "report": "app tls",
         "cli": "tls",
     }.items()
 }

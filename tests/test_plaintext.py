@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tlsdecrypt.app.kept_content import content_of
 from tlsdecrypt.conversation import PlaintextDigest
 from tlsdecrypt.flow import Direction, Span
-from tlsdecrypt.plaintext import ENOUGH_TO_CHOOSE, MAX_UNDECIDED_PIECES, Plaintext
+from tlsdecrypt.plaintext import ENOUGH_TO_CHOOSE, MAX_UNDECIDED_PIECES, Outlets, Place, Plaintext, PlaintextFork
+from tlsdecrypt.report import content_file
+from tlsdecrypt.report.content_file import ContentFile
 
 UP, DOWN = Direction
 REQUEST = b"GET /owa/ HTTP/1.1\r\nHost: mail.contoso.com\r\n\r\n"
@@ -113,3 +116,43 @@ def test_any_bytes_are_survived_and_counted(pieces: list[tuple[Direction, bytes 
     said.finish()
     for way in Direction:
         assert said.digest(way).length == sum(len(data or b"") for direction, data in pieces if direction is way)
+
+
+class Heard:
+    """A sink that remembers."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def said(self, *given: object) -> None:
+        self.told.append(given)
+
+    def missed(self, *given: object) -> None:
+        self.told.append(given)
+
+
+def test_a_sink_hears_all_that_was_said_and_what_is_missing() -> None:
+    first, second = Heard(), Heard()
+    place = Place(7, is_decrypted=True)
+    made = Plaintext(443, keep_content=False, outlets=Outlets(sink=PlaintextFork([first, second])), place=place)
+    made.feed(Direction.CLIENT_TO_SERVER, REQUEST, FRAME)
+    made.gap(Direction.SERVER_TO_CLIENT, 12, FRAME)
+    expected = [(place, Direction.CLIENT_TO_SERVER, REQUEST, FRAME), (place, Direction.SERVER_TO_CLIENT, 12, FRAME)]
+    assert first.told == second.told == expected
+
+
+def test_contents_go_to_a_store_and_can_be_read_there() -> None:
+    made = Plaintext(443, keep_content=False, outlets=Outlets(contents=ContentFile()))
+    made.feed(Direction.CLIENT_TO_SERVER, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", FRAME)
+    made.feed(Direction.SERVER_TO_CLIENT, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye", FRAME)
+    (exchange,) = made.exchanges
+    assert exchange.request.content is exchange.response.content is None
+    assert [content_of(each) for each in (exchange.request, exchange.response)] == [b"hello", b"bye"]
+    assert b"hello" not in repr(exchange).encode()
+
+
+def test_contents_beyond_the_bound_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_file, "MAX_STORED", 8)
+    store = ContentFile()
+    kept = [store.keep(b"x" * 5), store.keep(b"y" * 5), store.keep(b"z" * 3)]
+    assert [each and each.read() for each in kept] == [b"x" * 5, None, b"z" * 3]

@@ -11,6 +11,7 @@ from tlsdecrypt.capture.series import Series
 from tlsdecrypt.conversation import Analysis, KeyFacts
 from tlsdecrypt.net.connection import ConnectionTable
 from tlsdecrypt.observer import Observer
+from tlsdecrypt.plaintext import NO_OUTLETS, Outlets
 from tlsdecrypt.tls.secrets import SecretStore
 
 if TYPE_CHECKING:
@@ -34,13 +35,15 @@ class Options:
     """What to look at, and what to keep.
 
     `hosts` (names or addresses) and `ports` choose connections, all where empty. `keep_content` keeps the content of
-    every HTTP message in memory. `has_findings`: the rules of `findings` are applied.
+    every HTTP message in memory; `outlets` take contents, or all plaintext, elsewhere. `has_findings`: the rules of
+    `findings` are applied.
     """
 
     keep_content: bool = False
     hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     has_findings: bool = True
+    outlets: Outlets = NO_OUTLETS
 
 
 class Pipeline:
@@ -182,13 +185,17 @@ class Pipeline:
     def _feed(self, tcp: TcpConnection, events: list[StreamEvent]) -> Iterator[Conversation]:
         observer = self._observers.get(tcp.id)
         if observer is None:
-            observer = Observer(tcp, self._keys, keep_content=self._options.keep_content)
+            observer = self._observe(tcp)
             self._observers[tcp.id] = observer
         observer.feed(events)
         if tcp.is_over:
             del self._observers[tcp.id]
             self._told.pop(tcp.id, None)
             yield from self._close(observer)
+
+    def _observe(self, tcp: TcpConnection) -> Observer:
+        options = self._options
+        return Observer(tcp, self._keys, keep_content=options.keep_content, outlets=options.outlets)
 
     def _close(self, observer: Observer) -> Iterator[Conversation]:
         """A connection ended: its conversation, or a place among those that wait, oldest out first."""

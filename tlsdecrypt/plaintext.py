@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tlsdecrypt.app.decoder import choose_decoder
 from tlsdecrypt.conversation import PlaintextDigest
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tlsdecrypt.app.decoder import Decoder
     from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.app.kept_content import ContentStore
     from tlsdecrypt.flow import Span
 
 ENOUGH_TO_CHOOSE = 24  # bytes of one direction by which a protocol is told; CBC in TLS 1.0 often sends the first alone
@@ -22,16 +24,67 @@ MAX_UNDECIDED_PIECES = 64
 _DIRECTIONS = tuple(Direction)
 
 
+class PlaintextSink(Protocol):
+    """Hears what was said on each connection, in the order of each of its directions, as it becomes readable."""
+
+    def said(self, place: Place, direction: Direction, data: bytes, span: Span) -> None:
+        """The next bytes of one direction."""
+
+    def missed(self, place: Place, direction: Direction, length: int | None, span: Span) -> None:
+        """Bytes of one direction that are missing, None where nobody knows how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was said: on a connection (`Conversation.id`), under TLS or in the clear."""
+
+    connection: int
+    is_decrypted: bool
+
+
+class PlaintextFork:
+    """Several sinks as one."""
+
+    def __init__(self, sinks: Sequence[PlaintextSink]) -> None:
+        self._sinks = sinks
+
+    def said(self, place: Place, direction: Direction, data: bytes, span: Span) -> None:
+        """See PlaintextSink."""
+        for sink in self._sinks:
+            sink.said(place, direction, data, span)
+
+    def missed(self, place: Place, direction: Direction, length: int | None, span: Span) -> None:
+        """See PlaintextSink."""
+        for sink in self._sinks:
+            sink.missed(place, direction, length, span)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where plaintext goes besides the decoders: contents into a store instead of memory, all of it to a sink."""
+
+    contents: ContentStore | None = None
+    sink: PlaintextSink | None = None
+
+
+NO_OUTLETS = Outlets()
+
+
 class Plaintext:
     """Counts and hashes the bytes of both directions, chooses a decoder by the first ones, and feeds it."""
 
-    def __init__(self, port: int, *, keep_content: bool) -> None:
-        """`port` is the server's; `keep_content` keeps contents that no decoder asks for."""
+    def __init__(
+        self, port: int, *, keep_content: bool, outlets: Outlets = NO_OUTLETS, place: Place | None = None
+    ) -> None:
+        """`port` is the server's; `keep_content` keeps contents that no decoder asks for; `place` is for the sink."""
         self.decoder: Decoder | None = None
         self.exchanges: list[Exchange] = []
         self.alpn: str | None = None
         self._port = port
-        self._keep_content = keep_content
+        self._keep_content = keep_content or outlets.contents is not None
+        self._contents = outlets.contents
+        self._sink = outlets.sink if place is not None else None
+        self._place = place or Place(0, is_decrypted=False)
         self._digests = (hashlib.sha256(), hashlib.sha256())
         self._lengths = [0, 0]
         self._undecided: list[tuple[Direction, bytes | None, int | None, Span]] | None = []
@@ -50,16 +103,20 @@ class Plaintext:
         """The next bytes of one direction."""
         self._lengths[direction] += len(data)
         self._digests[direction].update(data)
+        if self._sink is not None:
+            self._sink.said(self._place, direction, data, span)
         if self.decoder is not None:
-            self.exchanges += self.decoder.feed(direction, data, span)
+            self._take(self.decoder.feed(direction, data, span))
         elif self._undecided is not None:
             self._undecided.append((direction, data, None, span))
             self._choose(is_last=False)
 
     def gap(self, direction: Direction, length: int | None, span: Span) -> None:
         """Bytes that are missing."""
+        if self._sink is not None:
+            self._sink.missed(self._place, direction, length, span)
         if self.decoder is not None:
-            self.exchanges += self.decoder.gap(direction, length, span)
+            self._take(self.decoder.gap(direction, length, span))
         elif self._undecided is not None:
             self._undecided.append((direction, None, length, span))
             self._choose(is_last=False)
@@ -69,14 +126,18 @@ class Plaintext:
         if self._undecided is not None:
             self._choose(is_last=True)
         if self.decoder is not None:
-            self.exchanges += self.decoder.end(direction, span)
+            self._take(self.decoder.end(direction, span))
 
     def finish(self) -> None:
         """The connection is over."""
         if self._undecided is not None:
             self._choose(is_last=True)
         if self.decoder is not None:
-            self.exchanges += self.decoder.finish()
+            self._take(self.decoder.finish())
+
+    def _take(self, exchanges: list[Exchange]) -> None:
+        contents = self._contents
+        self.exchanges += exchanges if contents is None else [_put_away(each, contents) for each in exchanges]
 
     def _choose(self, *, is_last: bool) -> None:
         """Choose a decoder as soon as one direction has shown enough, and replay what it missed."""
@@ -98,4 +159,19 @@ class Plaintext:
         self.decoder = decoder
         feed: Callable[[Direction, bytes, Span], list[Exchange]] = decoder.feed
         for direction, data, length, span in pieces:
-            self.exchanges += decoder.gap(direction, length, span) if data is None else feed(direction, data, span)
+            self._take(decoder.gap(direction, length, span) if data is None else feed(direction, data, span))
+
+
+def _put_away(exchange: Exchange, contents: ContentStore) -> Exchange:
+    """The same exchange, the contents of its messages in a store."""
+    sides = {"request": exchange.request, "response": exchange.response}
+    kept = {name: _without_content(message, contents) for name, message in sides.items() if _has_content(message)}
+    return replace(exchange, **kept) if kept else exchange
+
+
+def _has_content(message: Any) -> bool:
+    return bool(getattr(message, "content", None)) and hasattr(message, "kept")
+
+
+def _without_content(message: Any, contents: ContentStore) -> Any:
+    return replace(message, content=None, kept=contents.keep(message.content))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from tlsdecrypt.app.kept_content import KeptContent
     from tlsdecrypt.flow import Span
 
 Fields: TypeAlias = tuple[tuple[str, str], ...]
@@ -36,7 +37,8 @@ class HttpRequest:
 
     `fields` keep their order and spelling (bytes beyond ASCII as ISO 8859-1; a line without a colon has an empty
     name). `content_length` counts the bytes of content on the wire, without chunked framing and before content
-    codings are undone, those in `missing` (not captured) included. `content` is decoded; None where it was not kept.
+    codings are undone, those in `missing` (not captured) included. `content` is decoded; None where it was not kept,
+    or not in memory: `kept` is where it can be read then (see `kept_content.content_of`).
     `observed` is what a reader made of content that was read as it came (see `annotators`).
     """
 
@@ -50,6 +52,7 @@ class HttpRequest:
     trailers: Fields = field(default=(), repr=False)
     missing: int = 0
     observed: dict[str, Any] | None = field(default=None, repr=False)
+    kept: KeptContent | None = field(default=None, repr=False)
 
     @property
     def host(self) -> str | None:
@@ -83,6 +86,7 @@ class HttpResponse:
     missing: int = 0
     interim: tuple[int, ...] = ()
     observed: dict[str, Any] | None = field(default=None, repr=False)
+    kept: KeptContent | None = field(default=None, repr=False)
 
     def field(self, name: str) -> str | None:
         """The first field called `name`, in any case."""

@@ -24,6 +24,7 @@ class HarWriter:
     """The HTTP exchanges of a run."""
 
     needs_content = True
+    sink = None
 
     def __init__(self, manner: Manner) -> None:
         self._redactor = manner.redactor

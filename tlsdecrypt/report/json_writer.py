@@ -16,6 +16,7 @@ class JsonWriter:
     """The document of `document.py`."""
 
     needs_content = False
+    sink = None
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
@@ -41,6 +42,7 @@ class JsonLinesWriter:
     """One connection a line, and the summary."""
 
     needs_content = False
+    sink = None
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.plaintext import PlaintextSink
     from tlsdecrypt.report.writer import Manner, Writer
 
 # What a file's suffix asks for.
@@ -66,6 +67,11 @@ class Outputs:
     def needs_content(self) -> bool:
         """Whether a writer reads the contents of messages."""
         return any(writer.needs_content for _, writer in self._files)
+
+    @property
+    def sinks(self) -> list[PlaintextSink]:
+        """Those that hear what was said."""
+        return [writer.sink for _, writer in self._files if writer.sink is not None]
 
     def take(self, conversation: Conversation) -> None:
         """A connection that is over."""

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.app.kept_content import content_of
+
 if TYPE_CHECKING:
     from tlsdecrypt.redact import Redactor
 
@@ -47,7 +49,7 @@ class ShownContent:
 
 def shown_content(message: Any, redactor: Redactor, bound: int) -> ShownContent | None:
     """At most `bound` bytes of the decoded content of an HTTP message, None where there is none or it was not kept."""
-    content: bytes | None = message.content
+    content = content_of(message)
     if not content:
         return None
     media_type = message.field("content-type") or ""

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from tlsdecrypt.plaintext import Outlets, PlaintextFork
 from tlsdecrypt.report.document import connection_bytes, summary_line
 from tlsdecrypt.report.outputs import writer_of
 from tlsdecrypt.report.painter import ColourPainter, choose_painter
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.plaintext import PlaintextSink
     from tlsdecrypt.report.lines import Line
     from tlsdecrypt.report.outputs import Outputs
     from tlsdecrypt.report.painter import Painter
@@ -37,6 +39,10 @@ class Teller(Protocol):
     def needs_content(self) -> bool:
         """See Writer."""
 
+    @property
+    def sink(self) -> PlaintextSink | None:
+        """See Writer."""
+
     def take(self, conversation: Conversation) -> None:
         """A conversation that is over."""
 
@@ -51,10 +57,14 @@ class Telling:
         self._teller, self._outputs = teller, outputs
         self.news = teller.news
 
-    @property
-    def needs_content(self) -> bool:
-        """See Writer."""
-        return self._teller.needs_content or self._outputs.needs_content
+    def outlets(self) -> Outlets:
+        """Where contents and plaintext go for those who need them."""
+        from tlsdecrypt.report.content_file import ContentFile  # noqa: PLC0415 - few runs need it
+
+        needs_content = self._teller.needs_content or self._outputs.needs_content
+        sinks = [*self._outputs.sinks, *filter(None, [self._teller.sink])]
+        sink = sinks[0] if len(sinks) == 1 else PlaintextFork(sinks)
+        return Outlets(ContentFile() if needs_content else None, sink if sinks else None)
 
     def take(self, conversation: Conversation) -> Conversation:
         """A conversation that is over; what is to be kept of it for the analysis."""
@@ -82,6 +92,11 @@ class WholeTeller:
         """See Writer."""
         return self._writer.needs_content
 
+    @property
+    def sink(self) -> PlaintextSink | None:
+        """See Writer."""
+        return self._writer.sink
+
     def take(self, conversation: Conversation) -> None:
         """See Teller."""
         self._writer.take(conversation)
@@ -100,6 +115,7 @@ class LinesTeller:
 
     news = None
     needs_content = False
+    sink = None
 
     def __init__(self, manner: Manner) -> None:
         self._redactor, self._is_explained = manner.redactor, manner.is_explained
@@ -119,6 +135,7 @@ class LiveTeller:
     """Text as things happen."""
 
     needs_content = False
+    sink = None
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner

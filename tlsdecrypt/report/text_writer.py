@@ -22,6 +22,7 @@ class TextWriter:
     """The report of `text.py`."""
 
     needs_content = False
+    sink = None
 
     def __init__(self, manner: Manner, width: int = PLAIN_WIDTH) -> None:
         """`width` in columns is what targets are shortened to."""

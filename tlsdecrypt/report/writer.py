@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.plaintext import PlaintextSink
     from tlsdecrypt.redact import Redactor
 
 
@@ -32,7 +33,11 @@ class Writer(Protocol):
 
     @property
     def needs_content(self) -> bool:
-        """Whether it reads the contents of HTTP messages (`HttpRequest.content`), which are kept for that only."""
+        """Whether it reads the contents of messages (`app.kept_content.content_of`), which are kept for that only."""
+
+    @property
+    def sink(self) -> PlaintextSink | None:
+        """What hears all that was said, for those who need more than exchanges: it has to spool it, too."""
 
     def take(self, conversation: Conversation) -> None:
         """A connection that is over, whole; they come in the order in which they end, not of their ids."""
