@@ -99,14 +99,16 @@ class Pipeline:
 
     def analysis(self, conversations: Sequence[Conversation]) -> Analysis:
         """Everything that was learned, around the conversations that `conversations()` gave."""
+        keys = self._key_facts()
+        findings = self._detective.finish(self.captures, None, keys) if self._detective is not None else ()
         return Analysis(
             captures=tuple(self.captures),
-            keys=self._key_facts(),
+            keys=keys,
             conversations=tuple(sorted(conversations, key=lambda conversation: conversation.id)),
             frames=sum(each.frames for each in self.captures),
             other_frames=dict(sum((Counter(each.other_frames) for each in self.captures), Counter())),
-            findings=self._detective.finish(self.captures) if self._detective is not None else (),
-            notes=(*self._keys.notes, *self.notes),
+            findings=findings,
+            notes=(*self._keys.notes, *self.notes, *(self._detective.notes if self._detective else ())),
             errors=tuple(str(error) for error in self.errors),
             tcp_frames=sum(each.tcp_frames for each in self.captures),
             doubled_frames=sum(each.doubled_frames for each in self.captures),

@@ -13,7 +13,7 @@ from tlsdecrypt.findings.scene import Scene, Trace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tlsdecrypt.conversation import CaptureFacts, Conversation
+    from tlsdecrypt.conversation import CaptureFacts, Conversation, KeyFacts
     from tlsdecrypt.findings.rule import Hit
     from tlsdecrypt.findings.scene import Step
 
@@ -57,6 +57,7 @@ class Detective:
         """`rules` are those to apply: all that there are where None."""
         self.scene = Scene()
         self.uncounted = 0
+        self.faults: dict[str, str] = {}  # rules that failed, a fault of theirs: what happened
         self._rules = {each.id: each for each in (all_rules().values() if rules is None else rules)}
         self._sightings: dict[tuple[str, str, str, str], _Sighting] = {}
         self._trace_rules = [each for each in self._rules.values() if each.scope == "trace"]
@@ -73,23 +74,45 @@ class Detective:
                 self._apply_to_step(rules, step)
         is_lenient = is_monitor(trace)
         for rule in self._trace_rules:
-            for hit in rule.apply(trace):
+            for hit in self._hits(rule, trace):
                 self._add(rule, hit, trace.pair, str(trace.server.port), is_lenient=is_lenient)
         trace.settle()
         self.scene.add(trace)
 
-    def finish(self, captures: Iterable[CaptureFacts] = (), surroundings: Any = None) -> tuple[Finding, ...]:
+    def finish(
+        self, captures: Iterable[CaptureFacts] = (), surroundings: Any = None, keys: tuple[KeyFacts, ...] = ()
+    ) -> tuple[Finding, ...]:
         """All findings. `captures` tell when they began and ended; `surroundings` is what was seen beside TCP."""
         scene = self.scene
         times = [(each.start_ns, each.end_ns) for each in captures]
         scene.start_ns = min((start for start, _ in times if start is not None), default=None)
         scene.end_ns = max((end for _, end in times if end is not None), default=None)
-        scene.surroundings = surroundings
+        scene.surroundings, scene.keys = surroundings, keys
         scene.arrange()
         for rule in self._scene_rules:
-            for hit in rule.apply(scene):
+            for hit in self._hits(rule, scene):
                 self._add(rule, hit, ("", ""), "", is_lenient=False)
         return self._told()
+
+    def _hits(self, rule: Rule, subject: Step | Trace | Scene) -> Iterable[Hit]:
+        """What a rule says. One that fails is a fault of this program, and must not cost the others' findings."""
+        try:
+            return list(rule.apply(subject))
+        except Exception as fault:  # noqa: BLE001 - whatever it is
+            self.faults.setdefault(rule.id, f"{type(fault).__name__} on {subject!r:.60}")
+            return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know about the findings."""
+        notes = [f"the rule {each} failed, please report it: {what}" for each, what in sorted(self.faults.items())]
+        if self.uncounted:
+            notes.append(
+                f"{self.uncounted:,} more findings of {MAX_FINDINGS:,} different kinds and places are not told"
+            )
+        if self.scene.forgotten:
+            notes.append(f"rules over several connections saw only the last {len(self.scene.traces):,} of them")
+        return tuple(notes)
 
     def _rules_for(self, step: Step) -> list[Rule]:
         kind = step.protocol, step.service
@@ -101,7 +124,7 @@ class Detective:
     def _apply_to_step(self, rules: list[Rule], step: Step) -> None:
         is_lenient: bool | None = None
         for rule in rules:
-            for hit in rule.apply(step):
+            for hit in self._hits(rule, step):
                 if is_lenient is None:
                     is_lenient = is_probe(step)
                 self._add(rule, hit, step.trace.pair, step.place, is_lenient=is_lenient)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsdecrypt.app.exchange import Annotations, Exchange
-    from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.conversation import Conversation, KeyFacts
     from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.certificates import CertificateFacts
 
@@ -238,25 +238,33 @@ class Trace:
         return self.saw(self.span.first_frame, f"{self.client} connects to {self.server}")
 
     def settle(self) -> None:
-        """Drop what no rule over several connections needs."""
+        """Drop what no rule over several connections needs.
+
+        Handshake messages stay where nothing was said behind them; of others only the server's Certificate.
+        """
         if self.tls is not None:
-            self.tls = replace(self.tls, messages=(), offered_cipher_suites=())
+            messages = self.tls.messages
+            if any(self.application_lengths):
+                messages = tuple(each for each in messages if each.name == "Certificate")
+            self.tls = replace(self.tls, messages=messages, offered_cipher_suites=())
 
     def forget(self) -> None:
         """Let go of the steps, which point back here."""
         self.steps = ()
 
 
-@dataclass
+@dataclass(repr=False)
 class Scene:
     """All connections of an analysis (the last `MAX_TRACES`), and what was seen beside them.
 
-    `surroundings` holds the DNS messages, ARP and ICMP (see `net.surroundings`), None where nothing was looked at.
-    `end_ns` is the time of the last frame of all captures, None where there is none.
+    `keys` are the secrets that were given. `surroundings` holds the DNS messages, ARP and ICMP (see
+    `net.surroundings`), None where nothing was looked at. `end_ns` is the time of the last frame of all captures, None
+    where there is none.
     """
 
     traces: deque[Trace] = field(default_factory=deque)
     surroundings: Any = None
+    keys: tuple[KeyFacts, ...] = ()
     start_ns: int | None = None
     end_ns: int | None = None
     forgotten: int = 0

@@ -34,9 +34,9 @@ class CertificateFacts:
     """A certificate as sent.
 
     Names are RFC 4514 strings, `serial` and the hashes hex, `not_before` and `not_after` ISO 8601 UTC. `key` is
-    as in `RSA 2048 bits` or `EC secp256r1`. `common_name` is that of the subject, `alternative_names` what its extension
-    names; `names` are both. `fault` says why a certificate could not be read; then the rest
-    but the thumbprints is empty.
+    as in `RSA 2048 bits` or `EC secp256r1`. `common_name` is that of the subject, `alternative_names` what its
+    extension names; `names` are both. `fault` says why a certificate could not be read; then the rest but the
+    thumbprints is empty.
     """
 
     subject: str

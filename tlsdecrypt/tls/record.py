@@ -189,7 +189,8 @@ class RecordReader:
             self._wanted = HEADER_LENGTH
 
     def _meet_nonsense(self, header: bytes) -> None:
-        self.fault = self.fault or f"no record header: {header.hex(' ')}"
+        said = " (plain HTTP)" if header == b"HTTP/" else ""
+        self.fault = self.fault or f"no record header: {header.hex(' ')}{said}"
         self._searching = True
 
     def _lose(self, length: int | None) -> None:

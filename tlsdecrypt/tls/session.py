@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.certificates import CertificateFacts
-    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen
+    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, Malformed
     from tlsdecrypt.tls.verdict import Verdict
 
 
@@ -26,6 +26,20 @@ class KeySource:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLogSecret:
+    """A secret that opened records, as a line of a key log (RFC 9850) tells it: it opens this session and no other."""
+
+    label: str
+    client_random: bytes = field(repr=False)
+    secret: bytes = field(repr=False)
+
+    @property
+    def line(self) -> bytes:
+        """The line, with its end."""
+        return f"{self.label} {self.client_random.hex()} {self.secret.hex()}\n".encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSession:
     """Facts of the (last) handshake of a connection and of the records after it; None or empty where not seen.
 
@@ -35,7 +49,9 @@ class TlsSession:
     Names are those of the IANA registries. `server_certificates` stand in the order sent: the server's own first.
     `resumed_ticket` and `issued_ticket` are SHA-256 (hex) of the ticket that this session resumes by, and of the one
     that the server gave in it, up to TLS 1.2: they tell which sessions belong together.
-    `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`.
+    `secrets` are those that opened the session, of each handshake: a key log, never the key that was given.
+    `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`. `fault` is the first
+    thing that was no TLS.
     """
 
     version: str | None
@@ -69,3 +85,5 @@ class TlsSession:
     inner_server_name: str | None = None
     resumed_ticket: str | None = None
     issued_ticket: str | None = None
+    fault: Malformed | None = None
+    secrets: tuple[KeyLogSecret, ...] = field(default=(), repr=False)

@@ -65,6 +65,8 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         inner_server_name=inner.server_name if inner else None,
         resumed_ticket=_resumed_ticket(first),
         issued_ticket=_hash(negotiation.ticket),
+        secrets=connection.key_log,
+        fault=next(iter(connection.dialogue.faults), None),
     )
 
 

@@ -1,0 +1,101 @@
+"""Dates of server certificates (RFC 5280 section 4.1.2.5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.findings.finding import Severity
+from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.findings.tls_story import CERTIFICATE_FOLLOWERS, certificate_fault, host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.findings.scene import Scene, Trace
+    from tlsdecrypt.tls.certificates import CertificateFacts
+
+SOON_DAYS = 30
+ENOUGH_ISSUERS = 3  # so many issuers whose certificates are all out of date: the clock is wrong, not they
+
+_DAY_NS = 86_400_000_000_000
+
+
+def _ns(moment: str) -> int:
+    return int(datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def _is_out_of_date(trace: Trace, certificate: CertificateFacts) -> bool:
+    return not _ns(certificate.not_before) <= trace.span.first_time_ns <= _ns(certificate.not_after)
+
+
+def _clock_is_wrong(scene: Scene) -> bool:
+    """All certificates of several issuers are out of date: it is the clock of the capture."""
+    shown = [(trace, trace.certificate) for trace in scene.traces if trace.certificate]
+    issuers = {certificate.issuer for _, certificate in shown}
+    return len(issuers) >= ENOUGH_ISSUERS and all(_is_out_of_date(trace, each) for trace, each in shown)
+
+
+def _dated(scene: Scene) -> Iterator[tuple[Trace, CertificateFacts]]:
+    """The certificates whose dates can be trusted to be compared, with the connections that showed them."""
+    if not _clock_is_wrong(scene):
+        for trace in scene.traces:
+            if trace.certificate is not None:
+                yield trace, trace.certificate
+
+
+@rule(
+    "tls.cert-expired",
+    Severity.ERROR,
+    advice="Renew the certificate, and bind the new one to every service (IIS, SMTP) and load balancer that showed it.",
+    source="RFC 5280 section 4.1.2.5",
+    causes=CERTIFICATE_FOLLOWERS,
+)
+def expired(scene: Scene) -> Iterator[Hit]:
+    """The server's certificate had expired when the connection was made.
+
+    The capture's own time counts, not today's. Silent where the certificates of all hosts are out of date: then the
+    clock of the capture is wrong.
+    """
+    for trace, certificate in _dated(scene):
+        late_ns = trace.span.first_time_ns - _ns(certificate.not_after)
+        if late_ns > 0:
+            days = late_ns // _DAY_NS
+            ago = f"{days:,} day{'' if days == 1 else 's'}" if days else "less than a day"
+            yield certificate_fault(
+                trace, certificate, f"the certificate of {host_of(trace)} expired {ago} before the capture"
+            )
+
+
+@rule(
+    "tls.cert-not-yet-valid",
+    Severity.ERROR,
+    advice="Check the clocks of server and client; if they are right, bind the certificate that is valid now.",
+    source="RFC 5280 section 4.1.2.5",
+    causes=CERTIFICATE_FOLLOWERS,
+)
+def not_yet_valid(scene: Scene) -> Iterator[Hit]:
+    """The server's certificate was valid only from a later date on. Silent where the capture's clock is wrong."""
+    for trace, certificate in _dated(scene):
+        if trace.span.first_time_ns < _ns(certificate.not_before):
+            start = certificate.not_before[:10]
+            yield certificate_fault(
+                trace, certificate, f"the certificate of {host_of(trace)} is valid only from {start} on"
+            )
+
+
+@rule(
+    "tls.cert-expiring",
+    Severity.WARNING,
+    advice="Renew the certificate now, and bind the new one to every service that shows the old one.",
+    source="RFC 5280 section 4.1.2.5",
+)
+def expiring(scene: Scene) -> Iterator[Hit]:
+    """The server's certificate was valid for less than thirty days more when the connection was made."""
+    for trace, certificate in _dated(scene):
+        left_ns = _ns(certificate.not_after) - trace.span.first_time_ns
+        if 0 <= left_ns < SOON_DAYS * _DAY_NS and not _is_out_of_date(trace, certificate):
+            days = left_ns // _DAY_NS
+            yield certificate_fault(
+                trace, certificate, f"the certificate of {host_of(trace)} expires {days} days after the capture"
+            )

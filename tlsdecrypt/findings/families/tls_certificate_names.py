@@ -1,0 +1,175 @@
+"""Names in server certificates (RFC 9525)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.findings.addresses import covers, is_address, is_microsoft
+from tlsdecrypt.findings.finding import Severity
+from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.findings.tls_story import (
+    CERTIFICATE_FOLLOWERS,
+    certificate_fault,
+    client_gave_up,
+    host_of,
+    shows_hybrid,
+    speaks_smtp,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.findings.scene import Scene, Trace
+    from tlsdecrypt.tls.certificates import CertificateFacts
+
+
+def _is_named(certificate: CertificateFacts, host: str) -> bool:
+    """Alternative names decide; the common name counts only where there are none (RFC 9525, RFC 6125)."""
+    own = (certificate.common_name,) if certificate.common_name else ()
+    return any(covers(name, host) for name in certificate.alternative_names or own)
+
+
+def _asked_names(trace: Trace) -> frozenset[str]:
+    """The names that the client wanted: of TLS, and of the requests inside."""
+    inside = (step.host for step in trace.steps if not step.is_clear and step.protocol == "http" and step.host)
+    hosts = {host.rpartition(":")[0] or host for host in inside}
+    wanted = {trace.server_name, *hosts} if trace.is_opened else {trace.server_name}
+    return frozenset(each.lower() for each in wanted if each and not is_address(each))
+
+
+@rule(
+    "tls.cert-name-mismatch",
+    Severity.ERROR,
+    advice="Put the name into the subject alternative names of the certificate, or correct the DNS record or the URL.",
+    source="RFC 9525 section 6; RFC 6125",
+    causes=CERTIFICATE_FOLLOWERS,
+)
+def name_mismatch(scene: Scene) -> Iterator[Hit]:
+    """The certificate does not name the host that the client asked for.
+
+    A wildcard covers one label. Silent without a name (no SNI, and no request opened) and for addresses, and where the
+    same client then gets through to the same server under another name. SMTP that need not be verified: a note only.
+    """
+    for trace in scene.traces:
+        certificate = trace.certificate
+        if certificate is None:
+            continue
+        missing = sorted(name for name in _asked_names(trace) if not _is_named(certificate, name))
+        if not missing or _gets_through_otherwise(scene, trace, missing):
+            continue
+        names = ", ".join(certificate.names[:8]) or certificate.subject
+        summary = f"{missing[0]} is not among the names of the certificate that {trace.server} shows: {names}"
+        hit = certificate_fault(
+            trace, certificate, summary, trace.saw(_hello_frame(trace), f"the client asks for {missing[0]}")
+        )
+        lenient = Severity.INFO if speaks_smtp(trace) else None
+        yield Hit(
+            hit.summary,
+            hit.evidence,
+            severity=lenient,
+            client="",
+            server=hit.server,
+            place=missing[0],
+            connections=hit.connections,
+        )
+
+
+def _hello_frame(trace: Trace) -> int:
+    hello = trace.tls.client_hello_span if trace.tls is not None else None
+    return hello.first_frame if hello else trace.span.first_frame
+
+
+def _gets_through_otherwise(scene: Scene, trace: Trace, missing: list[str]) -> bool:
+    if not client_gave_up(trace):
+        return False
+    return any(
+        other.certificate is not None
+        and other.server_name not in (None, *missing)
+        and _is_named(other.certificate, other.server_name or "")
+        and not client_gave_up(other)
+        for other in scene.by_pair[trace.pair]
+        if other.span.first_time_ns > trace.span.first_time_ns
+    )
+
+
+def _smtp_domains(trace: Trace) -> frozenset[str]:
+    """Mail domains that the requests on a connection are about."""
+    wanted = frozenset({"email_address", "mailbox", "smtp_address", "address", "user"})
+    said = (
+        value
+        for step in trace.steps
+        for name in ("autodiscover", "ews", "http")
+        for key, value in step.about(name).items()
+        if key in wanted and isinstance(value, str)
+    )
+    return frozenset(value.rpartition("@")[2].lower() for value in said if "@" in value and "." in value)
+
+
+@rule(
+    "tls.cert-autodiscover-san-missing",
+    Severity.WARNING,
+    advice="Put autodiscover.<mail domain> into the subject alternative names beside the name of EWS.",
+    source="certificate requirements of hybrid deployments",
+)
+def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
+    """A certificate of Autodiscover or of hybrid EWS lacks the Autodiscover name of the mail domain.
+
+    Hybrid needs both names. Silent where another certificate of the capture serves the name, and for plain client
+    traffic to EWS: an Autodiscover host of its own may exist.
+    """
+    served = [trace.certificate for trace in scene.traces if trace.certificate]
+    for trace in scene.traces:
+        certificate = trace.certificate
+        if certificate is None:
+            continue
+        hosts = {name for name in trace.names if name.startswith("autodiscover.")}
+        domains = {f"autodiscover.{domain}" for domain in _smtp_domains(trace)} if shows_hybrid(trace) else set()
+        for wanted in sorted(hosts | domains):
+            if not is_microsoft(wanted) and not any(_is_named(each, wanted) for each in served):
+                summary = f"the certificate that {trace.server} shows does not name {wanted}"
+                hit = certificate_fault(trace, certificate, summary)
+                yield Hit(
+                    hit.summary, hit.evidence, client="", server=hit.server, place=wanted, connections=(trace.id,)
+                )
+
+
+@rule(
+    "tls.cert-wildcard-cn",
+    Severity.INFO,
+    advice="For the hybrid wizard bind a certificate whose common name is a real host to IIS and SMTP, and set the send"
+    " connector's FQDN by hand afterwards.",
+    source="hybrid configuration wizard of Exchange 2010 SP2",
+)
+def wildcard_common_name(scene: Scene) -> Iterator[Hit]:
+    """The common name of a server's certificate is a wildcard.
+
+    The hybrid wizard of Exchange 2010 SP2 copies it to the send connector, which must have a real name. A warning where
+    the same certificate serves IIS and SMTP, the wizard's traffic is in the capture, and Exchange is older than 2013.
+    """
+    ports: dict[tuple[str, str], set[int]] = defaultdict(set)
+    shown = [(trace, each) for trace in scene.traces if (each := trace.certificate)]
+    for trace, certificate in shown:
+        ports[trace.server.address, certificate.sha1_thumbprint].add(trace.server.port)
+    wizard = _has_wizard(scene)
+    for trace, certificate in shown:
+        if not (certificate.common_name or "").startswith("*."):
+            continue
+        on = ports[trace.server.address, certificate.sha1_thumbprint]
+        summary = f"the common name of the certificate of {host_of(trace)} is a wildcard ({certificate.common_name})"
+        hit = certificate_fault(trace, certificate, summary)
+        is_risk = wizard and {443, 25} <= on
+        severity = Severity.WARNING if is_risk else None
+        yield Hit(hit.summary, hit.evidence, severity=severity, client="", server=hit.server, place=hit.place)
+
+
+def _has_wizard(scene: Scene) -> bool:
+    """Whether the wizard may be at work: remote PowerShell or the cloud's names, and no newer Exchange."""
+    if any(_is_newer_exchange(trace) for trace in scene.traces):
+        return False
+    asked = {question.name for each in getattr(scene.surroundings, "dns", ()) for question in each.questions}
+    return bool(scene.steps_by_service["wsman"]) or any(name.rstrip(".").endswith("outlook.com") for name in asked)
+
+
+def _is_newer_exchange(trace: Trace) -> bool:
+    return any(str(step.http.get("x_owa_version", "")).startswith("15.") for step in trace.steps)

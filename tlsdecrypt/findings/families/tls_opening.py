@@ -1,0 +1,163 @@
+"""Why sessions stay closed, as findings: what an administrator with a PFX has to know first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.findings.addresses import covers, is_microsoft
+from tlsdecrypt.findings.finding import Severity
+from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.findings.tls_story import certificate_evidence, host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tlsdecrypt.conversation import KeyFacts
+    from tlsdecrypt.findings.scene import Scene, Trace
+
+
+def _closed(scene: Scene, code: str) -> Iterator[Trace]:
+    """The connections that stayed closed for one reason."""
+    for trace in scene.traces:
+        if trace.tls is not None and trace.tls.verdict.code.value == code:
+            yield trace
+
+
+def _is_cloud(trace: Trace) -> bool:
+    names = (trace.server_name, *(trace.certificate.names if trace.certificate is not None else ()))
+    return any(is_microsoft((name or "").removeprefix("*.")) for name in names)
+
+
+def _hello(trace: Trace) -> int:
+    hello = trace.tls.client_hello_span if trace.tls is not None else None
+    return hello.first_frame if hello else trace.span.first_frame
+
+
+def _by_server(traces: Iterable[Trace]) -> dict[tuple[str, int], list[Trace]]:
+    found: dict[tuple[str, int], list[Trace]] = defaultdict(list)
+    for trace in traces:
+        found[trace.server.address, trace.server.port].append(trace)
+    return found
+
+
+@rule(
+    "tls.not-decryptable-pfs",
+    Severity.WARNING,
+    advice="Record a key log (SSLKEYLOGFILE) of the client or server, or let the server offer only RSA key exchange for"
+    " a test.",
+    source="RFC 5246 section 7.4.3; RFC 8446 section 2",
+)
+def not_decryptable(scene: Scene) -> Iterator[Hit]:
+    """The session has forward secrecy, (EC)DHE or TLS 1.3: no private key of the server can open it.
+
+    Silent where another secret opened it, and for servers of Microsoft's cloud, whose key nobody has.
+    """
+    for trace in _closed(scene, "forward-secrecy"):
+        tls = trace.tls
+        if tls is None or _is_cloud(trace):
+            continue
+        what = f"{tls.version} with {tls.cipher_suite}"
+        yield Hit(
+            f"the session with {host_of(trace)} has forward secrecy ({what}): a PFX cannot open it",
+            (trace.saw(_hello(trace), f"{trace.client} to {trace.server}: {what}"),),
+            client="",
+            server=trace.server.address,
+            place=str(trace.server.port),
+        )
+
+
+@rule(
+    "tls.cloud-side-not-decryptable",
+    Severity.INFO,
+    advice="Look at the other side: what the cloud answers is in the logs of the client, or in a key log of it.",
+    source="the private key of Microsoft's certificates is Microsoft's alone",
+)
+def cloud_side(scene: Scene) -> Iterator[Hit]:
+    """The server belongs to Microsoft's cloud: a certificate of one's own can never open its sessions."""
+    for trace in scene.traces:
+        if trace.tls is not None and not trace.is_opened and _is_cloud(trace):
+            yield Hit(
+                f"{host_of(trace)} is Microsoft's: no PFX of one's own can open its TLS",
+                (trace.saw(_hello(trace), f"{trace.client} to {host_of(trace)}"),),
+                client="",
+                server=trace.server.address,
+                place=host_of(trace),
+            )
+
+
+def _common_name(key: KeyFacts) -> str:
+    parts = (key.subject or "").split(",")
+    return next((part.strip()[3:] for part in parts if part.strip().upper().startswith("CN=")), "")
+
+
+@rule(
+    "tls.pfx-key-mismatch",
+    Severity.WARNING,
+    advice="Export the certificate that the server shows, with its private key, and give that PFX.",
+    source="RFC 5280 section 4.1.2.7",
+)
+def key_mismatch(scene: Scene) -> Iterator[Hit]:
+    """The server shows another certificate than that of the private key that was given.
+
+    RSA key exchange only: the right key would open it. Only a note for servers that the given certificate does not
+    name, and for Microsoft's. Silent where no private key was given.
+    """
+    given = [key for key in scene.keys if key.spki_sha256]
+    for (address, port), traces in _by_server(_closed(scene, "no-key")).items():
+        trace = traces[0]
+        shown = trace.certificate
+        if not given or shown is None or shown.spki_sha256 in {key.spki_sha256 for key in given}:
+            continue
+        names = {*shown.names, *(name for each in traces for name in each.names)}
+        is_meant = any(covers(_common_name(key), name) or _common_name(key) == name for key in given for name in names)
+        severity = None if is_meant and not _is_cloud(trace) else Severity.INFO
+        keys = "; ".join(f"{key.subject or 'a key without certificate'} (SPKI {key.spki_sha256})" for key in given[:3])
+        yield Hit(
+            f"{host_of(trace)} shows the certificate {shown.subject} (serial {shown.serial}, SHA-1"
+            f" {shown.sha1_thumbprint}), and none of the given keys is its: {keys}",
+            (certificate_evidence(trace, shown),),
+            severity=severity,
+            client="",
+            server=address,
+            place=str(port),
+            connections=tuple(each.id for each in traces[:100]),
+        )
+
+
+@rule(
+    "tls.resumed-no-handshake",
+    Severity.WARNING,
+    advice="Start the capture before the client connects for the first time, or restart the client while it runs.",
+    source="RFC 5246 section 7.3; RFC 5077",
+)
+def resumed_without_handshake(scene: Scene) -> Iterator[Hit]:
+    """The session resumes an earlier one whose handshake is not in the capture, so that its keys are not known."""
+    for trace in _closed(scene, "resumed-parent-missing"):
+        how = trace.tls.resumption if trace.tls is not None else None
+        yield Hit(
+            f"the session with {host_of(trace)} resumes an earlier one that the capture does not hold",
+            (trace.saw(_hello(trace), f"resumed by {(how or 'session id').replace('_', ' ')}"),),
+            client=trace.client.address,
+            server=trace.server.address,
+            place=str(trace.server.port),
+        )
+
+
+@rule(
+    "tls.capture-starts-mid-session",
+    Severity.WARNING,
+    advice="Start the capture before the client connects, or restart the client while it runs.",
+    source="RFC 5246 section 7.3",
+)
+def starts_mid_session(scene: Scene) -> Iterator[Hit]:
+    """The capture begins after the handshake: without it no key opens the session."""
+    for trace in _closed(scene, "handshake-missing"):
+        if not trace.has_syn and trace.is_two_sided:
+            yield Hit(
+                f"the connection with {trace.server} had begun before the capture did: its handshake is missing",
+                (trace.saw(trace.span.first_frame, "the first frame of the connection is no SYN"),),
+                client=trace.client.address,
+                server=trace.server.address,
+                place=str(trace.server.port),
+            )
