@@ -47,6 +47,8 @@ class Arguments:
     quiet: bool
     verbose: bool
     explain: bool = False
+    connection: tuple[int, ...] = ()
+    finding: tuple[str, ...] = ()
     interface: tuple[str, ...] = ()
     write: str | None = None
 

@@ -140,6 +140,7 @@ def exit_status(analysis: Analysis, *, is_strict: bool) -> int:
 def run(arguments: Arguments) -> int:
     """Read, analyse, write; the exit status."""
     from tlsdecrypt.redact import Redactor  # noqa: PLC0415 - start-up time of `--help`
+    from tlsdecrypt.report.choice import Choice  # noqa: PLC0415 - the same
     from tlsdecrypt.report.outputs import Outputs, output_files  # noqa: PLC0415 - the same
     from tlsdecrypt.report.tellers import Telling  # noqa: PLC0415 - the same
     from tlsdecrypt.report.writer import Manner  # noqa: PLC0415 - the same
@@ -152,14 +153,20 @@ def run(arguments: Arguments) -> int:
     captures, keys = named_captures(arguments), _load_keys(arguments)
     subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
     redactor = Redactor(show_secrets=arguments.show_secrets)
-    manner = Manner(redactor, arguments.verbose, arguments.explain, subjects)
+    choice = Choice(arguments.connection, arguments.finding)
+    manner = Manner(redactor, arguments.verbose, arguments.explain, subjects, choice)
     if arguments.show_secrets:
         say("the output holds passwords and tokens (--show-secrets): do not hand it on")
+    for file in files:
+        if file.is_secret:
+            say(f"{file.path} will hold the secrets of sessions: whoever has it can read them")
     telling = Telling(_teller(arguments, manner), Outputs(files, manner))
     if arguments.interface and not arguments.quiet:
         say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
     analysis, was_interrupted = _observe(arguments, captures, keys, telling)
     telling.finish(analysis)
+    for note in manner.notes if not arguments.quiet else ():
+        say(note)
     _say_about(analysis, arguments)
     if was_interrupted:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")

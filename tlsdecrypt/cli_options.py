@@ -46,6 +46,19 @@ _CHOICE_OPTIONS = (
         metavar="PORT",
         help="Only connections with this port. May be repeated.",
     ),
+    click.option(
+        "--connection",
+        multiple=True,
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="In key logs and captures, only this connection, by its number in the report. May be repeated.",
+    ),
+    click.option(
+        "--finding",
+        multiple=True,
+        metavar="RULE",
+        help="In key logs and captures, only connections on which this rule found something. May be repeated.",
+    ),
 )
 _OUTPUT_OPTIONS = (
     click.option(
@@ -61,7 +74,7 @@ _OUTPUT_OPTIONS = (
         "--output",
         multiple=True,
         metavar="FILE",
-        help="Write a report too; its suffix is the format: .txt, .json, .jsonl, .har. May be repeated.",
+        help="Write a report too; its suffix is the format: .txt, .json, .jsonl, .har, .keylog. May be repeated.",
     ),
     _flag(
         "--explain",

@@ -24,6 +24,8 @@ FORMATS = {
     ".json": "json",
     ".jsonl": "jsonl",
     ".har": "har",
+    ".keylog": "keylog",
+    ".html": "html",
 }
 
 # Module and class of each format's Writer, loaded only where the format is wanted.
@@ -32,7 +34,11 @@ _WRITERS = {
     "json": ("json_writer", "JsonWriter"),
     "jsonl": ("json_writer", "JsonLinesWriter"),
     "har": ("har_writer", "HarWriter"),
+    "keylog": ("keylog_writer", "KeyLogWriter"),
+    "html": ("html_writer", "HtmlWriter"),
 }
+
+SECRET_FORMATS = frozenset({"keylog"})  # they hold what opens sessions: nobody else may read such a file
 
 
 def writer_of(form: str, manner: Manner) -> Writer:
@@ -48,10 +54,15 @@ class OutputFile:
     path: Path
     form: str
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether it opens sessions to whoever has it."""
+        return self.form in SECRET_FORMATS
+
     def write(self, writer: Writer, analysis: Analysis) -> None:
         """Write it whole, or raise `InputError` and leave nothing behind."""
         try:
-            with _written_beside(self.path) as stream:
+            with _written_beside(self.path, is_secret=self.is_secret) as stream:
                 writer.finish(analysis, stream)
         except OSError as fault:
             raise InputError(f"{self.path} cannot be written: {fault.strerror or fault}") from fault
@@ -127,12 +138,16 @@ def _is_in(path: Path, read: Path) -> bool:
 
 
 @contextmanager
-def _written_beside(path: Path) -> Iterator[BinaryIO]:
+def _written_beside(path: Path, *, is_secret: bool) -> Iterator[BinaryIO]:
     """A stream into a file beside `path`, which takes its place at the end; after a fault nothing is left."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("xb") as stream:
+        with open(beside, "xb", opener=_opened_for_one if is_secret else None) as stream:
             yield stream
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _opened_for_one(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -39,11 +39,15 @@ class Spool:
 
     def in_order(self) -> Iterator[bytes]:
         """All pieces, by their numbers; add no more while they are read."""
+        return (piece for _, piece in self.numbered())
+
+    def numbered(self) -> Iterator[tuple[int, bytes]]:
+        """The same, each with its number."""
         at = self._ends[-1]
         for index in sorted(range(len(self._numbers)), key=self._numbers.__getitem__):
             start, end = self._ends[index], self._ends[index + 1]
             if start != at:
                 self._file.seek(start)
-            yield self._file.read(end - start)
+            yield self._numbers[index], self._file.read(end - start)
             at = end
         self._file.seek(0, 2)

@@ -5,23 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from tlsdecrypt.report.choice import Choice
+
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.plaintext import PlaintextSink
     from tlsdecrypt.redact import Redactor
+
+ALL = Choice()
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How things are told: one redactor serves all documents of a run, so that pseudonyms agree.
 
-    `subjects` names keys by their file and SPKI hash.
+    `subjects` names keys by their file and SPKI hash. `choice` is of the connections in outputs that hold secrets.
+    Writers add to `notes` what whoever asked for the document should know.
     """
 
     redactor: Redactor
     is_verbose: bool = False
     is_explained: bool = False
     subjects: dict[tuple[str, str | None], str] = field(default_factory=dict)
+    choice: Choice = ALL
+    notes: list[str] = field(default_factory=list)
 
 
 class Writer(Protocol):

@@ -15,10 +15,12 @@ from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls.compression import Decompressor
 from tlsdecrypt.tls.dialogue import Dialogue
 from tlsdecrypt.tls.events import ApplicationData, ApplicationGap, KeysChanged, Malformed, RecordUndecrypted
+from tlsdecrypt.tls.keylog import CLIENT_RANDOM
 from tlsdecrypt.tls.ladder import Ladder, Stage
 from tlsdecrypt.tls.opening import candidates, protection_of
 from tlsdecrypt.tls.record import SSLV2_HELLO, Record
 from tlsdecrypt.tls.registry import ContentType, HandshakeType
+from tlsdecrypt.tls.session import KeyLogSecret
 from tlsdecrypt.tls.session_secrets import SessionSecrets
 from tlsdecrypt.tls.side import Side
 
@@ -73,6 +75,16 @@ class TlsConnection:
     @property
     def _ladders(self) -> list[Ladder]:
         return [side.protection for side in self.sides if isinstance(side.protection, Ladder)]
+
+    @property
+    def key_log(self) -> tuple[KeyLogSecret, ...]:
+        """The secrets that opened records, of each handshake."""
+        proved = [(each.client_hello, each.proved) for each in self.dialogue.negotiations]
+        logged = [KeyLogSecret(CLIENT_RANDOM, hello.random, found.secret) for hello, found in proved if hello and found]
+        climbed = [item for ladder in self._ladders for item in ladder.secrets.items()]
+        if climbed and self.secrets is not None:
+            logged += self.secrets.logged(climbed)
+        return tuple(logged)
 
     @property
     def is_waiting(self) -> bool:

@@ -76,6 +76,7 @@ class Ladder:
         self._find = find
         self._tried: dict[Stage, list[_Step]] = {}
         self._proved: dict[Stage, _Step] = {}
+        self.secrets: dict[str, bytes] = {}  # that were proved, by their labels
         self._in_force: RecordProtection | None = None  # of the stage, once it was proved
         self.stage = min(self._labels)
 
@@ -177,6 +178,7 @@ class Ladder:
         """A record was opened with this secret: the others of its stage are wrong."""
         self.origin = step.found.origin
         self._proved[stage] = step
+        self.secrets.setdefault(self._labels[stage], step.found.secret)  # later ones follow from it (KeyUpdate)
         self._tried.pop(stage, None)
         self._enter(stage)
 

@@ -16,9 +16,12 @@ from tlsdecrypt.tls.key_schedule import labels_of
 from tlsdecrypt.tls.ladder import Stage
 from tlsdecrypt.tls.offered_psk import find_psk, is_external, selected_psk
 from tlsdecrypt.tls.secrets import FoundSecret
+from tlsdecrypt.tls.session import KeyLogSecret
 from tlsdecrypt.tls.transcript import MESSAGE_HEADER_LENGTH, Point
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tlsdecrypt.tls.ciphersuites import CipherSuite
     from tlsdecrypt.tls.handshake import ClientHello
     from tlsdecrypt.tls.negotiation import Negotiation
@@ -97,6 +100,18 @@ class SessionSecrets:
         is_before_server = Stage.HANDSHAKE in self._schedule and not transcript.has_finished(Direction.SERVER_TO_CLIENT)
         return is_before_server and not is_early and direction is Direction.CLIENT_TO_SERVER
 
+    def logged(self, secrets: Iterable[tuple[str, bytes]]) -> Iterator[KeyLogSecret]:
+        """Secrets by their labels as a key log has them: under the random of the hello that the server went on with.
+
+        Where that is the inner one, what opens it comes first.
+        """
+        hello, inner = self._negotiation.client_hello, self.inner_hello if self.goes_on_with_inner_hello else None
+        if hello is None:
+            return
+        for label in ("ECH_SECRET", "ECH_CONFIG") if inner else ():
+            yield from (KeyLogSecret(label, hello.random, each.secret) for each in self._find_logged(label, hello))
+        yield from (KeyLogSecret(label, (inner or hello).random, secret) for label, secret in secrets)
+
     def teach(self) -> None:
         """Give the store the PSKs of the tickets that this session has brought (RFC 8446 section 4.6.1)."""
         suite, tickets = self._negotiation.suite, self._negotiation.tickets
@@ -130,7 +145,10 @@ class SessionSecrets:
     def _logged(self, label: str) -> list[FoundSecret]:
         """What a key log has for the hello; for the inner one, where the server went on with that (RFC 9850)."""
         hellos = (self._negotiation.client_hello, self.inner_hello)
-        return [found for hello in hellos if hello for found in self._store.keylog_secrets(label, hello.random)]
+        return [found for hello in hellos if hello for found in self._find_logged(label, hello)]
+
+    def _find_logged(self, label: str, hello: ClientHello) -> list[FoundSecret]:
+        return self._store.keylog_secrets(label, hello.random)
 
     def _open_inner_hello(self) -> None:
         """Decrypt the Encrypted Client Hello with the lines of a key log that are there for it."""

@@ -1,0 +1,34 @@
+"""Choice: which connections are handed on in outputs that hold secrets or plaintext; reports tell of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tlsdecrypt.conversation import Analysis
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """All connections where nothing is named, else those that are named by id, or by a rule that found something."""
+
+    connections: tuple[int, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    def of(self, analysis: Analysis) -> frozenset[int] | None:
+        """The ids that are chosen; None for all. Rules may be patterns (`tls.*`)."""
+        if not self.connections and not self.rules:
+            return None
+        found = [each for each in analysis.findings if any(fnmatchcase(each.rule, rule) for rule in self.rules)]
+        return frozenset(self.connections).union(*(each.connections for each in found))
+
+    def notes(self, analysis: Analysis) -> list[str]:
+        """What was named and is not there."""
+        known = {each.id for each in analysis.conversations}
+        found = [each.rule for each in analysis.findings]
+        return [
+            *(f"there is no connection {each}" for each in self.connections if each not in known),
+            *(f"no finding of {rule}" for rule in self.rules if not any(fnmatchcase(each, rule) for each in found)),
+        ]
