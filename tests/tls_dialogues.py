@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import ssl
 import tempfile
+import warnings
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -124,7 +124,8 @@ def tls(
             sides, (client, versions), (client_ciphers or "ALL:@SECLEVEL=0", f"{ciphers}:@SECLEVEL=0"), strict=True
         ):
             context.set_ciphers(suites)
-            with contextlib.suppress(DeprecationWarning):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # old versions are the point
                 context.minimum_version, context.maximum_version = low, high
         if asks_client:
             sides[1].verify_mode = ssl.CERT_OPTIONAL

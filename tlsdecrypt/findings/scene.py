@@ -240,12 +240,10 @@ class Trace:
     def settle(self) -> None:
         """Drop what no rule over several connections needs.
 
-        Handshake messages stay where nothing was said behind them; of others only the server's Certificate.
+        All is kept where nothing was said behind the handshake; else of its messages only the Certificates.
         """
-        if self.tls is not None:
-            messages = self.tls.messages
-            if any(self.application_lengths):
-                messages = tuple(each for each in messages if each.name == "Certificate")
+        if self.tls is not None and any(self.application_lengths):
+            messages = tuple(each for each in self.tls.messages if each.name == "certificate")
             self.tls = replace(self.tls, messages=messages, offered_cipher_suites=())
 
     def forget(self) -> None:

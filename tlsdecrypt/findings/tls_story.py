@@ -50,7 +50,7 @@ def certificate_evidence(trace: Trace, certificate: CertificateFacts) -> Evidenc
 def _certificate_frame(trace: Trace) -> int:
     if trace.tls is not None:
         for message in trace.tls.messages:
-            if message.name == "Certificate" and message.direction is _SERVER:
+            if message.name == "certificate" and message.direction is _SERVER:
                 return message.span.last_frame
         if trace.tls.client_hello_span is not None:
             return trace.tls.client_hello_span.last_frame
@@ -84,7 +84,7 @@ def left_after_certificate(trace: Trace) -> bool:
     tls = trace.tls
     if tls is None or not tls.server_certificates or tls.resumed or has_said_something(trace):
         return False
-    said_later = any(each.direction is _CLIENT and each.name != "ClientHello" for each in tls.messages)
+    said_later = any(each.direction is _CLIENT and each.name != "client_hello" for each in tls.messages)
     has_keys = tls.records_decrypted or tls.records_undecrypted
     return not said_later and not has_keys and not tls.alerts and ended_by(trace) is _CLIENT
 

@@ -236,7 +236,7 @@ def client_certificate_requested(trace: Trace) -> Iterator[Hit]:
         return
     is_exchange = any(step.service is not None for step in trace.steps)
     if is_exchange or any(name.startswith("autodiscover.") for name in trace.names):
-        asked = next((each for each in tls.messages if each.name == "CertificateRequest"), None)
+        asked = next((each for each in tls.messages if each.name == "certificate_request"), None)
         frame = asked.span.first_frame if asked is not None else trace.span.first_frame
         summary = f"{host_of(trace)} asks {trace.client.address} for a client certificate, and gets none"
         yield Hit(summary, (trace.saw(frame, "CertificateRequest"),))

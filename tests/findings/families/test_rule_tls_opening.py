@@ -1,0 +1,90 @@
+"""The rules about sessions that stay closed: each fires on its cause, and is silent on a near miss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import recorded_tls
+from packets import C, S, Scene, found, http_request, http_response, rules_of
+from tls_dialogues import identity, public_identity, tls
+
+from tlsdecrypt.findings.finding import Severity
+
+if TYPE_CHECKING:
+    from packets import Say
+
+OWA = (C(http_request("GET /owa/")), S(http_response("200 OK", [], b"hello")))
+GOOD = public_identity("mail.contoso.com")
+PFS = "ECDHE-RSA-AES128-GCM-SHA256"
+
+
+def scene(*dialogues: list[Say]) -> Scene:
+    made = Scene()
+    for said in dialogues:
+        made.dialogue(said, port=443)
+    made.silence(5)
+    return made
+
+
+def test_not_decryptable_pfs_with_the_right_key_and_without_any() -> None:
+    closed = scene(tls(OWA, GOOD, ciphers=PFS))
+    assert "tls.not-decryptable-pfs" in rules_of(closed, keys=GOOD.store)
+    assert "tls.not-decryptable-pfs" in rules_of(closed)
+    assert "tls.pfx-key-mismatch" not in rules_of(closed, keys=identity("mail.contoso.com").store)
+
+
+def test_not_decryptable_pfs_is_silent_for_rsa_and_for_the_cloud() -> None:
+    assert "tls.not-decryptable-pfs" not in rules_of(scene(tls(OWA, GOOD)), keys=GOOD.store)
+    cloud = public_identity("outlook.office365.com")
+    rules = rules_of(scene(tls(OWA, cloud, name="outlook.office365.com", ciphers=PFS)), keys=GOOD.store)
+    assert "tls.not-decryptable-pfs" not in rules
+    assert "tls.cloud-side-not-decryptable" in rules
+
+
+def test_cloud_side_is_silent_for_other_hosts_and_where_it_was_opened() -> None:
+    assert "tls.cloud-side-not-decryptable" not in rules_of(scene(tls(OWA, GOOD)))
+    cloud = public_identity("outlook.office365.com")
+    opened = scene(tls(OWA, cloud, name="outlook.office365.com"))
+    assert "tls.cloud-side-not-decryptable" not in rules_of(opened, keys=cloud.store)
+
+
+def test_pfx_key_mismatch_names_both_certificates() -> None:
+    renewed = identity("CN=mail.contoso.com,O=Old")
+    finding = found(scene(tls(OWA, GOOD)), "tls.pfx-key-mismatch", keys=renewed.store)
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+    shown = GOOD.certificate.serial_number
+    assert f"{shown:x}" in finding.summary
+    assert "O=Old" in finding.summary
+
+
+def test_pfx_key_mismatch_is_a_note_for_another_server_and_silent_without_keys_and_with_the_right_one() -> None:
+    other = identity("owa.fabrikam.com")
+    finding = found(scene(tls(OWA, GOOD)), "tls.pfx-key-mismatch", keys=other.store)
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+    assert "tls.pfx-key-mismatch" not in rules_of(scene(tls(OWA, GOOD)))
+    assert "tls.pfx-key-mismatch" not in rules_of(scene(tls(OWA, GOOD)), keys=GOOD.store)
+
+
+def _recorded(*, resumes: bool) -> list[list[Say]]:
+    peers = recorded_tls.Peers()
+    first = peers.record()
+    second = peers.record(first.session)
+    peers.close()
+    chosen = (second,) if resumes else (first, second)
+    return [[(S if way else C)(data) for way, data in each.flights] for each in chosen]
+
+
+def test_resumed_no_handshake_and_its_near_miss() -> None:
+    store = recorded_tls.rsa_store()
+    assert "tls.resumed-no-handshake" in rules_of(scene(*_recorded(resumes=True)), keys=store)
+    both = scene(*_recorded(resumes=False))
+    assert "tls.resumed-no-handshake" not in rules_of(both, keys=recorded_tls.rsa_store())
+
+
+def test_capture_starts_mid_session_and_its_near_miss() -> None:
+    whole = scene(tls(OWA, GOOD))
+    late = Scene(whole.frames[9:])
+    assert "tls.capture-starts-mid-session" in rules_of(late, keys=GOOD.store)
+    assert "tls.capture-starts-mid-session" not in rules_of(whole, keys=GOOD.store)
