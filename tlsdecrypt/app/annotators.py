@@ -51,6 +51,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("autodiscover_json", frozenset({"autodiscover-v2"}), reads_content=True),
     Binding("mrs", frozenset({"mrsproxy"})),
     Binding("freebusy_legacy", frozenset({"legacy-free-busy"})),
+    Binding("activesync", frozenset({"activesync"}), reads_content=True),
 )
 
 

@@ -45,8 +45,11 @@ _ONLY_IN_QUERIES = frozenset(
     {"code", "curl", "wctx", "relaystate", "state", "sig", "key", "ticket", "auth", "cadata", "nonce", "samlrequest"}
 )
 _SECRET_NAMES = frozenset(
-    {"wresult", "samlresponse", "assertion", "code_verifier", "sessionid", "apikey", "api_key", "sharedaccesssignature"}
-)
+    {
+        "wresult", "samlresponse", "assertion", "code_verifier", "sessionid", "apikey", "api_key",
+        "sharedaccesssignature", "policykey", "deviceid", "device_id",
+    }
+)  # fmt: skip
 _SECRET_NAME = re.compile(r".*(?:passw|pwd|passphrase|secret|token|canary|assertion|credential|authorization)")
 _HARMLESS_NAME = re.compile(
     r"x_ms_credential.*|.*(?:types?|endpoint|issuers?|name|length|count|expire[sd]?|expires_in|lifetime|policy|ur[il]|state|status|format)"
@@ -82,6 +85,15 @@ SECRET_ELEMENTS: dict[str, str] = {
     "normalizedbody": PERSONAL,
 }
 """Local names in lower case, and the kind of secret; all inside is masked, since it may stand in a child."""
+
+
+_ACTIVESYNC = re.compile(r"/microsoft-server-activesync/*\Z", re.IGNORECASE)
+_BASE64_QUERY = re.compile(r"(?:[A-Za-z0-9+/_-]|%2B|%2F){8,}(?:=|%3D){0,2}", re.IGNORECASE)
+
+
+def is_secret_query(path: str, query: str) -> bool:
+    """Whether a query holds its secrets without names: that of ActiveSync in Base64, with device id and policy key."""
+    return _ACTIVESYNC.search(path) is not None and _BASE64_QUERY.fullmatch(query) is not None
 
 
 def is_secret_field(name: str) -> bool:

@@ -126,7 +126,9 @@ class Redactor:
         path, hash_sign, fragment = target.partition("#")
         path, question_mark, query = path.partition("?")
         path = mask_text(path, self.value)
-        query = self.parameters(query, depth) if query else query
+        if query:
+            is_secret = names.is_secret_query(path, query)
+            query = self.value(names.TOKEN, query) if is_secret else self.parameters(query, depth)
         fragment = self.parameters(fragment, depth) if fragment else fragment
         return f"{path}{question_mark}{query}{hash_sign}{fragment}"
 
