@@ -61,6 +61,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "brotli": "app tls",
         "click": "cli cli_options",
         "cryptography": "tls",
+        "dns": "net",
         "dpkt": "capture net",
         "lxml": "app report",
         "lz4": "capture",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.flow import Direction, Endpoint, Span
+    from tlsdecrypt.net.surroundings import Surroundings
     from tlsdecrypt.net.tcp_facts import TcpFacts
     from tlsdecrypt.tls.session import TlsSession
 
@@ -127,6 +128,7 @@ class Analysis:
     errors: tuple[str, ...] = ()  # captures that could not be read at all, a sentence each
     tcp_frames: int = 0
     doubled_frames: int = 0
+    surroundings: Surroundings | None = field(default=None, repr=False)
 
     @property
     def tls_conversations(self) -> tuple[Conversation, ...]:

@@ -100,7 +100,8 @@ class Pipeline:
     def analysis(self, conversations: Sequence[Conversation]) -> Analysis:
         """Everything that was learned, around the conversations that `conversations()` gave."""
         keys = self._key_facts()
-        findings = self._detective.finish(self.captures, None, keys) if self._detective is not None else ()
+        surroundings = self._table.surroundings.facts()
+        findings = self._detective.finish(self.captures, surroundings, keys) if self._detective is not None else ()
         return Analysis(
             captures=tuple(self.captures),
             keys=keys,
@@ -112,6 +113,7 @@ class Pipeline:
             errors=tuple(str(error) for error in self.errors),
             tcp_frames=sum(each.tcp_frames for each in self.captures),
             doubled_frames=sum(each.doubled_frames for each in self.captures),
+            surroundings=surroundings,
         )
 
     def _all_conversations(self) -> Iterator[Conversation]:

@@ -14,9 +14,12 @@ import numpy as np
 
 from tlsdecrypt.net.protocols import (
     DNS_PORTS,
+    ICMP_ERRORS,
+    ICMPV6_ERRORS,
     LOOPBACK_FAMILIES,
     LOOPBACK_LINK_TYPES,
     RAW_LINK_TYPES,
+    TELLING_PORTS,
     TUNNEL_PORTS,
     VLAN_TAGS,
     VLAN_TAGS_MAX,
@@ -61,11 +64,15 @@ _MORE_FRAGMENTS_OR_OFFSET = 0x3FFF
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FastLane:
-    """What the fast lane made of a batch: TCP segments, frames counted by their word, and indices of all others."""
+    """What the fast lane made of a batch: TCP segments, frames counted by their word, and indices of all others.
+
+    `telling` are the indices of frames that were counted and may explain a failure: see `surroundings_reader`.
+    """
 
     segments: Segments = field(repr=False)
     irregular: Int64Column = field(repr=False)
     other_frames: Counter[str]
+    telling: Int64Column = field(repr=False)
 
 
 class _Headers:
@@ -78,6 +85,7 @@ class _Headers:
         self.offset = batch.offset
         self.is_counted = np.zeros(len(batch), np.bool_)
         self.counts: Counter[str] = Counter()
+        self.telling: list[Int64Column] = []
 
     def _windows(self, dtype: str, size: int) -> NDArray[np.generic]:
         return np.ndarray((max(len(self._data) - size + 1, 0),), dtype, self._data, 0, (1,))
@@ -99,6 +107,11 @@ class _Headers:
         if len(frames):
             self.counts[word] += len(frames)
             self.is_counted[frames] = True
+
+    def tell(self, frames: Int64Column) -> None:
+        """`frames` were counted; the surroundings should know them."""
+        if len(frames):
+            self.telling.append(frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,20 +153,26 @@ def read_fast_lane(batch: FrameBatch) -> FastLane:
             segments = segments.merged(part)
     is_regular = headers.is_counted
     is_regular[segments.frame] = True
-    return FastLane(segments, np.flatnonzero(~is_regular), headers.counts)
+    telling = np.unique(np.concatenate(headers.telling)) if headers.telling else np.zeros(0, np.int64)
+    return FastLane(segments, np.flatnonzero(~is_regular), headers.counts, telling)
 
 
 def _read_layers(headers: _Headers, layer: _Layer, link_type: int, tunnels_left: int) -> Iterator[Segments]:
     """The segments in frames of one link type, and in the Ethernet frames that they carry."""
     layer, ethertype = _network_layer(headers, layer, link_type)
-    headers.count(describe_ethertype(EtherType.ARP), layer.frame[ethertype == EtherType.ARP])
+    arp = layer.frame[ethertype == EtherType.ARP]
+    headers.count(describe_ethertype(EtherType.ARP), arp)
+    headers.tell(arp)
     for payloads in (
         _ipv4(headers, layer.where(ethertype == EtherType.IPV4)),
         _ipv6(headers, layer.where(ethertype == EtherType.IPV6)),
     ):
         yield _tcp(headers, payloads)
-        for protocol in (IpProtocol.ICMP, IpProtocol.ICMPV6):
-            headers.count(describe_protocol(protocol), payloads.layer.frame[payloads.protocol == protocol])
+        for protocol, errors in ((IpProtocol.ICMP, ICMP_ERRORS), (IpProtocol.ICMPV6, ICMPV6_ERRORS)):
+            icmp = payloads.layer.where(payloads.protocol == protocol)
+            headers.count(describe_protocol(protocol), icmp.frame)
+            icmp = icmp.where(icmp.has(1))
+            headers.tell(icmp.frame[_is_in(headers.u8(icmp.start), errors)])
         tunnels = _udp(headers, payloads)
         if tunnels_left and len(tunnels.frame):
             yield from _read_layers(headers, _vxlan(headers, tunnels), LinkType.ETHERNET, tunnels_left - 1)
@@ -240,6 +259,8 @@ def _udp(headers: _Headers, payloads: _Payloads) -> _Layer:
     is_dns = _is_in(source, DNS_PORTS) | _is_in(destination, DNS_PORTS)
     is_tunnel = _is_in(source, TUNNEL_PORTS) | _is_in(destination, TUNNEL_PORTS)
     headers.count("dns", layer.frame[is_dns & ~is_tunnel])
+    is_telling = _is_in(source, TELLING_PORTS) | _is_in(destination, TELLING_PORTS)
+    headers.tell(layer.frame[is_telling & ~is_tunnel])
     headers.count("udp", layer.frame[~is_dns & ~is_tunnel])
     return layer.where(is_tunnel)
 

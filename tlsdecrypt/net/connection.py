@@ -10,10 +10,11 @@ from tlsdecrypt.net.columns import read_fast_lane
 from tlsdecrypt.net.events import EndReason
 from tlsdecrypt.net.irregular import IrregularLane
 from tlsdecrypt.net.pending import PendingBudget
-from tlsdecrypt.net.protocols import TcpFlag
+from tlsdecrypt.net.protocols import TELLING_PORTS, TcpFlag
 from tlsdecrypt.net.reassembly import seq_distance
 from tlsdecrypt.net.runs import cut_runs
 from tlsdecrypt.net.segments import Segments
+from tlsdecrypt.net.surroundings_reader import SurroundingsReader
 from tlsdecrypt.net.tcp import FOREIGN_DISTANCE, TcpConnection
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class ConnectionTable:
     """All connections of a capture. `other_frames` counts, by a word, the frames that hold no TCP segment."""
 
     def __init__(self) -> None:
-        self._lane = IrregularLane()
+        self.surroundings = SurroundingsReader()
+        self._lane = IrregularLane(self.surroundings)
         self._budget = PendingBudget()
         self._count = 0
         self._open: dict[ConnectionKey, TcpConnection] = {}  # the one that was silent longest comes first
@@ -58,14 +60,18 @@ class ConnectionTable:
 
         The events of a connection are in capture order, a run of one direction at a time.
         """
-        if not len(batch):
-            return
+        return self._overheard(self._feed(batch)) if len(batch) else iter(())
+
+    def _feed(self, batch: FrameBatch) -> Happenings:
         fast = read_fast_lane(batch)
         self.other_frames.update(fast.other_frames)
         segments = fast.segments
         if len(fast.irregular):
             rows = self._lane.feed(batch, fast.irregular.tolist())
             segments = segments.merged(Segments.of_rows(rows))
+        if len(fast.telling):
+            self._lane.look(batch, fast.telling.tolist())
+        self.surroundings.take_batch(batch)
         if len(segments):
             groups, runs = cut_runs(batch, segments, bytes(self._lane.side_buffer))
             for group in groups:
@@ -75,6 +81,15 @@ class ConnectionTable:
 
     def finish(self) -> Happenings:
         """The capture ends: so do all connections."""
+        return self._overheard(self._close_all())
+
+    def _overheard(self, happenings: Happenings) -> Happenings:
+        for connection, events in happenings:
+            if connection.server.port in TELLING_PORTS:
+                self.surroundings.take_stream(connection, events)
+            yield connection, events
+
+    def _close_all(self) -> Happenings:
         for key, _ in sorted(self._open.items(), key=lambda item: item[1].id):
             yield self._close(key, EndReason.CAPTURE_END)
 

@@ -30,9 +30,10 @@ class NextLayer(NamedTuple):
 
 
 class Other(NamedTuple):
-    """The frame carries no TCP: the word it is counted by."""
+    """The frame carries no TCP: the word it is counted by. `ports` are those of UDP, the source's first."""
 
     word: str
+    ports: tuple[int, int] = (0, 0)
 
 
 class Fragment(NamedTuple):

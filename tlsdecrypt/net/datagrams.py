@@ -92,7 +92,7 @@ def udp(cursor: Cursor) -> Outcome:
     for port in (destination, source):
         if port in TUNNEL_PORTS:
             return NextLayer(Namespace.UDP_PORT, port)
-    return Other(describe_udp(source, destination))
+    return Other(describe_udp(source, destination), (source, destination))
 
 
 def tcp(cursor: Cursor) -> TcpSegment:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.capture.frames import FrameBatch
     from tlsdecrypt.net.cursor import LayerTable, Outcome
+    from tlsdecrypt.net.surroundings_reader import SurroundingsReader
 
 LAYERS_MAX = 32  # headers in one frame; more is no traffic but an attempt
 
@@ -41,7 +42,9 @@ class IrregularLane:
     After `feed`, `side_buffer` holds the payloads of that batch's segments that came in fragments.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, surroundings: SurroundingsReader | None = None) -> None:
+        """`surroundings` is given the frames without TCP."""
+        self._surroundings = surroundings
         self.other_frames: Counter[str] = Counter()
         self.side_buffer = bytearray()
         self._fragments = FragmentStore()
@@ -57,6 +60,11 @@ class IrregularLane:
             else:
                 self.other_frames[result] += 1
         return rows
+
+    def look(self, batch: FrameBatch, frames: Iterable[int]) -> None:
+        """Frames without TCP that were counted before: only the surroundings are told."""
+        for frame in frames:
+            self._read(batch, frame)
 
     def _read(self, batch: FrameBatch, frame: int) -> SegmentRow | str:
         offset, captured = int(batch.offset[frame]), int(batch.captured_length[frame])
@@ -74,6 +82,8 @@ class IrregularLane:
             except ParseError:
                 return MALFORMED
             if isinstance(outcome, Other):
+                if self._surroundings is not None:
+                    self._surroundings.take(outcome, cursor, batch, frame)
                 return outcome.word
             if isinstance(outcome, TcpSegment):
                 return self._row(batch, frame, cursor, outcome)

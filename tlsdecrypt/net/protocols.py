@@ -99,7 +99,13 @@ class UdpPort(IntEnum):
 
 TUNNEL_PORTS = tuple(int(port) for port in UdpPort)
 VXLAN_PORTS = (int(UdpPort.VXLAN), int(UdpPort.VXLAN_LINUX))
-DNS_PORTS = (53, 5353)
+DNS_PORT, KERBEROS_PORT = 53, 88
+DNS_PORTS = (DNS_PORT, 5353)  # and multicast DNS
+TELLING_PORTS = (DNS_PORT, KERBEROS_PORT)  # of messages that explain what happens on connections
+
+# Types of ICMP that report an error: RFC 792, RFC 4443 section 2.1.
+ICMP_ERRORS = (3, 11, 12)  # destination unreachable, time exceeded, parameter problem
+ICMPV6_ERRORS = (1, 2, 3, 4)  # and packet too big
 
 
 class TcpFlag(IntEnum):
