@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.findings import ews_codes as codes
 from tlsdecrypt.findings.addresses import domain_of
 from tlsdecrypt.findings.ews_answers import (
     AVAILABILITY,
     caller_of,
     code_in,
     failed_with,
+    failure_hit,
     failures,
     goal_of,
-    failure_hit,
     operation_of,
     succeeds_later_here,
     user_of,
@@ -30,14 +31,8 @@ if TYPE_CHECKING:
 _CODES = "[MS-OXWSCDATA] section 2.2.5.24"
 _FORBIDDEN = 403
 
-_SEND_AS = frozenset({"ErrorSendAsDenied"})
-_ACCESS = frozenset({"ErrorAccessDenied", "ErrorCreateItemAccessDenied"})
-_IMPERSONATION = frozenset({"ErrorImpersonateUserDenied", "ErrorImpersonationDenied", "ErrorImpersonationFailed"})
-_MAILBOX = frozenset({"ErrorNonExistentMailbox", "ErrorMailRecipientNotFound", "ErrorMissingEmailAddress"})
-_ITEM = frozenset({"ErrorItemNotFound", "ErrorFolderNotFound", "ErrorSyncFolderNotFound"})
-_ACCOUNT = frozenset({"ErrorPasswordExpired", "ErrorPasswordChangeRequired", "ErrorAccountDisabled"})
 _OWN_AGENTS = re.compile(
-    r"(?:microsoft|outlook|macoutlook|asproxy|asautodiscover|exchange(?!services)|owa|mac ?os|ucmapi|oc/|lync|skype)",
+    r"(?:microsoft|outlook|macoutlook|asproxy|asautodiscover|owa|ucmapi|oc/|lync|skype)",
     re.IGNORECASE,
 )
 
@@ -55,7 +50,7 @@ def send_as_denied(step: Step) -> Iterator[Hit]:
 
     Exchange answers so inside of HTTP 200. Denied rights on a folder are another rule (`ews.access-denied`).
     """
-    failure = failed_with(step, _SEND_AS)
+    failure = failed_with(step, codes.SEND_AS)
     if failure is None:
         return
     sender, user = step.about("ews").get("from"), user_of(step)
@@ -81,7 +76,7 @@ def access_denied(step: Step) -> Iterator[Hit]:
 
     A note only where the same operation succeeds later on the connection: clients try what a delegate may do.
     """
-    failure = failed_with(step, _ACCESS)
+    failure = failed_with(step, codes.ACCESS)
     if failure is None:
         return
     severity = Severity.INFO if succeeds_later_here(step) else None
@@ -100,11 +95,11 @@ def access_denied(step: Step) -> Iterator[Hit]:
 )
 def impersonation_denied(step: Step) -> Iterator[Hit]:
     """The account may not act for the user that ExchangeImpersonation names."""
-    failure = failed_with(step, _IMPERSONATION)
+    failure = failed_with(step, codes.IMPERSONATION)
     if failure is not None:
         acting = step.about("ews").get("impersonation", "another user")
         user = user_of(step) or step.trace.client.address
-        code = code_in(failure, _IMPERSONATION)
+        code = code_in(failure, codes.IMPERSONATION)
         yield failure_hit(step, failure, f"{user} may not act for {acting} by impersonation ({code}).")
 
 
@@ -118,7 +113,7 @@ def impersonation_denied(step: Step) -> Iterator[Hit]:
 )
 def mailbox_not_found(step: Step) -> Iterator[Hit]:
     """There is no mailbox with this address here. A warning for free/busy: people type addresses that do not exist."""
-    failure = failed_with(step, _MAILBOX)
+    failure = failed_with(step, codes.MAILBOX)
     if failure is None:
         return
     names = step.about("ews").get("mailboxes") or ["the mailbox"]
@@ -136,7 +131,7 @@ def mailbox_not_found(step: Step) -> Iterator[Hit]:
 )
 def item_not_found(step: Step) -> Iterator[Hit]:
     """An item or a folder is gone, or the caller may not see it. Normal while mailboxes change."""
-    failure = failed_with(step, _ITEM)
+    failure = failed_with(step, codes.ITEM)
     if failure is not None:
         yield failure_hit(step, failure, f"{operation_of(step)}: the item or folder is gone, or may not be seen.")
 
@@ -150,9 +145,11 @@ def item_not_found(step: Step) -> Iterator[Hit]:
 )
 def password_expired(step: Step) -> Iterator[Hit]:
     """The state of the account stops it: its password has expired or must be changed, or it is disabled."""
-    failure = failed_with(step, _ACCOUNT)
+    failure = failed_with(step, codes.ACCOUNT)
     if failure is not None:
-        yield failure_hit(step, failure, f"The account of {caller_of(step)} is stopped: {code_in(failure, _ACCOUNT)}.")
+        yield failure_hit(
+            step, failure, f"The account of {caller_of(step)} is stopped: {code_in(failure, codes.ACCOUNT)}."
+        )
 
 
 @rule(

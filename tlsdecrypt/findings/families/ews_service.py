@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.findings import ews_codes as codes
 from tlsdecrypt.findings.ews_answers import (
     AVAILABILITY,
     caller_of,
@@ -21,41 +22,12 @@ from tlsdecrypt.findings.rule import Hit, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tlsdecrypt.findings.ews_answers import Failure
     from tlsdecrypt.findings.scene import Step
 
 _CODES = "[MS-OXWSCDATA] section 2.2.5.24"
 _THROTTLING = "EWS throttling in Exchange (developer documentation)"
 _INTERNAL_SERVER_ERROR = 500
-
-_BUSY = frozenset({"ErrorServerBusy"})
-_CONNECTIONS = frozenset({"ErrorExceededConnectionCount"})
-_FIND_COUNT = frozenset({"ErrorExceededFindCountLimit"})
-_SUBSCRIPTIONS = frozenset({"ErrorExceededSubscriptionCount"})
-_LOST = frozenset(
-    {"ErrorSubscriptionNotFound", "ErrorInvalidSubscription", "ErrorExpiredSubscription", "ErrorReadEventsFailed"}
-)
-_MOVED = frozenset({"ErrorMailboxMoveInProgress", "ErrorMailboxFailover", "ErrorMailboxStoreUnavailable"})
-_VERSION = frozenset(
-    {
-        "ErrorInvalidServerVersion",
-        "ErrorInvalidSchemaVersionForMailboxVersion",
-        "ErrorWrongServerVersion",
-        "ErrorWrongServerVersionDelegate",
-        "ErrorIncorrectSchemaVersion",
-    }
-)
-_SCHEMA = frozenset({"ErrorSchemaValidation", "ErrorInvalidRequest"})
-_QUOTA = frozenset({"ErrorQuotaExceeded", "ErrorMessageSizeExceeded", "ErrorSubmissionQuotaExceeded"})
-_PROXY = frozenset(
-    {
-        "ErrorNoDestinationCASDueToKerberosRequirements",
-        "ErrorNoDestinationCASDueToSSLRequirements",
-        "ErrorNoDestinationCASDueToVersionMismatch",
-        "ErrorNoRespondingCASInDestinationSite",
-    }
-)
-_INTERNAL = frozenset({"ErrorInternalServerError", "ErrorInternalServerTransientError"})
-_TIMEOUT = frozenset({"ErrorTimeoutExpired", "ErrorBatchProcessingStopped"})
 
 
 @rule(
@@ -68,7 +40,7 @@ _TIMEOUT = frozenset({"ErrorTimeoutExpired", "ErrorBatchProcessingStopped"})
 )
 def server_busy(step: Step) -> Iterator[Hit]:
     """The server asks the client to wait: its budget is used up. Told in HTTP 500 or inside of HTTP 200."""
-    failure = failed_with(step, _BUSY)
+    failure = failed_with(step, codes.BUSY)
     if failure is not None:
         wait = step.about("ews").get("back_off_ms")
         how_long = f" for {wait:,} ms" if wait is not None else ""
@@ -85,7 +57,7 @@ def server_busy(step: Step) -> Iterator[Hit]:
 )
 def connection_limit(step: Step) -> Iterator[Hit]:
     """More requests of one account run at the same time than its throttling policy allows."""
-    failure = failed_with(step, _CONNECTIONS)
+    failure = failed_with(step, codes.CONNECTIONS)
     if failure is not None:
         yield failure_hit(
             step, failure, f"{caller_of(step)} has more requests under way than EWSMaxConcurrency allows."
@@ -101,7 +73,7 @@ def connection_limit(step: Step) -> Iterator[Hit]:
 )
 def find_limit(step: Step) -> Iterator[Hit]:
     """One search would return more than the policy allows."""
-    failure = failed_with(step, _FIND_COUNT)
+    failure = failed_with(step, codes.FIND_COUNT)
     if failure is not None:
         size = step.about("ews").get("max_entries")
         asked = f" (it asks for {size:,})" if size is not None else ""
@@ -117,7 +89,7 @@ def find_limit(step: Step) -> Iterator[Hit]:
 )
 def subscription_limit(step: Step) -> Iterator[Hit]:
     """The account has more subscriptions than its throttling policy allows."""
-    failure = failed_with(step, _SUBSCRIPTIONS)
+    failure = failed_with(step, codes.SUBSCRIPTIONS)
     if failure is not None:
         yield failure_hit(step, failure, f"{caller_of(step)} has too many subscriptions.")
 
@@ -132,9 +104,11 @@ def subscription_limit(step: Step) -> Iterator[Hit]:
 )
 def subscription_lost(step: Step) -> Iterator[Hit]:
     """The server no longer knows a subscription."""
-    failure = failed_with(step, _LOST)
+    failure = failed_with(step, codes.LOST)
     if failure is not None:
-        yield failure_hit(step, failure, f"A subscription of {caller_of(step)} is lost: {code_in(failure, _LOST)}.")
+        yield failure_hit(
+            step, failure, f"A subscription of {caller_of(step)} is lost: {code_in(failure, codes.LOST)}."
+        )
 
 
 @rule(
@@ -146,9 +120,9 @@ def subscription_lost(step: Step) -> Iterator[Hit]:
 )
 def mailbox_moved(step: Step) -> Iterator[Hit]:
     """The mailbox cannot be reached for now: it is moved, its database fails over, or its store is down."""
-    failure = failed_with(step, _MOVED)
+    failure = failed_with(step, codes.MOVED)
     if failure is not None:
-        yield failure_hit(step, failure, f"The mailbox cannot be reached for now: {code_in(failure, _MOVED)}.")
+        yield failure_hit(step, failure, f"The mailbox cannot be reached for now: {code_in(failure, codes.MOVED)}.")
 
 
 @rule(
@@ -163,7 +137,7 @@ def version_mismatch(step: Step) -> Iterator[Hit]:
 
     A note only where it tries again with another version and succeeds.
     """
-    failure = failed_with(step, _VERSION)
+    failure = failed_with(step, codes.VERSION)
     if failure is None:
         return
     facts = step.about("ews")
@@ -182,7 +156,7 @@ def version_mismatch(step: Step) -> Iterator[Hit]:
 )
 def schema_validation(step: Step) -> Iterator[Hit]:
     """The request is not what the schema allows: a fault of the client. The answer says where."""
-    failure = failed_with(step, _SCHEMA)
+    failure = failed_with(step, codes.SCHEMA)
     if failure is None:
         return
     values = failure.get("values", {})
@@ -200,9 +174,9 @@ def schema_validation(step: Step) -> Iterator[Hit]:
 )
 def quota(step: Step) -> Iterator[Hit]:
     """A limit of size or quota stops the request."""
-    failure = failed_with(step, _QUOTA)
+    failure = failed_with(step, codes.QUOTA)
     if failure is not None:
-        yield failure_hit(step, failure, f"{operation_of(step)} of {caller_of(step)}: {code_in(failure, _QUOTA)}.")
+        yield failure_hit(step, failure, f"{operation_of(step)} of {caller_of(step)}: {code_in(failure, codes.QUOTA)}.")
 
 
 @rule(
@@ -215,9 +189,9 @@ def quota(step: Step) -> Iterator[Hit]:
 )
 def proxy_kerberos(step: Step) -> Iterator[Hit]:
     """The Client Access server cannot pass the request on to the site of the mailbox."""
-    failure = failed_with(step, _PROXY)
+    failure = failed_with(step, codes.PROXY)
     if failure is not None:
-        code = code_in(failure, _PROXY)
+        code = code_in(failure, codes.PROXY)
         summary = f"{step.trace.server.address} cannot pass the request on to another site: {code}."
         yield failure_hit(step, failure, summary)
 
@@ -243,12 +217,12 @@ def internal_error(step: Step) -> Iterator[Hit]:
         yield Hit(f"{operation_of(step)}: the server failed without saying why{_who(step)}.", step.evidence)
 
 
-def _internal_failure(step: Step) -> dict[str, object] | None:
+def _internal_failure(step: Step) -> Failure | None:
     for failure in failures(step):
         code = failure.get("code", "")
-        is_internal = code in _INTERNAL or (code.startswith("Error") and code.endswith("TransientError"))
+        is_internal = code in codes.INTERNAL or (code.startswith("Error") and code.endswith("TransientError"))
         inner = failure.get("values", {}).get("InnerErrorResponseCode", "")
-        if is_internal and (not inner or inner in _INTERNAL):
+        if is_internal and inner not in codes.TOLD_ELSEWHERE - codes.INTERNAL:
             return failure
     return None
 
@@ -282,6 +256,6 @@ def timeout(step: Step) -> Iterator[Hit]:
 
     Free/busy has a rule of its own.
     """
-    failure = failed_with(step, _TIMEOUT)
+    failure = failed_with(step, codes.TIMEOUT)
     if failure is not None and operation_of(step) != AVAILABILITY:
-        yield failure_hit(step, failure, f"{operation_of(step)}{goal_of(step)}: {code_in(failure, _TIMEOUT)}.")
+        yield failure_hit(step, failure, f"{operation_of(step)}{goal_of(step)}: {code_in(failure, codes.TIMEOUT)}.")
