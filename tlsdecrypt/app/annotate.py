@@ -20,6 +20,7 @@ from tlsdecrypt.app.auth import parse_credentials
 from tlsdecrypt.app.auth_challenges import parse_challenges
 from tlsdecrypt.app.auth_facts import annotate_auth
 from tlsdecrypt.app.endpoint import classify
+from tlsdecrypt.app.error_page import FIRST_ERROR
 from tlsdecrypt.app.xml import is_xml_type
 
 if TYPE_CHECKING:
@@ -88,7 +89,11 @@ def annotate_http(request: HttpRequest | None, response: HttpResponse | None) ->
     annotations: Annotations = {"http": http}
     if "auth" in http or "challenges" in http:
         annotations["auth"] = _auth(request, response)
-    for annotate in annotators_of(http.get("service"), has_xml=_has_xml(request) or _has_xml(response)):
+    if "x_ms_diagnostics" in http and response is not None:
+        _put_diagnostics(response.field("x-ms-diagnostics") or "", annotations)
+    has_xml = _has_xml(request) or _has_xml(response)
+    has_error = response is not None and response.status >= FIRST_ERROR and bool(response.content)
+    for annotate in annotators_of(http.get("service"), has_xml=has_xml, has_error=has_error):
         annotate(request, response, annotations)
     return annotations
 
@@ -100,6 +105,12 @@ def _auth(request: HttpRequest | None, response: HttpResponse | None) -> Annotat
     challenges = parse_challenges(response.all_fields("www-authenticate")) if response is not None else []
     status = response.status if response is not None else None
     return annotate_auth(credentials, len(sent or ""), challenges, status)
+
+
+def _put_diagnostics(value: str, annotations: Annotations) -> None:
+    from tlsdecrypt.app.oauth import annotate_diagnostics  # noqa: PLC0415  few captures hold such a refusal
+
+    annotate_diagnostics(value, annotations)
 
 
 def _has_xml(message: HttpRequest | HttpResponse | None) -> bool:

@@ -11,6 +11,7 @@ from tlsdecrypt.app.annotate import annotate_http
 from tlsdecrypt.app.annotators import content_reader_of, is_content_read
 from tlsdecrypt.app.content import decode_content
 from tlsdecrypt.app.endpoint import classify
+from tlsdecrypt.app.error_page import is_error_page
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.app.http import HttpRequest, HttpResponse, every_field, first_field
 from tlsdecrypt.app.http1_framing import frame_request, frame_response
@@ -234,7 +235,7 @@ class Http1Decoder:
         if service is not None:
             sink.reader = content_reader_of(service, content_type, is_request=is_request)
         is_read = sink.reader is None and is_content_read(service, content_type)
-        if is_read or self._is_content_kept or (is_request and may_hold_passwords(content_type)):
+        if is_read or self._is_content_kept or _is_read_anyhow(message, content_type):
             sink.collect()
 
     def _drain(self) -> None:
@@ -258,6 +259,13 @@ class Http1Decoder:
             if response is not None and response.content is not None:
                 response = dataclasses.replace(response, content=None)
         return Exchange(self.name, request, response, annotations, tuple(faults), passwords)
+
+
+def _is_read_anyhow(message: Message, content_type: str | None) -> bool:
+    """Whether a content may hold passwords, or says what went wrong."""
+    if isinstance(message.line, RequestLine):
+        return may_hold_passwords(content_type)
+    return is_error_page(message.line.status, content_type)
 
 
 def _method(message: Message | None) -> str | None:

@@ -1,0 +1,51 @@
+"""What the pages behind HTTP errors say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packets import C, S, Scene, http_request, http_response
+
+from tlsdecrypt.app.error_page import MAX_TEXT, visible_text
+
+FORBIDDEN = b"""<!DOCTYPE html><html><head><title>403.4 - Forbidden: SSL is required</title>
+<style>p { color: red }</style><script>var a = "<b>";</script></head>
+<body><h2>403.4 - Forbidden</h2><p>A &amp; B</p><!-- hidden --></body></html>"""
+
+
+def _http(answer: bytes) -> dict[str, object]:
+    scene = Scene()
+    scene.dialogue([C(http_request("GET /owa/")), S(answer)])
+    http: dict[str, object] = scene.analysis().conversations[0].exchanges[0].annotations["http"]
+    return http
+
+
+def test_the_text_and_the_sub_status_of_a_page_of_iis_are_told() -> None:
+    http = _http(http_response("403 Forbidden", ["Content-Type: text/html"], FORBIDDEN))
+    assert http["sub_status"] == "403.4"
+    assert http["error_text"] == "403.4 - Forbidden: SSL is required 403.4 - Forbidden A & B"
+
+
+def test_a_page_of_a_success_is_not_read() -> None:
+    assert "error_text" not in _http(http_response("200 OK", ["Content-Type: text/html"], FORBIDDEN))
+
+
+def test_a_number_that_is_no_status_of_this_answer_is_no_sub_status() -> None:
+    page = b"build 503.12 of 404.1"
+    assert "sub_status" not in _http(http_response("500 Internal Server Error", ["Content-Type: text/html"], page))
+
+
+def test_long_pages_are_cut() -> None:
+    http = _http(http_response("500 Error", ["Content-Type: text/plain"], b"x" * 5_000))
+    assert len(str(http["error_text"])) == MAX_TEXT
+
+
+@pytest.mark.parametrize("page", ["<p>Zugriff verweigert</p>".encode("utf-16"), b"<p>Zugriff verweigert"])
+def test_utf_16_and_broken_pages_are_read(page: bytes) -> None:
+    assert visible_text(page) == "Zugriff verweigert"
+
+
+@given(st.binary(max_size=400))
+def test_no_page_is_too_broken(page: bytes) -> None:
+    assert isinstance(visible_text(b"<" + page), str)

@@ -1,0 +1,50 @@
+"""What the page behind an HTTP error says: `error_text` and `sub_status` of the annotation `http`.
+
+`error_text` is the visible text of the page, shortened; `sub_status` the code of IIS as in `403.4`, where the page
+shows one.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tlsdecrypt.app.exchange import Annotations
+    from tlsdecrypt.app.http import HttpRequest, HttpResponse
+
+MAX_PAGE = 64 * 1024  # bytes of a page that are looked at
+MAX_TEXT = 300  # characters of it that are kept
+
+FIRST_ERROR = 400
+
+_TYPES = frozenset({"text/html", "text/plain", "application/json", "application/xhtml+xml"})
+_UNSEEN = re.compile(r"<(script|style)\b.{0,20000}?</\1\s*>|<!--.{0,20000}?-->", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_SUB_STATUS = re.compile(r"\b([45]\d\d\.\d{1,2})\b")
+
+
+def is_error_page(status: int, content_type: str | None) -> bool:
+    """Whether an answer with this status is read for what its page says."""
+    return status >= FIRST_ERROR and (content_type or "").partition(";")[0].strip().lower() in _TYPES
+
+
+def annotate(request: HttpRequest | None, response: HttpResponse | None, annotations: Annotations) -> None:  # noqa: ARG001
+    """Add what the page says, where there is one."""
+    if response is None or not response.content:
+        return
+    text = visible_text(response.content)
+    if text:
+        annotations["http"]["error_text"] = text[:MAX_TEXT]
+    sub_status = _SUB_STATUS.search(text)
+    if sub_status is not None and int(sub_status[1][:3]) == response.status:
+        annotations["http"]["sub_status"] = sub_status[1]
+
+
+def visible_text(page: bytes) -> str:
+    """The text of a page, without tags, in one line."""
+    head = page[:MAX_PAGE]
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    text = head.decode(encoding, "replace")
+    return " ".join(unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text))).split())
