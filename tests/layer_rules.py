@@ -50,7 +50,7 @@ MAY_NAME: dict[str, frozenset[str]] = {
         "explanation": "conversation",
         "findings": "net",
         "plaintext": "tls",
-        "report": "app tls",
+        "report": "app net tls",
         "cli": "tls",
     }.items()
 }
@@ -63,8 +63,10 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "cryptography": "tls",
         "dns": "net",
         "dpkt": "capture net",
+        "jinja2": "report",
         "lxml": "app report",
         "lz4": "capture",
+        "markupsafe": "report",
         "numpy": "capture net",
         "orjson": "report",
         "rich": "cli report",
