@@ -74,7 +74,7 @@ _OUTPUT_OPTIONS = (
         "--output",
         multiple=True,
         metavar="FILE",
-        help="Write a report too; its suffix is the format: .txt, .json, .jsonl, .har, .keylog. May be repeated.",
+        help="Write a report too; its suffix is the format: .txt, .json, .jsonl, .html, .har, .keylog. May be repeated.",
     ),
     _flag(
         "--explain",

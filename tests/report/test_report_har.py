@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ import pytest
 from jsonschema import Draft6Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT6
-from sample_conversations import SECRET, conversation, request, response, session, span
+from sample_conversations import MILLISECOND, SECRET, START, conversation, request, response, session, span
 from written import EXCHANGE, analysis_of, sample_analysis, written
 
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.findings.finding import Confidence, Evidence, Finding, Severity
 from tlsdecrypt.flow import Direction, Endpoint
+from tlsdecrypt.net.tcp_facts import Sighting, TcpFacts
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report.har_entry import MAX_CONTENT
 from tlsdecrypt.report.har_writer import HarWriter
@@ -104,12 +105,6 @@ def test_the_handshake_took_as_long_as_tshark_says(tshark: str) -> None:
         assert length == pytest.approx((max(times[connection]) - min(times[connection])) * 1000, abs=0.01)
 
 
-@dataclass(frozen=True)
-class _Tcp:
-    syns: tuple[tuple[int, int], ...]
-    syn_ack: tuple[int, int]
-
-
 def test_the_parts_of_the_time_add_up() -> None:
     for each in har(sample_analysis()):
         parts = each["timings"]
@@ -139,6 +134,35 @@ def test_only_the_first_exchange_of_a_connection_bears_its_handshake() -> None:
     assert first["startedDateTime"] == "2026-11-24T02:30:50.224456789Z"
     assert second["timings"]["connect"] == second["timings"]["ssl"] == -1
     assert second["startedDateTime"] == "2026-11-24T02:30:50.235456789Z"
+
+
+def test_connecting_is_from_the_first_syn_to_its_answer() -> None:
+    facts = TcpFacts(
+        syns=(Sighting(1, START), Sighting(2, START + 1_000 * MILLISECOND)),
+        syn_ack=Sighting(3, START + 1_020 * MILLISECOND),
+    )
+    clear = conversation(1, None, exchanges=(_exchange(), _exchange()), tcp=facts)
+    first, second = har(analysis_of([clear]))
+    assert (first["timings"]["connect"], first["timings"]["ssl"]) == (1020.0, -1)
+    assert second["timings"]["connect"] == -1
+
+
+def test_behind_a_proxy_the_handshake_goes_with_the_first_exchange_inside() -> None:
+    messages = (
+        HandshakeSeen(Direction.CLIENT_TO_SERVER, "client_hello", span(4, 4, 100, 100)),
+        HandshakeSeen(Direction.SERVER_TO_CLIENT, "finished", span(9, 9, 104, 104)),
+    )
+    connect = Exchange(
+        "http/1.1", request("mail:443", span(1, 1, 1, 1), method="CONNECT"), response(200, "OK", span(2, 2, 2, 2))
+    )
+    said = (connect, _exchange())
+    facts = TcpFacts(syns=(Sighting(1, START),), syn_ack=Sighting(3, START + MILLISECOND))
+    outer, inner = har(
+        analysis_of([conversation(1, session(messages=messages), exchanges=said, clear_exchanges=1, tcp=facts)])
+    )
+    assert (outer["timings"]["connect"], outer["timings"]["ssl"]) == (1.0, -1)
+    assert (inner["timings"]["connect"], inner["timings"]["ssl"]) == (4.0, 4.0)
+    assert outer["request"]["url"] == "http://mail:443/"
 
 
 def test_what_was_not_seen_is_named() -> None:

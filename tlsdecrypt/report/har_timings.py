@@ -8,7 +8,7 @@ connecting took, so that its parts add up, and `_request_start` holds when the f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tlsdecrypt.report.quantities import MILLISECOND
 
@@ -59,10 +59,10 @@ def _between(start_ns: int, end_ns: int) -> float:
 
 def _tcp(conversation: Conversation) -> float:
     """From the first SYN to the SYN-ACK."""
-    facts: Any = getattr(conversation, "tcp", None)
+    facts = conversation.tcp
     if facts is None or not facts.syns or facts.syn_ack is None:
         return UNKNOWN
-    return _between(facts.syns[0][1], facts.syn_ack[1])
+    return _between(facts.syns[0].time_ns, facts.syn_ack.time_ns)
 
 
 def _ssl(tls: TlsSession | None, exchange: Exchange) -> float:

@@ -1,0 +1,211 @@
+"""A conversation as the plain values that the HTML report shows of it: all text masked, nothing escaped yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.report.connection_document import connection_document
+from tlsdecrypt.report.exchange_document import exchange_document
+from tlsdecrypt.report.pretty import pretty_text
+from tlsdecrypt.report.quantities import clock_time, duration, size
+from tlsdecrypt.report.shown_content import shown_content
+from tlsdecrypt.report.text_annotations import annotation_lines
+from tlsdecrypt.report.text_exchange import NO_ANSWER
+
+if TYPE_CHECKING:
+    from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.flow import Span
+    from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.tls.session import TlsSession
+
+MAX_CONTENT = 32 * 1024  # bytes of one content that the report shows
+MAX_MESSAGES = 40  # handshake messages of one connection that are listed
+MAX_NOTES = 50
+MAX_BARS = 200  # exchanges of one connection in the picture
+
+_FIRST_ERROR, _FIRST_REDIRECT = 400, 300  # HTTP status codes, RFC 9110 section 15
+_ENDS_OF_HANDSHAKE = ("client_hello", "finished")
+
+
+def row_view(conversation: Conversation, redactor: Redactor) -> dict[str, Any]:
+    """What the table and the picture show of a connection: small, for there may be many."""
+    span, tls = conversation.span, conversation.tls
+    up, down = (facts.length for facts in conversation.streams)
+    answers = [_answer(exchange.response, redactor) for exchange in conversation.exchanges]
+    said = list(zip(conversation.exchanges, answers, strict=True))
+    return {
+        "id": conversation.id,
+        "client": str(conversation.client),
+        "server": str(conversation.server),
+        "name": redactor.text((tls and tls.server_name) or _first_host(conversation) or ""),
+        "protection": (tls.version or "TLS") if tls else "none",
+        "protocol": conversation.application_protocol or "",
+        "verdict": tls.verdict.code.value if tls else "no TLS",
+        "tone": _verdict_tone(tls),
+        "start_ns": span.first_time_ns,
+        "end_ns": span.last_time_ns,
+        "handshake": _handshake(tls),
+        "exchanges": [
+            [exchange.span.first_time_ns, exchange.span.last_time_ns, tone, f"{_verb(exchange.request)} {answer}"]
+            for exchange, (answer, tone) in said[:MAX_BARS]
+        ],
+        "count": len(said),
+        "failed": sum(tone == "bad" for _, (_, tone) in said),
+        "up": up,
+        "down": down,
+    }
+
+
+def connection_view(conversation: Conversation, redactor: Redactor) -> dict[str, Any]:
+    """What the report shows of a connection when it is unfolded."""
+    bare = connection_document(replace(conversation, exchanges=()), redactor)
+    span = conversation.span
+    return {
+        "id": conversation.id,
+        "title": f"{conversation.client} \N{RIGHTWARDS ARROW} {conversation.server}",
+        "start": f"{clock_time(span.first_time_ns)} UTC",
+        "took": duration(span.last_time_ns - span.first_time_ns),
+        "frames": _frames(span),
+        "facts": [[label, value] for label, value in _facts(bare) if value],
+        "verdict": bare["verdict"],
+        "tone": _verdict_tone(conversation.tls),
+        "notes": [[note["what"], note["frames"]] for note in bare["notes"][:MAX_NOTES]],
+        "exchanges": [
+            exchange_view(exchange, conversation.span.first_time_ns, redactor) for exchange in conversation.exchanges
+        ],
+    }
+
+
+def exchange_view(exchange: Exchange, start_ns: int, redactor: Redactor) -> dict[str, Any]:
+    """What the report shows of an exchange; `start_ns` is when its connection began."""
+    told = exchange_document(exchange, redactor)
+    answer, tone = _answer(exchange.response, redactor)
+    length_ns = exchange.duration_ns
+    return {
+        "at": f"+{(exchange.span.first_time_ns - start_ns) / 1e9:.3f} s",
+        "asked": _asked(told["request"]),
+        "answer": answer,
+        "tone": tone,
+        "took": duration(length_ns) if length_ns is not None else "",
+        "frames": _frames(exchange.span),
+        "means": [
+            [each.level, [list(part) for part in each.parts]] for each in annotation_lines(told["annotations"], 0)
+        ],
+        "faults": [fault for fault in told["faults"] if fault != NO_ANSWER],
+        "sides": [
+            _side(name, told[name], getattr(exchange, name), redactor) for name in ("request", "response") if told[name]
+        ],
+    }
+
+
+def _side(name: str, told: dict[str, Any], message: Any, redactor: Redactor) -> dict[str, Any]:
+    """One message: its fields, and as much of its content as can be read."""
+    fields = [*told.get("fields", ()), *told.get("trailers", ())]
+    if not fields:
+        fields = [["", each] for each in told.get("lines") or ([told["line"]] if "line" in told else [])]
+    length = told.get("content_length", 0)
+    side = {"name": name, "fields": fields, "size": size(length) if length else "", "text": None, "note": ""}
+    missing = told.get("missing", 0)
+    content = shown_content(message, redactor, MAX_CONTENT) if hasattr(message, "content") else None
+    if content is not None:
+        side["text"] = pretty_text(content)
+        side["kind"] = content.kind
+        if side["text"] is None:
+            side["note"] = f"{content.length:,} bytes that are no text"
+        elif content.is_cut:
+            side["note"] = f"only the beginning of {content.length:,} bytes"
+    elif length and not missing:
+        side["note"] = "the content was not kept"
+    if missing:
+        side["note"] = f"{missing:,} bytes were not captured"
+    return side
+
+
+def _verb(request: Any) -> str:
+    return str(getattr(request, "method", None) or getattr(request, "verb", None) or "?")
+
+
+def _asked(request: dict[str, Any] | None) -> str:
+    if request is None:
+        return "(request not seen)"
+    return f"{request['method']} {request['target']}" if "method" in request else str(request.get("line", ""))
+
+
+def _answer(response: Any, redactor: Redactor) -> tuple[str, str]:
+    """Status and reason of any protocol whose codes mean what those of HTTP and SMTP mean, and how good that is."""
+    if response is None:
+        return "no answer seen", "bad"
+    if hasattr(response, "status"):
+        code, words = response.status, response.reason
+        tone = "bad" if code >= _FIRST_ERROR else "caution" if code >= _FIRST_REDIRECT else "good"
+    else:
+        code, words = getattr(response, "code", None), next(iter(getattr(response, "lines", ())), "")
+        tone = "bad" if code is None or code >= _FIRST_ERROR else "good"
+    return f"{code or ''} {redactor.text(words)}".strip(), tone
+
+
+def _verdict_tone(tls: TlsSession | None) -> str:
+    code = tls.verdict.code.value if tls else ""
+    return {"decrypted": "good", "partly-decrypted": "caution", "": "plain"}.get(code, "bad")
+
+
+def _handshake(tls: TlsSession | None) -> list[int] | None:
+    """When the (first) handshake began, and when its last message was seen."""
+    if tls is None or not tls.messages:
+        return None
+    times = [message.span.last_time_ns for message in tls.messages[:MAX_MESSAGES] if message.name in _ENDS_OF_HANDSHAKE]
+    return [min(times), max(times[:3])] if times else None
+
+
+def _first_host(conversation: Conversation) -> str | None:
+    hosts = (getattr(exchange.request, "host", None) for exchange in conversation.exchanges)
+    return next((host for host in hosts if host), None)
+
+
+def _frames(span: Span) -> list[int]:
+    return sorted((span.first_frame, span.last_frame))
+
+
+def _facts(told: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What the JSON document says of a connection, in words."""
+    tls = told["tls"] or {}
+    certificate = next(iter(tls.get("certificates", ())), None)
+    alerts = [f"{each['sender']}: {each['description'] or 'encrypted'}" for each in tls.get("alerts", ())]
+    handshake = [f"{each['sender']} {each['name']}" for each in tls.get("messages", ())[:MAX_MESSAGES]]
+    key = tls.get("key")
+    return [
+        ("Program", told["process"]),
+        ("TLS", " ".join(filter(None, (tls.get("version"), tls.get("cipher_suite"))))),
+        ("Server name", tls.get("server_name")),
+        ("Inner server name", tls.get("inner_server_name")),
+        ("Began after", tls.get("started_by")),
+        ("ALPN", tls.get("alpn")),
+        ("Resumed by", tls.get("resumption")),
+        ("Opened with", f"{key['kind']} from {key['source']}" if key else None),
+        ("Certificate", certificate and _certificate(certificate)),
+        ("Alerts", ", ".join(alerts)),
+        ("Handshake", ", ".join(handshake)),
+        ("Protocol", told["application_protocol"]),
+        ("Client sent", _stream(told["tcp"]["client"])),
+        ("Server sent", _stream(told["tcp"]["server"])),
+    ]
+
+
+def _certificate(facts: dict[str, Any]) -> str:
+    if facts["fault"]:
+        return str(facts["fault"])
+    parts = [facts["subject"], f"for {', '.join(facts['names'])}" if facts["names"] else ""]
+    parts += [f"issued by {facts['issuer']}", f"valid {facts['not_before']} to {facts['not_after']}"]
+    parts += [f"SHA-1 thumbprint {facts['sha1_thumbprint']}"]
+    return "; ".join(part for part in parts if part)
+
+
+def _stream(facts: dict[str, Any]) -> str:
+    troubles = ("missing", "repeated", "conflicting")
+    parts = [f"{size(facts['length'])} in {facts['segments']:,} segments"]
+    parts += [f"{facts[name]:,} bytes {name}" for name in troubles if facts[name]]
+    parts += [f"{facts['out_of_order']:,} out of order"] if facts["out_of_order"] else []
+    parts += [f"ended by {facts['end']}"] if facts["end"] else []
+    return ", ".join(parts)
