@@ -146,22 +146,25 @@ def _property(parent: _Element | None, name: str) -> _Element | None:
 
 
 def _commands(root: _Element | None) -> list[dict[str, Any]]:
-    """CREATE_PIPELINE, MS-PSRP section 2.2.2.10: PowerShell.Cmds, each with its Args."""
-    listed = _property(_property(root, "PowerShell"), "Cmds")
-    found = []
-    for command in elements(find(listed, "LST")):
-        is_script = text_of(_property(command, "IsScript")) == "true"
-        name = text_of(_property(command, "Cmd"))
-        arguments = find(_property(command, "Args"), "LST")
-        names = [text_of(_property(each, "N")) for each in elements(arguments)]
-        facts: dict[str, Any] = {"name": "(script)" if is_script else name or "?"}
-        put(
-            facts,
-            is_script=is_script or None,
-            parameters=[each.removeprefix("-").rstrip(":") for each in names if each][:MAX_PARAMETERS],
-        )
-        found.append(facts)
-    return found
+    """CREATE_PIPELINE, MS-PSRP section 2.2.2.10: Cmds of PowerShell, or of each statement in ExtraCmds."""
+    shell = _property(root, "PowerShell")
+    statements = list(elements(find(_property(shell, "ExtraCmds"), "LST")))
+    listed = [_property(each, "Cmds") for each in statements or ([] if shell is None else [shell])]
+    return [_command(each) for cmds in listed for each in elements(find(cmds, "LST"))][:MAX_COMMANDS]
+
+
+def _command(command: _Element) -> dict[str, Any]:
+    """A command, MS-PSRP section 2.2.3.11; the text of a script is not told, it may hold passwords."""
+    is_script = text_of(_property(command, "IsScript")) == "true"
+    arguments = elements(find(_property(command, "Args"), "LST"))
+    names = (text_of(_property(each, "N")) for each in arguments)
+    facts: dict[str, Any] = {"name": "(script)" if is_script else text_of(_property(command, "Cmd")) or "?"}
+    put(
+        facts,
+        is_script=is_script or None,
+        parameters=[each.removeprefix("-").rstrip(":") for each in names if each][:MAX_PARAMETERS],
+    )
+    return facts
 
 
 def _error(root: _Element | None) -> list[dict[str, Any]]:
