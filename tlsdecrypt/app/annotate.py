@@ -66,6 +66,8 @@ _RESPONSE_FIELDS = frozenset(
         "x-ms-server-fqdn",
         "allow",
         "connection",
+        "proxy-authenticate",
+        "x-ms-asthrottle",
         "date",
     }
 )

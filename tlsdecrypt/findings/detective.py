@@ -59,6 +59,7 @@ class Detective:
         self.uncounted = 0
         self.faults: dict[str, str] = {}  # rules that failed, a fault of theirs: what happened
         self._rules = {each.id: each for each in (all_rules().values() if rules is None else rules)}
+        self._monitors: set[int] = set()  # connections of monitors only
         self._sightings: dict[tuple[str, str, str, str], _Sighting] = {}
         self._trace_rules = [each for each in self._rules.values() if each.scope == "trace"]
         self._scene_rules = [each for each in self._rules.values() if each.scope == "scene"]
@@ -76,6 +77,8 @@ class Detective:
         for rule in self._trace_rules:
             for hit in self._hits(rule, trace):
                 self._add(rule, hit, trace.pair, str(trace.server.port), is_lenient=is_lenient)
+        if is_lenient:
+            self._monitors.add(trace.id)
         trace.settle()
         self.scene.add(trace)
 
@@ -91,7 +94,7 @@ class Detective:
         scene.arrange()
         for rule in self._scene_rules:
             for hit in self._hits(rule, scene):
-                self._add(rule, hit, ("", ""), "", is_lenient=False)
+                self._add(rule, hit, ("", ""), "", is_lenient=self._concerns_monitors(hit))
         return self._told()
 
     def _hits(self, rule: Rule, subject: Step | Trace | Scene) -> Iterable[Hit]:
@@ -113,6 +116,10 @@ class Detective:
         if self.scene.forgotten:
             notes.append(f"rules over several connections saw only the last {len(self.scene.traces):,} of them")
         return tuple(notes)
+
+    def _concerns_monitors(self, hit: Hit) -> bool:
+        seen_on = {each.connection for each in hit.evidence if each.connection is not None}
+        return bool(seen_on) and seen_on <= self._monitors
 
     def _rules_for(self, step: Step) -> list[Rule]:
         kind = step.protocol, step.service

@@ -1,0 +1,37 @@
+"""Who stands between a client and Exchange, as HTTP shows it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.findings.exchange_answers import has_reached_iis
+
+if TYPE_CHECKING:
+    from tlsdecrypt.findings.scene import Step
+
+_MAY_BLOCK = (403, 502, 504)
+_BLOCKED = re.compile(
+    r"access (?:is )?(?:denied|blocked)|blocked by|has been blocked|web ?filter|url filter|forbidden by polic|"
+    r"categor(?:y|ised|ized)|content filter|internet usage policy|cannot be displayed because",
+    re.IGNORECASE,
+)
+_PROXIES = re.compile(
+    r"squid|blue ?coat|zscaler|mcafee|forcepoint|websense|forti|sophos|ironport|barracuda|checkpoint|palo ?alto",
+    re.IGNORECASE,
+)
+
+
+def server_of(step: Step) -> str:
+    """What to call the server: the host that was asked, else its address."""
+    return step.host or str(step.trace.server)
+
+
+def is_block(step: Step) -> bool:
+    """Whether a web proxy answered, and says that it blocks."""
+    if step.status not in _MAY_BLOCK or has_reached_iis(step):
+        return False
+    http = step.http
+    text = str(http.get("error_text", ""))
+    is_proxy = "via" in http or "proxy_authenticate" in http or _PROXIES.search(f"{http.get('server', '')} {text}")
+    return bool(_BLOCKED.search(text)) and bool(is_proxy)
