@@ -28,6 +28,7 @@ def seen(conversation: Conversation) -> dict[str, Any]:
                 "status": exchange.response and exchange.response.status,
             }
             for exchange in conversation.exchanges
+            if exchange.protocol.startswith("http")
         ],
     }
 

@@ -276,6 +276,7 @@ class Observer:
         plaintext = self._plaintext
         if plaintext.decoder is None and self._tls is not None:
             plaintext.alpn = self._tls.alpn
+            plaintext.follow(self._clear)
         is_one_way = len(said) == 1 or len({event.direction for event in said}) == 1
         for event in said if is_one_way else _as_sent(said):
             if isinstance(event, ApplicationData):

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tlsdecrypt.app.decoder import choose_decoder
+from tlsdecrypt.app.decoder import StartsTls, choose_decoder
 from tlsdecrypt.conversation import PlaintextDigest
 from tlsdecrypt.flow import Direction
 
@@ -80,6 +80,7 @@ class Plaintext:
         self.decoder: Decoder | None = None
         self.exchanges: list[Exchange] = []
         self.alpn: str | None = None
+        self._successor: Decoder | None = None
         self._port = port
         self._keep_content = keep_content or outlets.contents is not None
         self._contents = outlets.contents
@@ -128,6 +129,15 @@ class Plaintext:
         if self.decoder is not None:
             self._take(self.decoder.end(direction, span))
 
+    def follow(self, clear: Plaintext) -> None:
+        """What comes here is what was said in `clear` until TLS began: its decoder may know what follows."""
+        if self._undecided or self._undecided is None:  # it has begun already
+            return
+        if clear._undecided:
+            clear._choose(is_last=True)
+        if isinstance(clear.decoder, StartsTls):
+            self._successor = clear.decoder.inside_tls()
+
     def finish(self) -> None:
         """The connection is over."""
         if self._undecided is not None:
@@ -147,7 +157,14 @@ class Plaintext:
         for direction in _DIRECTIONS:
             first = b"".join([data for way, data, _, _ in self._undecided if data and way is direction])
             if len(first) >= ENOUGH_TO_CHOOSE or (first and is_last):
-                decoder = choose_decoder(self.alpn, first, self._port, keep_content=self._keep_content)
+                decoder = choose_decoder(
+                    self.alpn,
+                    first,
+                    self._port,
+                    keep_content=self._keep_content,
+                    is_covered=self._place.is_decrypted,
+                    successor=self._successor,
+                )
                 if decoder is not None:
                     self._replay(decoder)
                     return

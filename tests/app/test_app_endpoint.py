@@ -52,25 +52,34 @@ def test_outlook_anywhere_has_methods_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("alpn", "first", "port", "expected"),
     [
-        ("http/1.1", b"", 9999, True),
-        ("h2", b"GET / HTTP/1.1\r\n", 443, False),
-        (None, b"GET / HTTP/1.1\r\n", 9999, True),
-        (None, b"RPC_IN_DATA /rpc/rpcproxy.dll", 9999, True),
-        (None, b"BREW /pot HTTP/1.1\r\n", 9999, True),
-        (None, b"HTTP/1.1 200 OK\r\n", 9999, True),
-        (None, b"G", 443, True),
-        (None, b"middle of some content", 443, True),
-        (None, b"middle of some content", 9999, False),
-        (None, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 443, False),
-        (None, b"EHLO mail.contoso.com\r\n", 443, False),
-        (None, b"220 mail.contoso.com ESMTP\r\n", 25, False),
-        (None, b"", 9999, False),
+        ("http/1.1", b"", 9999, "http/1.1"),
+        ("h2", b"GET / HTTP/1.1\r\n", 443, None),
+        (None, b"GET / HTTP/1.1\r\n", 9999, "http/1.1"),
+        (None, b"RPC_IN_DATA /rpc/rpcproxy.dll", 9999, "http/1.1"),
+        (None, b"BREW /pot HTTP/1.1\r\n", 9999, "http/1.1"),
+        (None, b"HTTP/1.1 200 OK\r\n", 9999, "http/1.1"),
+        (None, b"G", 443, "http/1.1"),
+        (None, b"middle of some content", 443, "http/1.1"),
+        (None, b"middle of some content", 9999, None),
+        (None, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 443, None),
+        (None, b"EHLO mail.contoso.com\r\n", 443, "smtp"),
+        (None, b"220 mail.contoso.com ESMTP\r\n", 9999, "smtp"),
+        (None, b"220 ********************", 25, "smtp"),
+        (None, b"220 Microsoft FTP Service\r\n", 21, None),
+        (None, b"middle of some message", 25, "smtp"),
+        (None, b"\x17\x03\x03\x00\x20", 25, None),
+        (None, b"+OK Dovecot ready.\r\n", 110, "pop3"),
+        (None, b"+OK POP3 server ready\r\n", 9999, "pop3"),
+        (None, b"+OK\r\n", 6379, None),
+        (None, b"* OK IMAP4rev1 ready\r\n", 9999, "imap"),
+        (None, b"* OK ready\r\n", 143, "imap"),
+        (None, b"* OK ready\r\n", 25, None),
+        ("imap", b"", 9999, "imap"),
+        (None, b"", 9999, None),
     ],
 )
 def test_a_decoder_is_chosen_by_alpn_first_bytes_and_port(
-    alpn: str | None, first: bytes, port: int, *, expected: bool
+    alpn: str | None, first: bytes, port: int, expected: str | None
 ) -> None:
     decoder = choose_decoder(alpn, first, port)
-    assert (decoder is not None) == expected
-    if decoder is not None:
-        assert decoder.name == "http/1.1"
+    assert (decoder.name if decoder is not None else None) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.report.mail_document import mail_command, mail_reply, smtp_reply
 from tlsdecrypt.report.quantities import MILLISECOND, iso_time
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def _message(message: Any, redactor: Redactor) -> dict[str, Any] | None:
 
 
 def _describe(message: Any) -> Callable[[Any, Redactor], dict[str, Any]]:
-    """How to describe a message, told by what it has: a method and a target, or a status."""
-    return _http_request if hasattr(message, "method") else _http_response
+    """How to describe a message, told by what it has: a method or a verb, a status, a code or a result."""
+    return next(describe for name, describe in _DESCRIBERS.items() if hasattr(message, name))
 
 
 def _http_request(request: Any, redactor: Redactor) -> dict[str, Any]:
@@ -99,3 +100,12 @@ def _http_content(message: Any, redactor: Redactor) -> dict[str, Any]:
         "content_length": message.content_length,
         "missing": message.missing,
     }
+
+
+_DESCRIBERS: dict[str, Callable[[Any, Redactor], dict[str, Any]]] = {
+    "method": _http_request,
+    "status": _http_response,
+    "verb": mail_command,
+    "code": smtp_reply,
+    "result": mail_reply,
+}

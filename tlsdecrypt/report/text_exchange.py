@@ -8,6 +8,7 @@ from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.lines import INDENT, line
 from tlsdecrypt.report.quantities import SECOND, counted, duration, size
 from tlsdecrypt.report.text_annotations import annotation_lines
+from tlsdecrypt.report.text_mail import is_mail, mail_answer, mail_asked, mail_lines
 from tlsdecrypt.report.visible import shorten
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterato
     """`start_ns` is when the connection began. All text comes from the redacted document."""
     told = exchange_document(exchange, view.redactor)
     offset = f"+{(exchange.span.first_time_ns - start_ns) / SECOND:.3f} s"
-    answer = _answer(told["response"])
-    facts = [_sizes(told), *_took(exchange), view.frames.range(exchange.span)]
+    answer = mail_answer(told["response"]) if is_mail(told) else _answer(told["response"])
+    facts = [*_sizes(told), *_took(exchange), view.frames.range(exchange.span)]
     room = view.width - INDENT - sum(len(each) + 2 for each in (offset, answer[0], *facts))
-    yield line(offset, (_asked(told["request"], room), "strong"), answer, *((each, "faint") for each in facts), level=1)
+    yield line(offset, (_asked(told, room), "strong"), answer, *((each, "faint") for each in facts), level=1)
     yield from annotation_lines(told["annotations"], level=2)
     for fault in told["faults"]:
         if fault == NO_ANSWER:  # the first line says it
@@ -38,12 +39,16 @@ def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterato
         yield line((f"fault: {shorten(fault, view.width)}", "caution"), level=2)
     yield from _missing(told)
     if view.is_verbose:
-        yield from _fields(told["request"], ">")
-        yield from _fields(told["response"], "<")
+        lines_of = mail_lines if is_mail(told) else _fields
+        yield from lines_of(told["request"], ">")
+        yield from lines_of(told["response"], "<")
 
 
-def _asked(request: dict[str, Any] | None, room: int) -> str:
-    """Method and target, in the room that the rest of the line leaves."""
+def _asked(told: dict[str, Any], room: int) -> str:
+    """Method and target, or the command, in the room that the rest of the line leaves."""
+    if is_mail(told):
+        return shorten(mail_asked(told), max(room, MIN_TARGET))
+    request = told["request"]
     if request is None:
         return "(request not seen)"
     return shorten(f"{request['method']} {request['target']}", max(room, MIN_TARGET))
@@ -57,10 +62,13 @@ def _answer(response: dict[str, Any] | None) -> Part:
     return f"{status} {shorten(response['reason'], MIN_TARGET)}".rstrip(), style
 
 
-def _sizes(told: dict[str, Any]) -> str:
-    """Content in each direction, as it went over the wire."""
-    sides = (("request", "up"), ("response", "down"))
-    return ", ".join(f"{size(told[side]['content_length'])} {way}" for side, way in sides if told[side])
+def _sizes(told: dict[str, Any]) -> list[str]:
+    """Content in each direction, as it went over the wire; most commands of mail carry none."""
+    sides = [(told[side], way) for side, way in (("request", "up"), ("response", "down")) if told[side]]
+    if is_mail(told):
+        sides = [(message, way) for message, way in sides if message.get("content_length")]
+    sizes = [f"{size(message['content_length'])} {way}" for message, way in sides]
+    return [", ".join(sizes)] if sizes else []
 
 
 def _took(exchange: Exchange) -> list[str]:
