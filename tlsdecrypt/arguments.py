@@ -49,6 +49,7 @@ class Arguments:
     explain: bool = False
     connection: tuple[int, ...] = ()
     finding: tuple[str, ...] = ()
+    schema: bool = False
     interface: tuple[str, ...] = ()
     write: str | None = None
 

@@ -147,6 +147,8 @@ def run(arguments: Arguments) -> int:
 
     gc.set_threshold(*_COLLECTED)
     os.environ.setdefault(*_ONE_THREAD)
+    if arguments.schema:
+        return _print_schema()
     if arguments.is_question:
         return _list_interfaces()
     files = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
@@ -183,6 +185,14 @@ def _teller(arguments: Arguments, manner: Manner) -> Teller:
     if arguments.form == "text" and is_live(arguments) and not arguments.explain:
         return LiveTeller(manner)
     return WholeTeller(manner, arguments.form)
+
+
+def _print_schema() -> int:
+    from tlsdecrypt.report.schema import schema  # noqa: PLC0415 - start-up time of `--help`
+
+    with standard_output():
+        sys.stdout.buffer.write(schema())
+    return SUCCESS
 
 
 def _list_interfaces() -> int:

@@ -85,6 +85,7 @@ _OUTPUT_OPTIONS = (
     _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
     _flag("--verbose", "Tell more in the text: fields, certificates, handshake messages."),
     _flag("--quiet", "No notes and no progress on standard error."),
+    _flag("--schema", "Print the JSON Schema of the JSON document and of JSON Lines, and do nothing else."),
     _flag("--strict", "Exit with 3 unless all TLS was decrypted."),
     click.option(
         "--jobs",
