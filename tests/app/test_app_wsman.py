@@ -28,10 +28,7 @@ from wsman_peers import (
 from tlsdecrypt.app.psrp import describe_messages, messages_of
 
 SOAP = ["Content-Type: application/soap+xml;charset=UTF-8"]
-SEALED = [
-    'Content-Type: multipart/encrypted;protocol="application/HTTP-Kerberos-session-encrypted";'
-    'boundary="Encrypted Boundary"'
-]
+SEALED = ['Content-Type: multipart/encrypted;protocol="application/HTTP-Kerberos-session-encrypted";boundary="Sealed"']
 
 
 def _wsman(content: bytes, **answer: Any) -> dict[str, Any]:
@@ -80,7 +77,7 @@ def test_a_fault_has_its_code_and_machine() -> None:
 
 
 def test_a_sealed_body_is_named_and_not_read() -> None:
-    wsman = annotations_of("POST /wsman", SEALED, b"--Encrypted Boundary\r\n\x01\x02", answer_fields=SEALED)["wsman"]
+    wsman = annotations_of("POST /wsman", SEALED, b"--Sealed\r\n\x01\x02", answer_fields=SEALED)["wsman"]
     assert wsman["sealed"] == "Kerberos"
     assert "no TLS key opens it" in wsman["summary"]
 

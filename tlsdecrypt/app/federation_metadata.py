@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_CERTIFICATES = 20
 MAX_ENDPOINTS = 40
 
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+
 
 def annotate(request: HttpRequest | None, response: HttpResponse | None, annotations: Annotations) -> None:  # noqa: ARG001  the same for all annotators
     """Add `federation_metadata` where the answer is such a document."""
@@ -50,8 +52,8 @@ def _narrow(content: bytes) -> bytes:
 
 
 def _roles(root: _Element) -> list[str]:
-    kinds = (attribute(each, "type") or local_name(each) for each in elements(root))
-    return list(dict.fromkeys(each.rpartition(":")[2] for each in kinds if each.endswith(("Descriptor", "Type"))))[:10]
+    kinds = (each.get(_XSI_TYPE) or local_name(each) for each in elements(root))
+    return list(dict.fromkeys(each.rpartition(":")[2][:100] for each in kinds if each.endswith(("Descriptor", "Type"))))[:10]
 
 
 def _certificates(root: _Element) -> list[dict[str, Any]]:
