@@ -20,7 +20,7 @@ from tlsdecrypt.app.auth import parse_credentials
 from tlsdecrypt.app.auth_challenges import parse_challenges
 from tlsdecrypt.app.auth_facts import annotate_auth
 from tlsdecrypt.app.endpoint import classify
-from tlsdecrypt.app.error_page import FIRST_ERROR
+from tlsdecrypt.app.page import is_page
 from tlsdecrypt.app.xml import is_xml_type
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def annotate_http(request: HttpRequest | None, response: HttpResponse | None) ->
     if "x_ms_diagnostics" in http and response is not None:
         _put_diagnostics(response.field("x-ms-diagnostics") or "", annotations)
     has_xml = _has_xml(request) or _has_xml(response)
-    has_error = response is not None and response.status >= FIRST_ERROR and bool(response.content)
-    for annotate in annotators_of(http.get("service"), has_xml=has_xml, has_error=has_error):
+    has_page = response is not None and bool(response.content) and _is_page(http, response)
+    for annotate in annotators_of(http.get("service"), has_xml=has_xml, has_page=has_page):
         annotate(request, response, annotations)
     return annotations
 
@@ -113,6 +113,10 @@ def _put_diagnostics(value: str, annotations: Annotations) -> None:
     from tlsdecrypt.app.oauth import annotate_diagnostics  # noqa: PLC0415  few captures hold such a refusal
 
     annotate_diagnostics(value, annotations)
+
+
+def _is_page(http: dict[str, Any], response: HttpResponse) -> bool:
+    return is_page(http.get("service"), response.status, response.field("content-type"))
 
 
 def _has_xml(message: HttpRequest | HttpResponse | None) -> bool:

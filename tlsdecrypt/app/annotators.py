@@ -33,14 +33,14 @@ class Binding(NamedTuple):
     """A module with a function `annotate`, and when it is asked.
 
     It is asked for each exchange of its `services`, and, where `is_for_xml`, for each that holds XML, where
-    `is_for_errors` for each whose answer is an HTTP error with content. The content of its `services` is kept for it
+    `is_for_pages` for each whose answer is a page that was read (see `page`). The content of its `services` is kept for it
     where `reads_content`, whatever its type; where `reads_as_it_comes`, the module is asked for a reader first.
     """
 
     module: str
     services: frozenset[str] = frozenset()
     is_for_xml: bool = False
-    is_for_errors: bool = False
+    is_for_pages: bool = False
     reads_content: bool = False
     reads_as_it_comes: bool = False
 
@@ -48,7 +48,7 @@ class Binding(NamedTuple):
 _SOAP_SERVICES = frozenset({EWS, AUTODISCOVER_SOAP, AUTODISCOVER_POX, "mrsproxy", "ws-trust", "wsman"})
 
 BINDINGS: tuple[Binding, ...] = (
-    Binding("error_page", is_for_errors=True),
+    Binding("page", is_for_pages=True),
     Binding("annotate_xml", _SOAP_SERVICES, is_for_xml=True),
     Binding("autodiscover_json", frozenset({"autodiscover-v2"}), reads_content=True),
     Binding("mrs", frozenset({"mrsproxy"})),
@@ -59,6 +59,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("oauth", frozenset({"oauth", "ws-trust"}), reads_content=True),
     Binding("wsman", frozenset({"wsman"})),
     Binding("activesync", frozenset({"activesync"}), reads_content=True),
+    Binding("mapi", frozenset({"mapi-http"}), reads_content=True),
 )
 
 
@@ -87,11 +88,11 @@ def content_reader_of(service: str | None, content_type: str | None, *, is_reque
 
 
 @lru_cache(maxsize=256)
-def annotators_of(service: str | None, *, has_xml: bool, has_error: bool) -> tuple[Annotator, ...]:
+def annotators_of(service: str | None, *, has_xml: bool, has_page: bool) -> tuple[Annotator, ...]:
     """The annotators of an exchange, in the order of the table."""
     chosen = [
         each
         for each in BINDINGS
-        if service in each.services or (each.is_for_xml and has_xml) or (each.is_for_errors and has_error)
+        if service in each.services or (each.is_for_xml and has_xml) or (each.is_for_pages and has_page)
     ]
     return tuple(import_module(f"tlsdecrypt.app.{each.module}").annotate for each in chosen)

@@ -10,6 +10,19 @@ AUTODISCOVER_SOAP = "autodiscover-soap"
 EWS = "ews"
 
 _OUTLOOK_ANYWHERE = "outlook-anywhere"
+ASKED_BY_PROGRAMS = frozenset(  # and never by people, who could read a page
+    {
+        AUTODISCOVER_POX,
+        AUTODISCOVER_SOAP,
+        "autodiscover-v2",
+        EWS,
+        "mapi-http",
+        _OUTLOOK_ANYWHERE,
+        "activesync",
+        "mrsproxy",
+        "wsman",
+    }
+)
 _OUTLOOK_ANYWHERE_METHODS = frozenset({"RPC_IN_DATA", "RPC_OUT_DATA", "RPC_ECHO_DATA"})
 
 _SERVICES = (

@@ -11,13 +11,13 @@ from tlsdecrypt.app.annotate import annotate_http
 from tlsdecrypt.app.annotators import content_reader_of, is_content_read
 from tlsdecrypt.app.content import decode_content
 from tlsdecrypt.app.endpoint import classify
-from tlsdecrypt.app.error_page import is_error_page
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.app.http import HttpRequest, HttpResponse, every_field, first_field
 from tlsdecrypt.app.http1_framing import frame_request, frame_response
 from tlsdecrypt.app.http1_reader import MessageReader
 from tlsdecrypt.app.http_body import MAX_CONTENT_KEPT
 from tlsdecrypt.app.http_head import RequestLine, StatusLine
+from tlsdecrypt.app.page import is_page
 from tlsdecrypt.app.passwords import may_hold_passwords, passwords_in
 from tlsdecrypt.flow import Direction
 
@@ -235,7 +235,7 @@ class Http1Decoder:
         if service is not None:
             sink.reader = content_reader_of(service, content_type, is_request=is_request)
         is_read = sink.reader is None and is_content_read(service, content_type)
-        if is_read or self._is_content_kept or _is_read_anyhow(message, content_type):
+        if is_read or self._is_content_kept or _is_read_anyhow(service, message, content_type):
             sink.collect()
 
     def _drain(self) -> None:
@@ -261,11 +261,11 @@ class Http1Decoder:
         return Exchange(self.name, request, response, annotations, tuple(faults), passwords)
 
 
-def _is_read_anyhow(message: Message, content_type: str | None) -> bool:
+def _is_read_anyhow(service: str | None, message: Message, content_type: str | None) -> bool:
     """Whether a content may hold passwords, or says what went wrong."""
     if isinstance(message.line, RequestLine):
         return may_hold_passwords(content_type)
-    return is_error_page(message.line.status, content_type)
+    return is_page(service, message.line.status, content_type)
 
 
 def _method(message: Message | None) -> str | None:

@@ -40,9 +40,10 @@ def proxy_block(scene: Scene) -> Iterator[Hit]:
         if not (wants_login or is_block(step)):
             continue
         what = "wants a login first" if wants_login else "blocks it"
+        goal = step.target if step.verb == "CONNECT" else server_of(step)
         via = step.http.get("via") or step.http.get("server") or step.http.get("proxy_authenticate") or "no name"
         yield Hit(
-            f"a web proxy ({via}) stands before {step.target if step.verb == 'CONNECT' else server_of(step)} and {what}",
+            f"a web proxy ({via}) stands before {goal} and {what}",
             (*step.evidence, step.answered(f"{step.status}: {step.http.get('error_text', '')}")),
             confidence=Confidence.CERTAIN if wants_login else None,
             client=step.trace.client.address,

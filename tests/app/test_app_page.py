@@ -1,4 +1,4 @@
-"""What the pages behind HTTP errors say."""
+"""What pages say that come where a program expects something else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packets import C, S, Scene, http_request, http_response
 
-from tlsdecrypt.app.error_page import MAX_TEXT, visible_text
+from tlsdecrypt.app.page import MAX_TEXT, visible_text
 
 FORBIDDEN = b"""<!DOCTYPE html><html><head><title>403.4 - Forbidden: SSL is required</title>
 <style>p { color: red }</style><script>var a = "<b>";</script></head>
@@ -25,6 +25,14 @@ def test_the_text_and_the_sub_status_of_a_page_of_iis_are_told() -> None:
     http = _http(http_response("403 Forbidden", ["Content-Type: text/html"], FORBIDDEN))
     assert http["sub_status"] == "403.4"
     assert http["error_text"] == "403.4 - Forbidden: SSL is required 403.4 - Forbidden A & B"
+
+
+def test_a_page_in_place_of_a_protocol_is_read_too() -> None:
+    scene = Scene()
+    page = http_response("200 OK", ["Content-Type: text/html; charset=utf-8"], b"<h1>Sign in</h1>")
+    scene.dialogue([C(http_request("POST /ews/exchange.asmx", [], b"<a/>")), S(page)])
+    http = scene.analysis().conversations[0].exchanges[0].annotations["http"]
+    assert http["page_text"] == "Sign in"
 
 
 def test_a_page_of_a_success_is_not_read() -> None:

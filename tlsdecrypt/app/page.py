@@ -1,7 +1,7 @@
-"""What the page behind an HTTP error says: `error_text` and `sub_status` of the annotation `http`.
+"""What pages say that come where a program expects something else: behind HTTP errors, and in place of its protocol.
 
-`error_text` is the visible text of the page, shortened; `sub_status` the code of IIS as in `403.4`, where the page
-shows one.
+Adds to the annotation `http`: `error_text` (`page_text`, where the status is no error), the visible text of the page,
+shortened; and `sub_status`, the code of IIS as in `403.4`, where the page shows one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from html import unescape
 from typing import TYPE_CHECKING
+
+from tlsdecrypt.app.endpoint import ASKED_BY_PROGRAMS
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Annotations
@@ -19,15 +21,17 @@ MAX_TEXT = 300  # characters of it that are kept
 
 FIRST_ERROR = 400
 
-_TYPES = frozenset({"text/html", "text/plain", "application/json", "application/xhtml+xml"})
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_TYPES = _HTML | {"text/plain", "application/json"}
 _UNSEEN = re.compile(r"<(script|style)\b.{0,20000}?</\1\s*>|<!--.{0,20000}?-->", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _SUB_STATUS = re.compile(r"\b([45]\d\d\.\d{1,2})\b")
 
 
-def is_error_page(status: int, content_type: str | None) -> bool:
-    """Whether an answer with this status is read for what its page says."""
-    return status >= FIRST_ERROR and (content_type or "").partition(";")[0].strip().lower() in _TYPES
+def is_page(service: str | None, status: int, content_type: str | None) -> bool:
+    """Whether an answer of this service with this status is read for what its page says."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind in (_TYPES if status >= FIRST_ERROR else _HTML if service in ASKED_BY_PROGRAMS else ())
 
 
 def annotate(request: HttpRequest | None, response: HttpResponse | None, annotations: Annotations) -> None:  # noqa: ARG001
@@ -36,7 +40,7 @@ def annotate(request: HttpRequest | None, response: HttpResponse | None, annotat
         return
     text = visible_text(response.content)
     if text:
-        annotations["http"]["error_text"] = text[:MAX_TEXT]
+        annotations["http"]["error_text" if response.status >= FIRST_ERROR else "page_text"] = text[:MAX_TEXT]
     sub_status = _SUB_STATUS.search(text)
     if sub_status is not None and int(sub_status[1][:3]) == response.status:
         annotations["http"]["sub_status"] = sub_status[1]
