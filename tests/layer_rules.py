@@ -60,7 +60,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     for library, layers in {
         "brotli": "app tls",
         "click": "cli cli_options",
-        "cryptography": "tls",
+        "cryptography": "app tls",
         "dns": "net",
         "dpkt": "capture net",
         "jinja2": "report",
