@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsdecrypt import pipeline
+from tlsdecrypt import following
+from tlsdecrypt.capture.series import Series
 from tlsdecrypt.flow import Direction, Span
 from tlsdecrypt.keyring import load_keys
 from tlsdecrypt.observer import Observer
@@ -31,9 +33,13 @@ def test_what_waits_is_not_counted_again_for_each_connection_that_ends(monkeypat
 def test_beyond_the_bound_the_oldest_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Observer, "is_waiting", property(lambda _: True))
     monkeypatch.setattr(Observer, "held_bytes", property(lambda _: 10))
-    monkeypatch.setattr(pipeline, "MAX_WAITING_BYTES", 35)
-    run = Pipeline([str(ROOT / "captures" / "exchange.pcapng")], load_keys())
-    given = [(each.id, len(run._waiting)) for each in run.conversations()]
+    monkeypatch.setattr(following, "MAX_WAITING_BYTES", 35)
+    run = following.Following(load_keys())
+    for stretch in Series([str(ROOT / "captures" / "exchange.pcapng")]):
+        run.feed(stretch.batch)
+        assert run.settle() == []
+    ended = chain(run.finish(), run.finish_waiting())
+    given = [(each.conversation.id, len(run._waiting)) for each in ended]
     assert len(given) == 16
     assert max(waiting for _, waiting in given) == 3
     assert sorted(number for number, _ in given[-3:]) != [1, 2, 3]

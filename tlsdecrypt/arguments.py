@@ -52,6 +52,7 @@ class Arguments:
     schema: bool = False
     interface: tuple[str, ...] = ()
     write: str | None = None
+    jobs: int | None = None
 
     @property
     def is_question(self) -> bool:

@@ -242,7 +242,7 @@ def _observe(
     conversations: list[Conversation] = []
     is_waited_for = sys.stderr.isatty() and not arguments.quiet and telling.news is None
     with closing(Progress(is_shown=is_waited_for)) as progress:
-        options = Options(hosts=arguments.hosts, ports=arguments.port, outlets=telling.outlets())
+        options = Options(hosts=arguments.hosts, ports=arguments.port, outlets=telling.outlets(), jobs=arguments.jobs)
         pipeline = Pipeline(captures, keys, options, progress=progress, news=telling.news)
         signal.signal(signal.SIGINT, lambda _number, _frame: _end_early(pipeline, captures))
         try:

@@ -91,8 +91,7 @@ _OUTPUT_OPTIONS = (
         "--jobs",
         type=click.IntRange(min=1),
         metavar="N",
-        expose_value=False,
-        help="Accepted for scripts; the work is done in one process whatever N is.",
+        help="Share the work among N processes. By default large files take as many as there are cores.",
     ),
     click.version_option(package_name="tlsdecrypt", message="%(prog)s %(version)s"),
 )

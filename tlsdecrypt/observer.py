@@ -107,6 +107,16 @@ class Observer:
         if self._tls is not None:
             self._take_tls_events(self._tls.retry())
 
+    @property
+    def is_impatient(self) -> bool:
+        """Whether more waits than may wait for long, and only what others know could still help."""
+        return isinstance(self._tls, TlsConnection) and self._tls.is_impatient
+
+    def lose_patience(self) -> None:
+        """Others have told what they know: what is too much waits no longer."""
+        if isinstance(self._tls, TlsConnection):
+            self._take_tls_events(self._tls.lose_patience())
+
     def finish(self) -> Conversation:
         """The connection is over: all that was learned of it."""
         self._decide(is_last=True)

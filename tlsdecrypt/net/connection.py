@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.capture.frames import FrameBatch
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.runs import ConnectionKey, Group, Runs
+    from tlsdecrypt.net.share import Share
 
     Happenings: TypeAlias = Iterator[tuple[TcpConnection, list[StreamEvent]]]
 
@@ -37,12 +39,33 @@ REMEMBERED_MAX = 1 << 16  # four-tuples of connections that are over: their stra
 _SYN, _ACK = int(TcpFlag.SYN), int(TcpFlag.ACK)
 
 
-class ConnectionTable:
-    """All connections of a capture. `other_frames` counts, by a word, the frames that hold no TCP segment."""
+class Phase(IntEnum):
+    """What had happened in a batch before something else did."""
 
-    def __init__(self) -> None:
+    FRAMES = 0  # connections took their frames
+    LINGERED = 1  # those ended for which nothing late will come
+    IDLE = 2  # those ended that were silent too long
+
+
+class ConnectionTable:
+    """All connections of a capture, or those of a share.
+
+    `other_frames` counts, by a word, the frames that hold no TCP segment, of all shares. While `feed` is iterated over,
+    `place` tells where in the batch it is: by phase, then by the first frame that the connection has in the batch
+    (Phase.FRAMES) or by the connection's number. So whoever follows shares can order what happened as one table would.
+    """
+
+    def __init__(self, share: Share | None = None) -> None:
+        """With `share` only its connections are followed, and numbered on their own.
+
+        Frames without TCP are looked at by the first share alone.
+        """
+        self.place: tuple[Phase, int] = Phase.FRAMES, 0
         self.surroundings = SurroundingsReader()
-        self._lane = IrregularLane(self.surroundings)
+        self._share = share
+        self._is_first = share is None or share.index == 0
+        self._started: list[int] = []
+        self._lane = IrregularLane(self.surroundings if self._is_first else None)
         self._budget = PendingBudget()
         self._count = 0
         self._open: dict[ConnectionKey, TcpConnection] = {}  # the one that was silent longest comes first
@@ -69,15 +92,27 @@ class ConnectionTable:
         if len(fast.irregular):
             rows = self._lane.feed(batch, fast.irregular.tolist())
             segments = segments.merged(Segments.of_rows(rows))
-        if len(fast.telling):
-            self._lane.look(batch, fast.telling.tolist())
-        self.surroundings.take_batch(batch)
+        if self._is_first:
+            if len(fast.telling):
+                self._lane.look(batch, fast.telling.tolist())
+            self.surroundings.take_batch(batch)
+        if self._share is not None:
+            segments = segments.picked(self._share.rows(segments))
         if len(segments):
             groups, runs = cut_runs(batch, segments, bytes(self._lane.side_buffer))
             for group in groups:
+                self.place = Phase.FRAMES, group.first_frame
                 yield from self._feed_group(group, runs)
         # A clock that jumps for a frame must not end all connections: the median frame tells the time.
         yield from self._sweep(int(np.median(batch.time_ns)))
+
+    def take_started(self) -> list[int]:
+        """The connections that began since this was asked last, in the order of their numbers.
+
+        Of each the first frame that it had in its batch.
+        """
+        started, self._started = self._started, []
+        return started
 
     def finish(self) -> Happenings:
         """The capture ends: so do all connections."""
@@ -90,7 +125,8 @@ class ConnectionTable:
             yield connection, events
 
     def _close_all(self) -> Happenings:
-        for key, _ in sorted(self._open.items(), key=lambda item: item[1].id):
+        for key, connection in sorted(self._open.items(), key=lambda item: item[1].id):
+            self.place = Phase.IDLE, connection.id
             yield self._close(key, EndReason.CAPTURE_END)
 
     def _feed_group(self, group: Group, runs: Runs) -> Happenings:
@@ -124,6 +160,7 @@ class ConnectionTable:
     def _start(self, group: Group) -> TcpConnection:
         self._over.pop(group.key, None)
         self._count += 1
+        self._started.append(group.first_frame)
         connection = self._open[group.key] = TcpConnection(self._count, group, self._budget)
         return connection
 
@@ -164,14 +201,23 @@ class ConnectionTable:
                 self._watch(key, connection)
             if events:
                 yield connection, events
-        for key, connection in list(self._closing.items()):
-            if not connection.has_lingered(now_ns) and len(self._closing) <= LINGERING_MAX:
-                break
+        surplus = len(self._closing) - LINGERING_MAX
+        lingered = [
+            (connection.id, key)
+            for place, (key, connection) in enumerate(self._closing.items())
+            if place < surplus or connection.has_lingered(now_ns)
+        ]
+        for number, key in sorted(lingered):
+            self.place = Phase.LINGERED, number
             yield self._close(key, EndReason.FIN)
-        while self._open:
-            key, connection = next(iter(self._open.items()))
-            if not connection.is_idle(now_ns) and len(self._open) <= CONNECTIONS_MAX:
+        surplus = len(self._open) - CONNECTIONS_MAX
+        idle = []
+        for place, (key, connection) in enumerate(self._open.items()):
+            if place >= surplus and not connection.is_idle(now_ns):
                 break
+            idle.append((connection.id, key))
+        for number, key in sorted(idle):
+            self.place = Phase.IDLE, number
             yield self._close(key, EndReason.IDLE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -77,6 +77,10 @@ class Segments:
         width = len(SegmentRow._fields) - 2
         numbers = np.array([(row.frame, *row[3:]) for row in rows], np.int64).reshape(len(rows), width).T
         return cls(numbers[0], np.array(halves, np.uint64), *numbers[1:])
+
+    def picked(self, rows: Int64Column) -> Segments:
+        """Some of the rows."""
+        return Segments(*(getattr(self, column.name)[..., rows] for column in fields(self)))
 
     def merged(self, other: Segments) -> Segments:
         """Both, in frame order."""

@@ -89,7 +89,13 @@ class TlsConnection:
     @property
     def is_waiting(self) -> bool:
         """Whether records wait for a secret that may still come."""
-        return any(side.held for side in self.sides)
+        first, second = self.sides
+        return bool(first.held or second.held)
+
+    @property
+    def is_impatient(self) -> bool:
+        """Whether so much waits that it must not wait any longer: see `lose_patience`."""
+        return any(side.is_over_bound and not side.is_hopeless for side in self.sides)
 
     @property
     def held_bytes(self) -> int:
@@ -103,7 +109,7 @@ class TlsConnection:
         had_fault = reader.fault
         for record in reader.feed(data, locate):
             if side.held or not self._take(side, record):
-                side.hold(record)
+                side.hold(record, is_patient=self._store.is_shared)
             elif other.held and record.content_type != APPLICATION_DATA:
                 self._release()  # what the other side said before this one goes on: early data, then its answer
         if reader.fault and not had_fault:
@@ -132,6 +138,12 @@ class TlsConnection:
         """Look for the keys again: the store has learned something since."""
         self._release()
         return self.dialogue.take_events()
+
+    def lose_patience(self) -> list[TlsEvent]:
+        """The others that share the store have told what they know: what is too much waits no longer."""
+        for side in self.sides:
+            side.is_hopeless |= side.is_over_bound
+        return self.retry()
 
     def finish(self) -> list[TlsEvent]:
         """No secret will come any more: what still waits is counted as not decrypted."""

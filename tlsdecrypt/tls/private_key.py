@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x448, x25519
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
 
 from tlsdecrypt.tls import der as asn1
 
@@ -86,6 +93,14 @@ class PrivateKey:
     public: bytes = field(default=b"", repr=False)
     group: int | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The key itself has no pickled form but PKCS #8: so it goes to the processes that share the work."""
+        key = self.key
+        is_opaque = key is not None and not isinstance(key, DhPrivateKey)
+        encoded = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()) if is_opaque else key
+        others = self.source, self.kind, self.spki_sha256, self.subject, self.certificate, self.public, self.group
+        return _restored, (encoded, *others)
+
     @property
     def is_rsa(self) -> bool:
         """Whether it can decrypt a pre_master_secret."""
@@ -121,6 +136,17 @@ class PrivateKey:
             return _agree(self.key, public)
         except ValueError:
             return None
+
+
+def _restored(encoded: Any, source: str, kind: str, spki_sha256: str, *others: Any) -> PrivateKey:
+    """What `PrivateKey.__reduce__` took apart: a key that was checked when its file was read."""
+    subject, certificate, public, group = others
+    key = encoded
+    if isinstance(encoded, bytes):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # small keys are deprecated for endpoints; an observer takes what was used
+            key = load_der_private_key(encoded, None, unsafe_skip_rsa_key_validation=True)
+    return PrivateKey(source, kind, spki_sha256, subject, certificate, key, public, group)
 
 
 def _agree(key: object, public: bytes) -> bytes | None:

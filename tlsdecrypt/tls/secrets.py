@@ -45,6 +45,18 @@ class PreSharedKey:
     source: str
 
 
+class News(NamedTuple):
+    """Something learned, for those that share what they learn. `name` is a session id, or stands for a ticket."""
+
+    is_ticket: bool
+    name: bytes
+    learned: Learned
+
+    def __repr__(self) -> str:
+        """Never the secret."""
+        return "News()"
+
+
 class SecretFacts(NamedTuple):
     """What was given, for the report: never a secret."""
 
@@ -59,8 +71,9 @@ class SecretStore:
     """Private keys, key logs, pre-shared keys, and master secrets learned on the way.
 
     `generation` grows with each secret that is new: whoever waits for one tries again when it has changed.
-    `is_growing` is set by who feeds the store while more secrets may come. `notes` say what was skipped when files
-    were loaded.
+    `is_growing` is set by who feeds the store while more secrets may come. `is_shared` says that other processes read
+    the same capture, each with a store of its own, and tell one another what they learn: `take_news` and `adopt`.
+    `notes` say what was skipped when files were loaded.
     """
 
     def __init__(self) -> None:
@@ -70,6 +83,8 @@ class SecretStore:
         self.notes: list[str] = []
         self.generation = 0
         self.is_growing = False  # True while a capture is read that may yet reveal a key log
+        self.is_shared = False
+        self._news: list[News] = []
         self._by_spki: dict[str, PrivateKey] = {}
         self._by_public: dict[bytes, PrivateKey] = {}
         self._keylog = KeyLog()
@@ -214,6 +229,16 @@ class SecretStore:
         by_ticket = self._by_ticket.get(_digest(ticket)) if ticket else None
         return by_ticket or self._by_session_id.get(session_id)
 
+    def take_news(self) -> list[News]:
+        """What was learned since this was asked last, where the store is shared."""
+        news, self._news = self._news, []
+        return news
+
+    def adopt(self, news: Iterable[News]) -> None:
+        """Take what others learned."""
+        for each in news:
+            self._keep(self._by_ticket if each.is_ticket else self._by_session_id, each.name, each.learned)
+
     def _ticket_key_facts(self) -> list[SecretFacts]:
         """One a file, which may hold the keys of several rotations."""
         counts = Counter(key.source for keys in self._ticket_keys.values() for key in keys)
@@ -223,13 +248,20 @@ class SecretStore:
         ]
 
     def _remember(self, table: OrderedDict[bytes, Learned], name: bytes, learned: Learned) -> None:
+        if self._keep(table, name, learned) and self.is_shared:
+            self._news.append(News(table is self._by_ticket, name, learned))
+
+    def _keep(self, table: OrderedDict[bytes, Learned], name: bytes, learned: Learned) -> bool:
+        """Whether that is new."""
         known = table.get(name)
-        if known is None or known.master_secret != learned.master_secret:
+        is_new = known is None or known.master_secret != learned.master_secret
+        if is_new:
             self.generation += 1
             table[name] = learned
         table.move_to_end(name)
         if len(table) > MOST_LEARNED:
             table.popitem(last=False)
+        return is_new
 
 
 def _compressed(public: bytes) -> bytes:

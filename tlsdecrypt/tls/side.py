@@ -52,11 +52,19 @@ class Side:
         self._passed_over = 0  # bytes of a message that is too long, still to come
         self._handshake_span: Span | None = None
 
-    def hold(self, record: Record) -> None:
-        """Keep a record until its keys are known; the memory of the whole run is not kept with it."""
+    def hold(self, record: Record, *, is_patient: bool = False) -> None:
+        """Keep a record until its keys are known; the memory of the whole run is not kept with it.
+
+        Beyond the bound there is no hope; with `is_patient` that is left to the caller.
+        """
         self.held.append(record._replace(fragment=bytes(record.fragment)))
         self.held_bytes += len(record.fragment) + RECORD_OVERHEAD
-        self.is_hopeless |= self.held_bytes > MAX_HELD_BYTES
+        self.is_hopeless |= self.is_over_bound and not is_patient
+
+    @property
+    def is_over_bound(self) -> bool:
+        """Whether more waits than may wait for long."""
+        return self.held_bytes > MAX_HELD_BYTES
 
     def release(self) -> None:
         """Drop the oldest record that waited: it was read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.ciphersuites import cipher_suite
@@ -15,9 +15,12 @@ from tlsdecrypt.tls.session import TlsSession
 if TYPE_CHECKING:
     from tlsdecrypt.tls.certificates import CertificateFacts
     from tlsdecrypt.tls.connection import TlsConnection
+    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen
     from tlsdecrypt.tls.handshake import ClientHello
     from tlsdecrypt.tls.negotiation import Negotiation
     from tlsdecrypt.tls.secrets import SecretStore
+
+_SeenT = TypeVar("_SeenT", "AlertSeen", "HandshakeSeen")
 
 MAX_CACHED_LABELS: Final = 64  # versions; real ones are a dozen
 
@@ -52,8 +55,8 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         client_certificate_requested=any(each.has_certificate_request for each in negotiations),
         server_certificates=_certificates(negotiations, of_client=False),
         client_certificates=_certificates(negotiations, of_client=True),
-        alerts=tuple(connection.dialogue.alerts),
-        messages=tuple(connection.dialogue.messages),
+        alerts=_as_sent(connection.dialogue.alerts),
+        messages=_as_sent(connection.dialogue.messages),
         client_hello_span=connection.dialogue.client_hello_span,
         key=connection.key if decrypted else None,
         verdict=judge(connection, negotiation, store),
@@ -68,6 +71,22 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         secrets=connection.key_log,
         fault=next(iter(connection.dialogue.faults), None),
     )
+
+
+def _as_sent(seen: list[_SeenT]) -> tuple[_SeenT, ...]:
+    """In the order of the frames, whichever records of both directions waited for their keys, and for how long.
+
+    Within a direction the order stays: a segment that was sent again fills a hole late.
+    """
+    latest, keys = [0, 0], []
+    for each in seen:
+        direction = each.direction
+        latest[direction] = max(latest[direction], each.span.last_frame)
+        keys.append(latest[direction])
+    if keys == sorted(keys):
+        return tuple(seen)
+    order = sorted(range(len(seen)), key=keys.__getitem__)
+    return tuple(seen[index] for index in order)
 
 
 def _resumed_ticket(negotiation: Negotiation) -> str | None:
