@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tlsdecrypt.findings.finding import Finding, Severity
+from tlsdecrypt.findings.finding import Confidence, Finding, Severity
 from tlsdecrypt.findings.monitors import is_monitor, is_probe
 from tlsdecrypt.findings.rule import Rule, all_rules, fits
 from tlsdecrypt.findings.scene import Scene, Trace
@@ -196,7 +196,13 @@ def _concern_the_same(finding: Finding, other: Finding) -> bool:
     return finding.server != "" and all(theirs in (mine, "") for mine, theirs in ends)
 
 
-def _gravest_first(finding: Finding) -> tuple[bool, int, int, int]:
-    """Causes before what they explain; of these the gravest, the surest, and the first seen."""
+_LAYERS = ("l2", "icmp", "dns", "tcp", "lb", "tls", "http", "proxy", "oauth", "wstrust", "adfs")  # then applications
+
+
+def _gravest_first(finding: Finding) -> tuple[bool, int, bool, int, int, int]:
+    """Causes before what they explain; of these the gravest; hints last; then the lowest layer, the surest, the first."""
     first = min((each.frame for each in finding.evidence if each.frame is not None), default=0)
-    return finding.caused_by is not None, -finding.severity, -finding.confidence, first
+    family = finding.rule.partition(".")[0]
+    layer = _LAYERS.index(family) if family in _LAYERS else len(_LAYERS)
+    is_hint = finding.confidence is Confidence.HINT
+    return finding.caused_by is not None, -finding.severity, is_hint, layer, -finding.confidence, first

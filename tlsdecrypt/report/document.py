@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tlsdecrypt.explanation import explain
 from tlsdecrypt.report.connection_document import connection_document
 from tlsdecrypt.report.explain_document import explain_document
+from tlsdecrypt.report.findings_document import finding_document
 from tlsdecrypt.report.json_bytes import json_bytes
 from tlsdecrypt.report.quantities import iso_time
 
@@ -29,7 +30,7 @@ def document(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
     return {
         **_head(analysis),
         "connections": [connection_document(each, redactor) for each in analysis.conversations],
-        **_tail(analysis),
+        **_tail(analysis, redactor),
     }
 
 
@@ -39,7 +40,7 @@ def document_around(analysis: Analysis, redactor: Redactor, *, is_explained: boo
     Each connection is `connection_bytes`, one a line, with a comma between two of them.
     """
     head = _head(analysis) | _explained(analysis, redactor, is_explained=is_explained)
-    return json_bytes(head)[:-1] + b',"connections":[', b"\n]," + json_bytes(_tail(analysis))[1:] + b"\n"
+    return json_bytes(head)[:-1] + b',"connections":[', b"\n]," + json_bytes(_tail(analysis, redactor))[1:] + b"\n"
 
 
 def connection_bytes(conversation: Conversation, redactor: Redactor) -> bytes:
@@ -50,7 +51,7 @@ def connection_bytes(conversation: Conversation, redactor: Redactor) -> bytes:
 def summary_line(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> bytes:
     """The last line of JSON Lines: everything but the connections."""
     head = _head(analysis) | _explained(analysis, redactor, is_explained=is_explained)
-    return json_bytes({"summary": head.pop("summary"), **head, **_tail(analysis)}) + b"\n"
+    return json_bytes({"summary": head.pop("summary"), **head, **_tail(analysis, redactor)}) + b"\n"
 
 
 def _head(analysis: Analysis) -> dict[str, Any]:
@@ -66,10 +67,10 @@ def _explained(analysis: Analysis, redactor: Redactor, *, is_explained: bool) ->
     return {"explain": explain_document(explain(analysis), redactor)} if is_explained else {}
 
 
-def _tail(analysis: Analysis) -> dict[str, Any]:
+def _tail(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
     """`errors` names the captures that could not be read."""
     return {
-        "findings": list(analysis.findings),
+        "findings": [finding_document(each, redactor) for each in analysis.findings],
         "notes": list(analysis.notes),
         "errors": list(analysis.errors),
     }

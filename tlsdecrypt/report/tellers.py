@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from tlsdecrypt.plaintext import Outlets, PlaintextFork
 from tlsdecrypt.report.document import connection_bytes, summary_line
+from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.outputs import writer_of
 from tlsdecrypt.report.painter import ColourPainter, choose_painter
 from tlsdecrypt.report.standard_output import standard_output
+from tlsdecrypt.report.text_findings import finding_lines
 from tlsdecrypt.report.text_live import LiveText
 from tlsdecrypt.report.text_summary import summary_lines
 from tlsdecrypt.report.text_view import TextView
@@ -153,6 +155,8 @@ class LiveTeller:
     def finish(self, analysis: Analysis) -> None:
         """See Teller."""
         self._paint(self._live_text().gap())
+        view = replace(self._live_text().view, frames=FrameNames(analysis.captures))
+        self._paint(finding_lines(analysis.findings, view))
         self._paint(summary_lines(analysis))
 
     def _live_text(self) -> LiveText:

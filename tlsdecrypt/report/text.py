@@ -1,4 +1,4 @@
-"""The text report: every conversation, then what it comes to. Colour and wrapping are the painter's matter."""
+"""The text report: what is wrong, each conversation, what it comes to. Colour and wrapping are the painter's matter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.explanation import explain
 from tlsdecrypt.report.text_explain import explain_lines
+from tlsdecrypt.report.text_findings import finding_lines
 from tlsdecrypt.report.text_summary import input_lines, session_count_lines, summary_lines
 from tlsdecrypt.report.text_view import TextView
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from tlsdecrypt.report.lines import Line
 
 
-def report_lines(analysis: Analysis, conversations: Iterable[Line]) -> Iterator[Line]:
-    """The whole report around the lines of its conversations; what the analysis comes to stands where it is read."""
+def report_lines(analysis: Analysis, conversations: Iterable[Line], view: TextView) -> Iterator[Line]:
+    """The whole report around the lines of its conversations; what it comes to stands at both ends."""
+    yield from finding_lines(analysis.findings, view)
     yield from conversations
     yield from summary_lines(analysis)
 

@@ -20,13 +20,13 @@ class LiveText:
     """Tells of each connection what was not told before."""
 
     def __init__(self, view: TextView) -> None:
-        self._view = view
+        self.view = view
         self._told: dict[int, tuple[int, str | None]] = {}  # exchanges, and the verdict, of connections that go on
         self._latest: int | None = None  # the connection that the last lines were about, unless a gap follows them
 
     def news(self, conversation: Conversation) -> Iterator[Line]:
         """A connection that goes on: the exchanges that are complete."""
-        number, view = conversation.id, self._view
+        number, view = conversation.id, self.view
         if number != self._latest:
             yield from self.gap()
         if number not in self._told:
@@ -45,7 +45,7 @@ class LiveText:
             yield from self._rest(conversation)
             return
         yield from self.gap()
-        yield from connection_lines(conversation, self._view)
+        yield from connection_lines(conversation, self.view)
 
     def gap(self) -> Iterator[Line]:
         """An empty line, where the last line is none."""
@@ -63,10 +63,10 @@ class LiveText:
             yield from self.gap()
             yield line((f"Connection {conversation.id}", "heading"), "ends")
         if conversation.tls is not None and is_other:
-            yield from verdict_lines(conversation.tls, self._view)
+            yield from verdict_lines(conversation.tls, self.view)
         for exchange in new:
-            yield from exchange_lines(exchange, conversation.span.first_time_ns, self._view)
-        yield from note_lines(conversation, self._view)
+            yield from exchange_lines(exchange, conversation.span.first_time_ns, self.view)
+        yield from note_lines(conversation, self.view)
         yield line()
         self._latest = None
 

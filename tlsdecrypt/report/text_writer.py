@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tlsdecrypt.report.frame_names import FrameNames
@@ -48,6 +49,7 @@ class TextWriter:
         if self._manner.is_explained:
             lines = explained_lines(analysis, self._manner.redactor, painter.width)
         else:
-            lines = report_lines(analysis, self._told.lines(FrameNames(analysis.captures)))
+            names = FrameNames(analysis.captures)
+            lines = report_lines(analysis, self._told.lines(names), replace(self._view, frames=names))
         for each in lines:
             painter.paint(each)
