@@ -242,7 +242,7 @@ def test_a_small_buffer_that_claims_gigabytes_is_refused() -> None:
     with pytest.raises(ParseError, match="grows beyond"):
         expand(bytes.fromhex("ffffff7f 61" + pair * 10))
     with pytest.raises(ParseError, match="before the start"):
-        expand(bytes.fromhex("ffffff7f 61 0f00"))
+        expand(bytes.fromhex("ffffff7f 61 1000"))
     assert MAX_EXPANDED < 1_000_000
 
 
