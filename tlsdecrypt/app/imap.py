@@ -67,8 +67,10 @@ class ImapDecoder:
             self._left[direction] -= length
         else:
             self._left[direction] = 0
-            reader.skip_line()
-            if direction is Direction.CLIENT_TO_SERVER:
+            if direction is Direction.SERVER_TO_CLIENT:
+                reader.drop_line()
+            else:
+                reader.skip_line()
                 self._unfinished = self._answering = self._literal = None
         self._pump()
         return self._take_ready()

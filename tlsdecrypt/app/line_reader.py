@@ -54,11 +54,15 @@ class LineReader:
                 self._marks.pop()
             self._marks.append((len(self._buffer), span))
 
-    def skip_line(self) -> None:
-        """Bytes are missing here: what waits is no whole line, nor is what follows up to the next line's end."""
+    def drop_line(self) -> None:
+        """Bytes are missing here: what waits is no whole line."""
         self.skipped += len(self._buffer)
         self._drop(len(self._buffer))
         self._dropped, self._first = 0, None
+
+    def skip_line(self) -> None:
+        """Bytes are missing here: nor is what follows a whole line, up to the next line's end."""
+        self.drop_line()
         self._is_skipping = True
 
     def next_line(self) -> Line | None:

@@ -48,6 +48,7 @@ class Pop3Decoder:
         self._listing = bytearray()
         self._is_start = False
         self._is_guessing = False
+        self._is_seeking = False  # bytes are missing: what comes may be the rest of a line
 
     def feed(self, direction: Direction, data: bytes, span: Span) -> list[Exchange]:
         """Exchanges that are complete now."""
@@ -58,14 +59,15 @@ class Pop3Decoder:
     def gap(self, direction: Direction, length: int | None, span: Span) -> list[Exchange]:  # noqa: ARG002 - see Decoder
         """`length` bytes are missing (None: nobody knows how many)."""
         if direction is Direction.CLIENT_TO_SERVER:
-            self._client.skip_line()
+            self._client.drop_line()
+            self._is_seeking = True
         elif self._receiving is not None:
             self._receiving.content_length += self._server.buffered + (length or 0)
             if self._server.buffered:
                 self._server.take(self._server.buffered)
-            self._is_start = False
+            self._is_start = True
         else:
-            self._server.skip_line()
+            self._server.drop_line()
             self._is_guessing = True
             self._give_up_answered()
         self._pump()
@@ -131,6 +133,9 @@ class Pop3Decoder:
             self._waiting = slot
             return
         match = _COMMAND.match(line.text)
+        if match is None and self._is_seeking:
+            return
+        self._is_seeking = False
         if match is None:  # of what is no command of POP3, nothing is shown: it may be a password
             self._slots.append(_hidden(line))
             return

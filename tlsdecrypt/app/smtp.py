@@ -289,13 +289,13 @@ class SmtpDecoder:
         if self._answering is not None:
             self._waiting, self._answering = self._answering, None
             self._waiting.faults.append("request: an answer was not captured")
-        self._client.skip_line()
+        self._client.drop_line()
         self._is_seeking = True
 
     def _gap_in_content(self, slot: Slot, length: int | None) -> bool:
         """Whether content may go on behind the gap."""
         self._flush_content(slot)
-        self._is_content_start = False
+        self._is_content_start = True
         missing = length or 0
         slot.content_length += missing
         slot.missing += missing
@@ -317,7 +317,7 @@ class SmtpDecoder:
         elif slot is self._sending and slot.missing and not self._left and slot.is_answered:
             self._end_content("the end of the message was not captured")
             self._is_seeking = True
-            self._client.skip_line()
+            self._client.drop_line()
         self._is_guessing = False
 
     def _go_on(self, slot: Slot, reply: Reply) -> None:

@@ -56,7 +56,7 @@ class ReplyReader:
     def gap(self) -> None:
         """Bytes are missing: the reply that they were part of is lost."""
         self.is_lost = True
-        self._reader.skip_line()
+        self._reader.drop_line()
         self._forget()
 
     def next_reply(self) -> Reply | None:
@@ -74,14 +74,14 @@ class ReplyReader:
         if reply is None and self._first is not None:
             code = int(self._first.text[:3])
             reply = self._finish(code, self._first.span)
-            reply = reply._replace(faults=(*reply.faults, "the reply does not end"))
+            reply = reply._replace(faults=(*reply.faults, "response: it does not end"))
         return reply
 
     def _take(self, line: Line) -> Reply | None:
         match = _REPLY.match(line.text)
         if match is None:
             self._reader.skipped += len(line.text)
-            if line.text.strip() and len(self._faults) < MAX_LINES:
+            if line.text.strip() and not self.is_lost and len(self._faults) < MAX_LINES:
                 self._faults.append("response: a line that is no reply")
             return None
         if self._first is None:
