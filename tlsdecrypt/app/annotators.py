@@ -60,6 +60,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("wsman", frozenset({"wsman"})),
     Binding("activesync", frozenset({"activesync"}), reads_content=True),
     Binding("mapi", frozenset({"mapi-http"}), reads_content=True),
+    Binding("rpc_http", frozenset({"outlook-anywhere"}), reads_as_it_comes=True),
 )
 
 
