@@ -11,7 +11,8 @@ from tlsdecrypt.report.pretty import pretty_text
 from tlsdecrypt.report.quantities import clock_time, duration, size
 from tlsdecrypt.report.shown_content import shown_content
 from tlsdecrypt.report.text_annotations import annotation_lines
-from tlsdecrypt.report.text_exchange import NO_ANSWER
+from tlsdecrypt.report.text_exchange import NO_ANSWER, answer_of, asked_of
+from tlsdecrypt.report.text_mail import mail_lines
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
@@ -24,38 +25,10 @@ MAX_CONTENT = 32 * 1024  # bytes of one content that the report shows
 MAX_MESSAGES = 40  # handshake messages of one connection that are listed
 MAX_NOTES = 50
 MAX_BARS = 200  # exchanges of one connection in the picture
+MAX_REASON = 400  # characters of a reason phrase
+MAX_TITLE = 80  # characters of a request that the picture tells
 
-_FIRST_ERROR, _FIRST_REDIRECT = 400, 300  # HTTP status codes, RFC 9110 section 15
 _ENDS_OF_HANDSHAKE = ("client_hello", "finished")
-
-
-def row_view(conversation: Conversation, redactor: Redactor) -> dict[str, Any]:
-    """What the table and the picture show of a connection: small, for there may be many."""
-    span, tls = conversation.span, conversation.tls
-    up, down = (facts.length for facts in conversation.streams)
-    answers = [_answer(exchange.response, redactor) for exchange in conversation.exchanges]
-    said = list(zip(conversation.exchanges, answers, strict=True))
-    return {
-        "id": conversation.id,
-        "client": str(conversation.client),
-        "server": str(conversation.server),
-        "name": redactor.text((tls and tls.server_name) or _first_host(conversation) or ""),
-        "protection": (tls.version or "TLS") if tls else "none",
-        "protocol": conversation.application_protocol or "",
-        "verdict": tls.verdict.code.value if tls else "no TLS",
-        "tone": _verdict_tone(tls),
-        "start_ns": span.first_time_ns,
-        "end_ns": span.last_time_ns,
-        "handshake": _handshake(tls),
-        "exchanges": [
-            [exchange.span.first_time_ns, exchange.span.last_time_ns, tone, f"{_verb(exchange.request)} {answer}"]
-            for exchange, (answer, tone) in said[:MAX_BARS]
-        ],
-        "count": len(said),
-        "failed": sum(tone == "bad" for _, (_, tone) in said),
-        "up": up,
-        "down": down,
-    }
 
 
 def connection_view(conversation: Conversation, redactor: Redactor) -> dict[str, Any]:
@@ -78,14 +51,47 @@ def connection_view(conversation: Conversation, redactor: Redactor) -> dict[str,
     }
 
 
+def row_view(conversation: Conversation, connection: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """What the table and the picture show of a connection (see `connection_view`): small, for there may be many."""
+    span, tls = conversation.span, conversation.tls
+    up, down = (facts.length for facts in conversation.streams)
+    said = connection["exchanges"]
+    bars = zip(conversation.exchanges[:MAX_BARS], said, strict=False)
+    return {
+        "id": conversation.id,
+        "client": str(conversation.client),
+        "server": str(conversation.server),
+        "name": redactor.text((tls and tls.server_name) or _first_host(conversation) or ""),
+        "protection": (tls.version or "TLS") if tls else "none",
+        "verdict": tls.verdict.code.value if tls else "no TLS",
+        "tone": connection["tone"],
+        "start_ns": span.first_time_ns,
+        "end_ns": span.last_time_ns,
+        "handshake": _handshake(tls),
+        "exchanges": [
+            [
+                exchange.span.first_time_ns,
+                exchange.span.last_time_ns,
+                told["tone"],
+                f"{told['asked'][:MAX_TITLE]} {told['answer']}",
+            ]
+            for exchange, told in bars
+        ],
+        "count": len(said),
+        "failed": sum(told["tone"] == "bad" for told in said),
+        "up": up,
+        "down": down,
+    }
+
+
 def exchange_view(exchange: Exchange, start_ns: int, redactor: Redactor) -> dict[str, Any]:
     """What the report shows of an exchange; `start_ns` is when its connection began."""
     told = exchange_document(exchange, redactor)
-    answer, tone = _answer(exchange.response, redactor)
+    answer, tone = answer_of(told, MAX_REASON)
     length_ns = exchange.duration_ns
     return {
         "at": f"+{(exchange.span.first_time_ns - start_ns) / 1e9:.3f} s",
-        "asked": _asked(told["request"]),
+        "asked": asked_of(told),
         "answer": answer,
         "tone": tone,
         "took": duration(length_ns) if length_ns is not None else "",
@@ -101,49 +107,24 @@ def exchange_view(exchange: Exchange, start_ns: int, redactor: Redactor) -> dict
 
 
 def _side(name: str, told: dict[str, Any], message: Any, redactor: Redactor) -> dict[str, Any]:
-    """One message: its fields, and as much of its content as can be read."""
+    """One message: its fields or lines, and as much of its content as can be read."""
     fields = [*told.get("fields", ()), *told.get("trailers", ())]
     if not fields:
-        fields = [["", each] for each in told.get("lines") or ([told["line"]] if "line" in told else [])]
+        fields = [["", "  ".join(text for text, _ in each.parts)] for each in mail_lines(told, "")]
     length = told.get("content_length", 0)
     side = {"name": name, "fields": fields, "size": size(length) if length else "", "text": None, "note": ""}
-    missing = told.get("missing", 0)
-    content = shown_content(message, redactor, MAX_CONTENT) if hasattr(message, "content") else None
+    content = shown_content(message, redactor, MAX_CONTENT) if "fields" in told else None
     if content is not None:
         side["text"] = pretty_text(content)
-        side["kind"] = content.kind
         if side["text"] is None:
             side["note"] = f"{content.length:,} bytes that are no text"
         elif content.is_cut:
             side["note"] = f"only the beginning of {content.length:,} bytes"
-    elif length and not missing:
-        side["note"] = "the content was not kept"
-    if missing:
-        side["note"] = f"{missing:,} bytes were not captured"
+    elif length:
+        side["note"] = "the content is not shown here"
+    if told.get("missing"):
+        side["note"] = f"{told['missing']:,} bytes were not captured"
     return side
-
-
-def _verb(request: Any) -> str:
-    return str(getattr(request, "method", None) or getattr(request, "verb", None) or "?")
-
-
-def _asked(request: dict[str, Any] | None) -> str:
-    if request is None:
-        return "(request not seen)"
-    return f"{request['method']} {request['target']}" if "method" in request else str(request.get("line", ""))
-
-
-def _answer(response: Any, redactor: Redactor) -> tuple[str, str]:
-    """Status and reason of any protocol whose codes mean what those of HTTP and SMTP mean, and how good that is."""
-    if response is None:
-        return "no answer seen", "bad"
-    if hasattr(response, "status"):
-        code, words = response.status, response.reason
-        tone = "bad" if code >= _FIRST_ERROR else "caution" if code >= _FIRST_REDIRECT else "good"
-    else:
-        code, words = getattr(response, "code", None), next(iter(getattr(response, "lines", ())), "")
-        tone = "bad" if code is None or code >= _FIRST_ERROR else "good"
-    return f"{code or ''} {redactor.text(words)}".strip(), tone
 
 
 def _verdict_tone(tls: TlsSession | None) -> str:

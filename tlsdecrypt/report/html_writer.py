@@ -47,7 +47,7 @@ class HtmlWriter:
     def take(self, conversation: Conversation) -> None:
         """See Writer."""
         connection = connection_view(conversation, self._redactor)  # its fields teach secrets that targets may hold
-        row = row_view(conversation, self._redactor)
+        row = row_view(conversation, connection, self._redactor)
         self._connections.add(conversation.id, json_bytes(connection))
         self._rows.add(conversation.id, json_bytes(row))
         self._exchanges[0] += row["count"]

@@ -28,10 +28,16 @@ def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterato
     """`start_ns` is when the connection began. All text comes from the redacted document."""
     told = exchange_document(exchange, view.redactor)
     offset = f"+{(exchange.span.first_time_ns - start_ns) / SECOND:.3f} s"
-    answer = mail_answer(told["response"]) if is_mail(told) else _answer(told["response"])
+    answer = answer_of(told)
     facts = [*_sizes(told), *_took(exchange), view.frames.range(exchange.span)]
     room = view.width - INDENT - sum(len(each) + 2 for each in (offset, answer[0], *facts))
-    yield line(offset, (_asked(told, room), "strong"), answer, *((each, "faint") for each in facts), level=1)
+    yield line(
+        offset,
+        (shorten(asked_of(told), max(room, MIN_TARGET)), "strong"),
+        answer,
+        *((each, "faint") for each in facts),
+        level=1,
+    )
     yield from annotation_lines(told["annotations"], level=2)
     for fault in told["faults"]:
         if fault == NO_ANSWER:  # the first line says it
@@ -44,22 +50,24 @@ def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterato
         yield from lines_of(told["response"], "<")
 
 
-def _asked(told: dict[str, Any], room: int) -> str:
-    """Method and target, or the command, in the room that the rest of the line leaves."""
+def asked_of(told: dict[str, Any]) -> str:
+    """Method and target, or the command, of an exchange as `exchange_document` tells it."""
     if is_mail(told):
-        return shorten(mail_asked(told), max(room, MIN_TARGET))
+        return mail_asked(told)
     request = told["request"]
-    if request is None:
-        return "(request not seen)"
-    return shorten(f"{request['method']} {request['target']}", max(room, MIN_TARGET))
+    return "(request not seen)" if request is None else f"{request['method']} {request['target']}"
 
 
-def _answer(response: dict[str, Any] | None) -> Part:
+def answer_of(told: dict[str, Any], width: int = MIN_TARGET) -> Part:
+    """Status and reason (at most `width` columns of it), or the reply, and how good that is."""
+    response = told["response"]
+    if is_mail(told):
+        return mail_answer(response)
     if response is None:
         return "no answer seen", "bad"
     status = response["status"]
     style: Style = "bad" if status >= _FIRST_ERROR else "caution" if status >= _FIRST_REDIRECT else "good"
-    return f"{status} {shorten(response['reason'], MIN_TARGET)}".rstrip(), style
+    return f"{status} {shorten(response['reason'], width)}".rstrip(), style
 
 
 def _sizes(told: dict[str, Any]) -> list[str]:
