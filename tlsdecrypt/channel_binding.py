@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsdecrypt.app.auth_facts import put_summary
+from tlsdecrypt.app.auth_facts import ABSENT, CLEAR, DIFFERS, MATCHES, NOT_SEEN, put_summary
 from tlsdecrypt.tls.end_point_binding import end_point_bindings
 
 if TYPE_CHECKING:
@@ -17,20 +17,14 @@ if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.tls.certificates import CertificateFacts
 
-MATCHES = "matches the certificate"
-DIFFERS = "does not match the certificate"
-ABSENT = "absent"
-NOT_SEEN = "cannot be compared: no certificate was seen"
-CLEAR = "sent without TLS"
-
 _AUTHENTICATE = 3
 
 
 def judge_channel_bindings(exchanges: Iterable[Exchange], certificates: tuple[CertificateFacts, ...] | None) -> None:
     """Add `channel_binding` to the annotation `auth` of each exchange that ends an NTLM login.
 
-    It holds `result`, one of the constants above, `sent` (hex) where a binding was sent, and `expected` (hex) where
-    the certificate was seen. `certificates` are the server's; None where the exchanges came in clear.
+    It holds `result`, one of the constants of `auth_facts`, `sent` (hex) where a binding was sent, and `expected` (hex)
+    where the certificate was seen. `certificates` are the server's; None where the exchanges came in clear.
     """
     for exchange in exchanges:
         auth = exchange.annotations.get("auth")

@@ -3,7 +3,8 @@
 Keys, each only where it says something:
 
 - `scheme`, `mechanism` (NTLM, Kerberos, SPNEGO, JWT), `user`, `is_complete` (the server can decide on it: no first
-  leg), `size` (characters of the Authorization value): what the client sent
+  leg), `size` (characters of the Authorization value): what the client sent; `carries_token`: Basic with a token in
+  place of a password
 - `mechanisms`: what SPNEGO offers; `negotiation`: what the server's SPNEGO answers
 - `ntlm`: `type`, `domain`, `user`, `workstation`, `target_name` (SPN), `response` (NTLMv2, NTLMv1, LM, anonymous),
   `time`, `version`, `flags`, `has_mic`, `channel_binding` (hex, absent where none was sent)
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 
 MAX_VALUE = 500  # characters of one value
 MAX_OFFERS = 10
+
+# What `channel_binding` says in `result`.
+MATCHES = "matches the certificate"
+DIFFERS = "does not match the certificate"
+ABSENT = "absent"
+NOT_SEEN = "cannot be compared: no certificate was seen"
+CLEAR = "sent without TLS"
 
 _UNAUTHORIZED = 401
 _FIRST_SERVER_ERROR = 500
@@ -68,6 +76,8 @@ def credential_facts(credentials: Credentials) -> dict[str, Any]:
         facts["mechanism"] = credentials.mechanism
     if credentials.user:
         facts["user"] = credentials.user
+    if credentials.scheme.lower() == "basic" and credentials.secret.startswith("eyJ"):
+        facts["carries_token"] = True
     if credentials.token is not None:
         facts.update(token_facts(credentials.token))
     if credentials.jwt is not None:
