@@ -8,13 +8,15 @@ The annotation `autodiscover` has these keys, each only where it says something;
 - `display_name`, `autodiscover_smtp_address`, `user_legacy_dn`, `deployment_id`, `account_type`, `microsoft_online`
 - `action`: what the server wants (settings, redirectAddr, redirectUrl; redirect and error of the ActiveSync schema)
 - `error_time`, `error_id`, `debug_data`; `status` (ActiveSync)
-- `protocols`: one dict each: `type`, `server`, `port`, `ssl`, `auth_package`, `cert_principal_name`, and URLs
+- `protocols`: one dict each: `type`, `server`, `server_version` (hexadecimal), `server_build` ("15.1.2113"), `port`,
+  `ssl`, `auth_package`, `cert_principal_name`, and URLs
   (`as_url`, `ews_url`, `oof_url`, `oab_url`, `ecp_url`, `um_url`, `mail_store_internal_url`, `mail_store_external_url`,
   `address_book_internal_url`, `internal_owa_url`, `external_owa_url`, ...)
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.xml import attribute, elements, find, find_all, local_name, put, text_at, text_of
@@ -48,6 +50,7 @@ _SETTINGS = {
     "InternalUrl": "internal_url",
     "ExternalUrl": "external_url",
 }
+_VERSION = re.compile(r"[0-9A-Fa-f]{8}")
 _KINDS = {"pox": "POX", "soap": "SOAP", "v2": "v2"}
 _GROUPS = {"MailStore": "mail_store", "AddressBook": "address_book", "Internal": "internal", "External": "external"}
 
@@ -116,7 +119,16 @@ def _protocol(element: _Element) -> dict[str, str]:
             _put_setting(facts, _SETTINGS[name], child)
         elif name in _GROUPS:
             _put_group(facts, _GROUPS[name], child)
-    return facts
+    build = server_build(facts.get("server_version"))
+    return {**facts, "server_build": build} if build else facts
+
+
+def server_build(version: str | None) -> str | None:
+    """`15.1.2113` of `73C18841`, None for anything else (MS-OXDSCLI section 2.2.4.1.1.2.6.43, ServerVersion)."""
+    if version is None or _VERSION.fullmatch(version) is None:
+        return None
+    number = int(version, 16)
+    return f"{number >> 22 & 0x3F}.{number >> 16 & 0x3F}.{number & 0x7FFF}"
 
 
 def _put_group(facts: dict[str, str], prefix: str, group: _Element) -> None:
