@@ -24,17 +24,23 @@ FORMATS = {
     ".json": "json",
     ".jsonl": "jsonl",
     ".har": "har",
+    ".saz": "saz",
     ".keylog": "keylog",
+    ".pcapng": "pcapng",
+    ".pcap": "pcap",
     ".html": "html",
 }
 
-# Module and class of each format's Writer, loaded only where the format is wanted.
+# Module (beginning with a dot: beside this package) and class of each format's Writer, loaded only where it is wanted.
 _WRITERS = {
     "text": ("text_writer", "TextWriter"),
     "json": ("json_writer", "JsonWriter"),
     "jsonl": ("json_writer", "JsonLinesWriter"),
     "har": ("har_writer", "HarWriter"),
+    "saz": ("saz_writer", "SazWriter"),
     "keylog": ("keylog_writer", "KeyLogWriter"),
+    "pcapng": (".recapture.decrypted_writer", "PcapngWriter"),
+    "pcap": (".recapture.decrypted_writer", "PcapWriter"),
     "html": ("html_writer", "HtmlWriter"),
 }
 
@@ -44,7 +50,7 @@ SECRET_FORMATS = frozenset({"keylog"})  # they hold what opens sessions: nobody 
 def writer_of(form: str, manner: Manner) -> Writer:
     """A new Writer of one of the `FORMATS`."""
     module, name = _WRITERS[form]
-    return cast("Writer", getattr(import_module(f"tlsdecrypt.report.{module}"), name)(manner))
+    return cast("Writer", getattr(import_module(f".{module}", __package__), name)(manner))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from tlsdecrypt.report.choice import Choice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tlsdecrypt.capture.series import Stretch
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.plaintext import PlaintextSink
     from tlsdecrypt.redact import Redactor
@@ -20,6 +23,7 @@ class Manner:
     """How things are told: one redactor serves all documents of a run, so that pseudonyms agree.
 
     `subjects` names keys by their file and SPKI hash. `choice` is of the connections in outputs that hold secrets.
+    `reopen` reads the same frames once more; `keeps_original` keeps those that were made anew.
     Writers add to `notes` what whoever asked for the document should know.
     """
 
@@ -29,6 +33,8 @@ class Manner:
     subjects: dict[tuple[str, str | None], str] = field(default_factory=dict)
     choice: Choice = ALL
     notes: list[str] = field(default_factory=list)
+    keeps_original: bool = False
+    reopen: Callable[[], Iterable[Stretch]] = tuple
 
 
 class Writer(Protocol):

@@ -1,0 +1,67 @@
+"""The decrypted capture: what was read, with what was said on each opened connection in place of its encryption."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from tlsdecrypt.recapture.container import Pcap, Pcapng
+from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
+from tlsdecrypt.recapture.rewriter import Rewriter, Script
+from tlsdecrypt.report.frame_names import FrameNames
+from tlsdecrypt.report.program import PROGRAM
+from tlsdecrypt.report.quantities import counted
+
+if TYPE_CHECKING:
+    from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.recapture.container import Container
+    from tlsdecrypt.report.writer import Manner
+
+
+class DecryptedWriter:
+    """Reads the captures once more when the analysis is there."""
+
+    needs_content = False
+
+    def __init__(self, manner: Manner, container: Container) -> None:
+        self._manner = manner
+        self._container = container
+        self.sink = PlaintextSpool()
+
+    def take(self, conversation: Conversation) -> None:
+        """See Writer."""
+
+    def finish(self, analysis: Analysis, stream: BinaryIO) -> None:
+        """See Writer."""
+        names = FrameNames(analysis.captures)
+        script = Script(analysis.conversations, self._chosen(analysis), self.sink, names.range)
+        rewriter = Rewriter(script, self._container, keeps_original=self._manner.keeps_original)
+        stream.write(self._container.head())
+        left = sum(each.tcp_frames + sum(each.other_frames.values()) for each in analysis.captures)
+        for stretch in self._manner.reopen():
+            stream.writelines(rewriter.feed(stretch.batch))
+            left -= len(stretch.batch)
+            if left <= 0:  # of a run that was interrupted
+                break
+        stream.writelines(rewriter.finish())
+        if rewriter.left_out:
+            frames = counted(rewriter.left_out, "frame")
+            self._manner.notes.append(f"{frames} of another link type left out: a .pcapng has room for all")
+
+    def _chosen(self, analysis: Analysis) -> frozenset[int]:
+        chosen = self._manner.choice.of(analysis)
+        opened = frozenset(each.id for each in analysis.conversations if each.is_decrypted)
+        return opened if chosen is None else opened & chosen
+
+
+class PcapngWriter(DecryptedWriter):
+    """As pcapng: every frame that was made anew says in a comment which frames it came from."""
+
+    def __init__(self, manner: Manner) -> None:
+        super().__init__(manner, Pcapng(PROGRAM))
+
+
+class PcapWriter(DecryptedWriter):
+    """As pcap, with times in nanoseconds."""
+
+    def __init__(self, manner: Manner) -> None:
+        super().__init__(manner, Pcap())

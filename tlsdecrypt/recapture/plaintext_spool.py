@@ -1,0 +1,114 @@
+"""PlaintextSpool: all that was said on all connections, on disk, with the frames that carried each piece.
+
+A piece begins at a multiple of four bytes in the file, so that checksums can be summed over words of it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tlsdecrypt.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tlsdecrypt.flow import Direction, Span
+    from tlsdecrypt.plaintext import Place
+
+    Int64Column = NDArray[np.int64]
+
+MAX_IN_MEMORY = 4 << 20  # bytes
+LEAST_HOLE = 1  # bytes that stand for a hole of unknown size: readers have to see that something is missing
+WORD = 4
+
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+class Pieces(NamedTuple):
+    """What was said, as columns, in the order in which it became readable.
+
+    A piece is `length` bytes at `offset` of the spool; of a hole `offset` is -1. `last_frame` is the frame with which
+    it was complete. Within a connection the order is that of each direction's stream.
+    """
+
+    connection: Int64Column
+    direction: Int64Column
+    is_decrypted: Int64Column
+    offset: Int64Column
+    length: Int64Column
+    first_frame: Int64Column
+    last_frame: Int64Column
+
+
+class PlaintextSpool:
+    """A PlaintextSink. The file has no name, and is open to nobody else."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - open as long as the spool lives
+        self._end = 0  # of the last piece
+        self._at = 0  # where the next one begins
+        self._columns = tuple(array("q") for _ in Pieces._fields)
+        self._last: tuple[int, bool, int, int, int] | None = None
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def said(self, place: Place, direction: Direction, data: bytes, span: Span) -> None:
+        """See PlaintextSink. What the same frames carried is one piece."""
+        this = (place.connection, place.is_decrypted, int(direction), span.first_frame, span.last_frame)
+        with _no_room():
+            if this == self._last:
+                self._file.seek(self._end)
+                self._columns[4][-1] += len(data)
+            else:
+                self._add(this, self._at, len(data))
+                if self._at != self._end:
+                    self._file.write(_PADDING[self._end % WORD])
+                self._end = self._at
+            self._file.write(data)
+        self._last = this
+        self._end += len(data)
+        self._at = self._end + -self._end % WORD
+
+    def missed(self, place: Place, direction: Direction, length: int | None, span: Span) -> None:
+        """See PlaintextSink."""
+        span = span.in_order()
+        this = (place.connection, place.is_decrypted, int(direction), span.first_frame, span.last_frame)
+        self._add(this, -1, max(length or 0, LEAST_HOLE))
+        self._last = None
+
+    def _add(self, this: tuple[int, bool, int, int, int], offset: int, length: int) -> None:
+        connection, is_decrypted, direction, first_frame, last_frame = this
+        row = (connection, direction, is_decrypted, offset, length, first_frame, last_frame)
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
+
+    def pieces(self) -> Pieces:
+        """All pieces; nothing may be said any more while they are in use."""
+        return Pieces(*(np.frombuffer(column, np.int64) for column in self._columns))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Some bytes of the file; fewer at its end."""
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Put other bytes in the place of some that were said."""
+        with _no_room():
+            self._file.seek(offset)
+            self._file.write(data)
+
+
+@contextmanager
+def _no_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise InputError(f"a temporary file cannot be written: {fault.strerror or fault}") from fault

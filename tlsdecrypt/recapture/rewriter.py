@@ -1,0 +1,281 @@
+"""Rewriter: the frames of a capture once more, with those of some connections made anew from what was said on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tlsdecrypt.flow import Span
+from tlsdecrypt.net.columns import read_fast_lane
+from tlsdecrypt.net.irregular import IrregularLane
+from tlsdecrypt.net.segments import Segments
+from tlsdecrypt.recapture.container import Columns
+from tlsdecrypt.recapture.owners import Owners
+from tlsdecrypt.recapture.rendering import Speech, render
+from tlsdecrypt.recapture.talk import ACK, FIN, PSH, RST, SYN, Piece, Talk
+from tlsdecrypt.recapture.template import Ends, make_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from tlsdecrypt.capture.frames import FrameBatch
+    from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.recapture.container import Container
+    from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
+    from tlsdecrypt.recapture.rendering import Frame
+    from tlsdecrypt.recapture.talk import Numbers
+
+    Int64Column = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+MAX_HELD = 16 << 20  # bytes that are said before they are rendered
+BESIDE_PORT = 0x8000  # the bit of a client's port that is turned where frames made anew stand beside the original ones
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What was said on which connections: those whose ids are `chosen` are made anew."""
+
+    conversations: Sequence[Conversation]
+    chosen: frozenset[int]
+    spool: PlaintextSpool
+    name_frames: Callable[[Span], str]
+
+
+class _Hit(NamedTuple):
+    """A segment that has something to do with what is made anew; `row` is that of its frame in the batch."""
+
+    segment: int
+    row: int
+    owner: int
+    side: int
+    number: int
+    seq: int
+    ack: int
+    flags: int
+    length: int
+
+
+@dataclass(slots=True)
+class _Work:
+    """One batch while it is rewritten: which of its frames are kept, and what is said beside them, behind which row."""
+
+    batch: FrameBatch
+    segments: Segments
+    is_kept: Mask
+    held: int = 0  # bytes
+    speeches: list[Speech] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+
+
+class Rewriter:
+    """Fed with the frames that the analysis was fed with, in the same order; gives the bytes of the new capture."""
+
+    def __init__(self, script: Script, container: Container, *, keeps_original: bool) -> None:
+        """With `keeps_original`, frames that are made anew stand beside the original ones, at another client port."""
+        self.left_out = 0  # frames that the container has no room for
+        self._script, self._container, self._keeps_original = script, container, keeps_original
+        self._owners = Owners(script.conversations)
+        self._ids = [each.id for each in script.conversations]
+        chosen = [each.id in script.chosen for each in script.conversations]
+        self._is_chosen = np.array([*chosen, False], np.bool_)  # the last one is NOBODY's
+        self._is_open = self._is_chosen.copy()  # until all of it was said
+        self._pieces = _PiecesByTalk(script)
+        self._lane = IrregularLane()
+        self._talks: dict[int, Talk] = {}
+        self._last_ns = 0
+        self._preface = b""  # what has to be written first
+
+    def feed(self, batch: FrameBatch) -> Iterator[bytes]:
+        """The next frames."""
+        segments = self._segments(batch)
+        work = _Work(batch, segments, np.ones(len(batch), np.bool_))
+        start = 0
+        for hit in self._hits(work):
+            self._take(work, hit)
+            if work.held > MAX_HELD:
+                yield from self._flush(work, range(start, hit.row + 1))
+                start = hit.row + 1
+        yield from self._flush(work, range(start, len(batch)))
+        self._last_ns = int(batch.time_ns[-1])
+
+    def finish(self) -> Iterator[bytes]:
+        """What is left of connections whose frames did not all come again; without any frame, an empty capture."""
+        speeches = []
+        for _, talk in sorted(self._talks.items()):
+            for piece in talk.rest():
+                speeches += self._speeches(talk, piece, talk.said(piece), PSH | ACK, self._last_ns)
+        yield from self._take_preface()
+        yield _joined(chain.from_iterable(render(speeches, self._script.spool, self._container)))
+
+    def _segments(self, batch: FrameBatch) -> Segments:
+        fast = read_fast_lane(batch)
+        if not len(fast.irregular):
+            return fast.segments
+        rows = self._lane.feed(batch, fast.irregular.tolist())
+        return fast.segments.merged(Segments.of_rows(rows))
+
+    def _hits(self, work: _Work) -> Iterator[_Hit]:
+        """The segments to look at one by one; those of chosen connections are not kept, unless it is wanted."""
+        segments = work.segments
+        numbers = work.batch.numbers(segments.frame)
+        owned = self._owners.find(segments, numbers)
+        is_mine = self._is_chosen[owned.place]
+        if not self._keeps_original:
+            work.is_kept[segments.frame[is_mine]] = False
+        is_mine &= self._is_open[owned.place]
+        flags = segments.flags & (SYN | FIN | RST | ACK)
+        mine = np.flatnonzero(is_mine)
+        silent = mine[(flags[mine] == ACK) & (segments.length[mine] == 0) & (segments.missing[mine] == 0)]
+        is_wanted = ((flags[mine] & (SYN | FIN | RST)) != 0) | self._pieces.are_awaited(numbers[mine])
+        firsts = silent[np.unique(owned.place[silent], return_index=True)[1]]
+        hits = np.union1d(mine[is_wanted], firsts)
+        columns = (segments.frame, owned.place, owned.is_from_server, numbers, segments.seq, segments.ack)
+        values = [column[hits].tolist() for column in (*columns, flags, segments.length)]
+        yield from map(_Hit, hits.tolist(), *values)
+
+    def _take(self, work: _Work, hit: _Hit) -> None:
+        """What one segment lets be told."""
+        talk = self._talk(hit.owner)
+        if talk is None:
+            return
+        self._meet(work, talk, hit)
+        if hit.flags & SYN:
+            self._tell_bare(work, talk, hit, talk.opened(hit.side), hit.flags)
+        elif hit.flags == ACK and not hit.length and talk.is_handshake_end(hit.side, hit.seq, hit.ack):
+            self._tell_bare(work, talk, hit, talk.acknowledged(hit.side), ACK)
+        for piece in talk.due(hit.number):
+            self._say(work, talk, hit, piece)
+        if hit.flags & RST:
+            self._tell_bare(work, talk, hit, talk.reset(hit.side), RST | ACK)
+        elif hit.flags & FIN:
+            self._tell_bare(work, talk, hit, talk.finished(hit.side), FIN | ACK)
+        if talk.is_over:
+            self._is_open[hit.owner] = False
+            del self._talks[hit.owner]
+
+    def _talk(self, owner: int) -> Talk | None:
+        talk = self._talks.get(owner)
+        if talk is None and self._is_open[owner]:
+            talk = self._talks[owner] = Talk(self._pieces.of(self._ids[owner]))
+        return talk
+
+    def _meet(self, work: _Work, talk: Talk, hit: _Hit) -> None:
+        if hit.flags & SYN:
+            talk.begin(hit.side, hit.seq)
+        else:
+            talk.meet(hit.side, hit.seq, hit.ack)
+        if talk.templates[hit.side] is None:
+            segments, index = work.segments, hit.segment
+            ports = [int(segments.source_port[index]), int(segments.destination_port[index])]
+            if self._keeps_original:
+                ports[hit.side] ^= BESIDE_PORT
+            halves = [int(each) for each in segments.addresses[:, index]]
+            ends = Ends(halves[0] << 64 | halves[1], halves[2] << 64 | halves[3], *ports)
+            talk.templates[hit.side] = make_template(work.batch, hit.row, int(segments.network[index]), ends)
+
+    def _tell_bare(self, work: _Work, talk: Talk, hit: _Hit, numbers: Numbers, flags: int) -> None:
+        """A segment without payload: the original one where its numbers are still right."""
+        if not flags & (FIN | RST) and not hit.length and not self._keeps_original:
+            work.is_kept[hit.row] = True
+            return
+        piece = Piece(hit.side, 0, 0, hit.number, hit.number)
+        self._speak(work, hit, self._speeches(talk, piece, numbers, flags, int(work.batch.time_ns[hit.row])))
+
+    def _say(self, work: _Work, talk: Talk, hit: _Hit, piece: Piece) -> None:
+        numbers = talk.said(piece)
+        work.held += piece.length
+        self._speak(work, hit, self._speeches(talk, piece, numbers, PSH | ACK, int(work.batch.time_ns[hit.row])))
+
+    @staticmethod
+    def _speak(work: _Work, hit: _Hit, speeches: list[Speech]) -> None:
+        work.speeches += speeches
+        work.rows += [hit.row] * len(speeches)
+
+    def _speeches(self, talk: Talk, piece: Piece, numbers: Numbers, flags: int, time_ns: int) -> list[Speech]:
+        """A piece as one speech; none for a hole, nor where no frame of that side tells its addresses."""
+        template = talk.templates[piece.direction]
+        if template is None or piece.offset < 0:
+            return []
+        interface = self._interface(template.link_type)
+        if interface is None:
+            self.left_out += 1
+            return []
+        span = Span(piece.first_frame, piece.last_frame, 0, 0)
+        comment = self._container.comment(f"from {self._script.name_frames(span)}")
+        return [Speech(template, interface, numbers, flags, piece.offset, piece.length, time_ns, comment)]
+
+    def _interface(self, link_type: int) -> int | None:
+        number, preface = self._container.interface(link_type)
+        self._preface += preface
+        return number
+
+    def _take_preface(self) -> Iterator[bytes]:
+        preface, self._preface = self._preface, b""
+        if preface:
+            yield preface
+
+    def _flush(self, work: _Work, rows: range) -> Iterator[bytes]:
+        """The frames that are kept in these rows, and what was said, behind the rows that it belongs to."""
+        kept = rows.start + np.flatnonzero(work.is_kept[rows.start : rows.stop])
+        kept, original = self._originals(work.batch, kept)
+        made = render(work.speeches, self._script.spool, self._container)
+        order = np.argsort(np.concatenate((2 * kept, 2 * np.array(work.rows, np.int64) + 1)), kind="stable")
+        frames = [*original, *made]
+        yield from self._take_preface()
+        yield _joined(chain.from_iterable(frames[index] for index in order.tolist()))
+        work.speeches, work.rows, work.held = [], [], 0
+
+    def _originals(self, batch: FrameBatch, rows: Int64Column) -> tuple[Int64Column, list[list[Frame]]]:
+        """Frames as they are, and the rows of those that the container has room for."""
+        interfaces = np.zeros(len(rows), np.int64)
+        for link_type in np.unique(batch.link_type[rows]).tolist():
+            number = self._interface(link_type)
+            interfaces[batch.link_type[rows] == link_type] = -1 if number is None else number
+        self.left_out += int((interfaces < 0).sum())
+        rows, interfaces = rows[interfaces >= 0], interfaces[interfaces >= 0]
+        length = batch.captured_length[rows]
+        columns = Columns(interfaces, batch.time_ns[rows], length, np.maximum(batch.original_length[rows], length))
+        prefixes = memoryview(self._container.prefixes(columns, np.zeros(len(rows), np.int64)).tobytes())
+        width, data, tail = self._container.prefix_length, memoryview(batch.data), self._container.tail
+        places = zip(range(0, len(prefixes), width), batch.offset[rows].tolist(), length.tolist(), strict=True)
+        return rows, [
+            [(prefixes[at : at + width], data[begin : begin + size], tail(size, b""))] for at, begin, size in places
+        ]
+
+
+class _PiecesByTalk:
+    """The pieces of connections that are made anew."""
+
+    def __init__(self, script: Script) -> None:
+        pieces = script.spool.pieces()
+        chosen = np.flatnonzero(np.isin(pieces.connection, np.array(sorted(script.chosen), np.int64)))
+        self._pieces = pieces
+        self._order = chosen[np.argsort(pieces.connection[chosen], kind="stable")]
+        self._connections = pieces.connection[self._order]
+        self._awaited = np.unique(pieces.last_frame[chosen])
+
+    def of(self, connection: int) -> list[Piece]:
+        """Those of one connection, in the order in which they became readable."""
+        bounds = np.searchsorted(self._connections, [connection, connection + 1]).tolist()
+        rows = self._order[bounds[0] : bounds[1]]
+        pieces = self._pieces
+        columns = (pieces.direction, pieces.offset, pieces.length, pieces.first_frame, pieces.last_frame)
+        return list(map(Piece, *(column[rows].tolist() for column in columns)))
+
+    def are_awaited(self, numbers: Int64Column) -> Mask:
+        """Whether a piece is complete with these frames."""
+        if not len(self._awaited):
+            return np.zeros(len(numbers), np.bool_)
+        places = np.minimum(np.searchsorted(self._awaited, numbers), len(self._awaited) - 1)
+        result: Mask = self._awaited[places] == numbers
+        return result
+
+
+def _joined(frames: Iterable[Frame]) -> bytes:
+    return b"".join(chain.from_iterable(frames))

@@ -1,0 +1,105 @@
+"""Template: the headers of the frames that one side of a connection sends, but for what differs from frame to frame."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tlsdecrypt.capture.frames import FrameBatch
+
+ETHERNET, RAW_IP = 1, 101
+IPV4_HEADER, IPV6_HEADER, TCP_HEADER = 20, 40, 20
+IPV4_LENGTH, IPV4_CHECKSUM, IPV6_LENGTH = 2, 10, 4  # offsets of fields in the headers
+TCP_SEQ, TCP_ACK, TCP_FLAGS, TCP_CHECKSUM = 4, 8, 13, 16
+LARGEST_PAYLOAD = {4: 1460, 6: 1440}  # by IP version: what an Ethernet frame holds, and a multiple of four
+
+_ETHERNET_HEADER, _VLAN_TAG = 14, 4
+_VLAN_TAGS = (0x8100, 0x88A8, 0x9100, 0x9200, 0x9300)
+_IP_TYPES = {4: 0x0800, 6: 0x86DD}
+_FIXED_HEADERS = {
+    0: 4,
+    12: 0,
+    101: 0,
+    108: 4,
+    113: 16,
+    228: 0,
+    229: 0,
+    276: 20,
+}  # link types whose header has one length
+_TCP, _HOP_LIMIT, _WINDOW = 6, 64, 0xFFFF
+_DONT_FRAGMENT = 0x4000
+
+
+class Template(NamedTuple):
+    """`head` is link, IP and TCP header, with zeros where the fields stand that differ.
+
+    `ip_sum` and `tcp_sum` are what the rest adds to the checksums (RFC 1071), the pseudo header among it.
+    """
+
+    link_type: int
+    head: bytes
+    network: int  # where the IP header begins
+    version: int
+    ip_sum: int
+    tcp_sum: int
+
+    @property
+    def transport(self) -> int:
+        """Where the TCP header begins."""
+        return len(self.head) - TCP_HEADER
+
+
+class Ends(NamedTuple):
+    """Who sends to whom; addresses are 128 bits, IPv4 mapped."""
+
+    source: int
+    destination: int
+    source_port: int
+    destination_port: int
+
+
+def make_template(batch: FrameBatch, row: int, network: int, ends: Ends) -> Template:
+    """After a frame of this sender, whose IP header begins at `network` in the buffer (-1: it came in fragments).
+
+    What is no plain link header (a tunnel, a header of another kind) is left out: the frame then is one of Ethernet
+    between nobody, or raw IP where the capture holds no Ethernet.
+    """
+    version = 4 if ends.source >> 32 == ends.destination >> 32 == 0xFFFF else 6  # noqa: PLR2004 - IP versions
+    link_type, link = _link_header(batch, row, network, version)
+    first_byte = batch.data[network] if network >= 0 else 0
+    is_same = first_byte >> 4 == version
+    if version == 4:  # noqa: PLR2004 - IPv4
+        hops = batch.data[network + 8] if is_same else _HOP_LIMIT
+        addresses = (ends.source & 0xFFFFFFFF).to_bytes(4, "big") + (ends.destination & 0xFFFFFFFF).to_bytes(4, "big")
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 0, 0, _DONT_FRAGMENT, hops, _TCP, 0) + addresses
+    else:
+        hops = batch.data[network + 7] if is_same else _HOP_LIMIT
+        addresses = ends.source.to_bytes(16, "big") + ends.destination.to_bytes(16, "big")
+        ip = struct.pack(">IHBB", 6 << 28, 0, _TCP, hops) + addresses
+    tcp = struct.pack(">HHIIHHHH", ends.source_port, ends.destination_port, 0, 0, 5 << 12, _WINDOW, 0, 0)
+    return Template(link_type, link + ip + tcp, len(link), version, _sum(ip), _sum(addresses) + _TCP + _sum(tcp))
+
+
+def _link_header(batch: FrameBatch, row: int, network: int, version: int) -> tuple[int, bytes]:
+    link_type, start = int(batch.link_type[row]), int(batch.offset[row])
+    header = batch.data[start:network] if network >= start else b""
+    if link_type == ETHERNET:
+        if _is_plain_ethernet(header):
+            return ETHERNET, header
+        return ETHERNET, bytes(12) + _IP_TYPES[version].to_bytes(2, "big")
+    if link_type in _FIXED_HEADERS and len(header) == _FIXED_HEADERS[link_type] and network >= start:
+        return link_type, header
+    return RAW_IP, b""
+
+
+def _is_plain_ethernet(header: bytes) -> bool:
+    """Addresses, tags of VLANs, and the type of IP: nothing else stands before the datagram."""
+    at = _ETHERNET_HEADER - 2
+    while int.from_bytes(header[at : at + 2], "big") in _VLAN_TAGS:
+        at += _VLAN_TAG
+    return len(header) == at + 2 and int.from_bytes(header[at:], "big") in _IP_TYPES.values()
+
+
+def _sum(data: bytes) -> int:
+    return sum(struct.unpack(f">{len(data) // 2}H", data))
