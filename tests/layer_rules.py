@@ -39,9 +39,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "pipeline": "errors capture conversation findings following net plaintext reading shards tls",
         "explanation": "tls",
         "report": "errors flow conversation explanation findings redact capture.pcapng plaintext app.kept_content",
+        "recapture": "errors flow app capture net redact report",
         "arguments": "errors capture",
         "cli_options": "",
-        "cli": "errors flow capture conversation keyring pipeline redact report arguments cli_options",
+        "questions": "capture report",
+        "cli": "errors flow capture conversation keyring questions pipeline redact report arguments cli_options",
         "__init__": "errors flow conversation keyring pipeline tls app",
         "__main__": "cli",
     }.items()
@@ -55,8 +57,10 @@ MAY_NAME: dict[str, frozenset[str]] = {
         "explanation": "conversation",
         "findings": "net",
         "plaintext": "tls",
-        "report": "app net tls",
+        "recapture": "conversation plaintext",
+        "report": "app capture net tls",
         "cli": "tls",
+        "questions": "arguments",
     }.items()
 }
 
@@ -72,7 +76,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "lxml": "app report",
         "lz4": "capture",
         "markupsafe": "report",
-        "numpy": "capture net",
+        "numpy": "capture net recapture",
         "orjson": "report",
         "rich": "cli report",
         "spnego": "app",
@@ -92,7 +96,10 @@ GRAB_BAGS = {"base", "common", "constants", "helpers", "misc", "shared", "util",
 MODULE_LINES = 400
 FUNCTION_LINES = 60
 PARAMETERS = 6
-WIDER_ON_PURPOSE = {"keyring.load_keys"}  # one keyword for each option of the command line
+WIDER_ON_PURPOSE = {
+    "keyring.load_keys",  # one keyword for each option of the command line
+    "findings.rule.rule",  # one keyword for each column of the table of rules
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import tiny_capture
@@ -15,6 +17,9 @@ from sample_conversations import SECRET, conversation, session
 from tlsdecrypt import cli
 from tlsdecrypt.conversation import Analysis
 from tlsdecrypt.tls.verdict import Verdict, VerdictCode
+
+if TYPE_CHECKING:
+    from tlsdecrypt.arguments import Arguments
 
 
 def test_a_clear_exchange_is_told_and_there_was_nothing_to_decrypt(capture: str) -> None:
@@ -109,8 +114,9 @@ def analysis_of(*codes: str) -> Analysis:
 )
 def test_the_status_says_what_was_decrypted(codes: tuple[str, ...], status: int, strict_status: int) -> None:
     analysis = analysis_of(*codes)
-    assert cli.exit_status(analysis, is_strict=False) == status
-    assert cli.exit_status(analysis, is_strict=True) == strict_status
+    for is_strict, expected in ((False, status), (True, strict_status)):
+        given = cast("Arguments", SimpleNamespace(strict=is_strict, fail_on=None))
+        assert cli.exit_status(analysis, given) == expected
 
 
 def test_help_has_examples_and_the_exit_statuses() -> None:

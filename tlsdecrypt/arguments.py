@@ -49,15 +49,20 @@ class Arguments:
     explain: bool = False
     connection: tuple[int, ...] = ()
     finding: tuple[str, ...] = ()
+    with_original: bool = False
     schema: bool = False
+    rules: bool = False
+    explain_rule: str | None = None
+    fail_on: str | None = None
     interface: tuple[str, ...] = ()
     write: str | None = None
     jobs: int | None = None
 
     @property
     def is_question(self) -> bool:
-        """Whether only the names of interfaces are asked for."""
-        return self.interface == (_LIST,)
+        """Whether something is asked of the program itself, and no capture is to be read."""
+        is_about_rules = self.rules or self.explain_rule is not None
+        return self.schema or is_about_rules or self.interface == (_LIST,)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,16 +22,17 @@ from tlsdecrypt.report.standard_output import forget_standard_output, standard_o
 from tlsdecrypt.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tlsdecrypt.capture.inputs import Named
+    from tlsdecrypt.capture.series import Stretch
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.pipeline import Pipeline
     from tlsdecrypt.report.tellers import Teller, Telling
     from tlsdecrypt.report.writer import Manner
     from tlsdecrypt.tls.secrets import SecretStore
 
-SUCCESS, FAULT, WRONG_INPUT, NOTHING_OPENED = 0, 1, 2, 3
+SUCCESS, FAULT, WRONG_INPUT, NOTHING_OPENED, FOUND = 0, 1, 2, 3, 5
 INTERRUPTED, PIPE_CLOSED = 130, 141  # as shells report a program that SIGINT or SIGPIPE ended
 
 # The analysis makes hardly a reference cycle and keeps millions of values: looking for cycles as often as Python does
@@ -60,6 +62,7 @@ Exit status:
   1    a fault of the program (TLSDECRYPT_DEBUG=1 shows where)
   2    wrong usage, or an input that cannot be read
   3    the capture holds TLS and none of it was decrypted; --strict: not all
+  5    there is a finding as grave as --fail-on says
   130  interrupted (Ctrl-C)
   141  the reader of standard output went away
 A handshake that failed has nothing to decrypt, and does not count for 3.
@@ -128,13 +131,21 @@ def _own_fault(fault: Exception) -> int:
     return FAULT
 
 
-def exit_status(analysis: Analysis, *, is_strict: bool) -> int:
-    """What was decrypted, as a status. A failed handshake leaves nothing that could be decrypted."""
+def exit_status(analysis: Analysis, arguments: Arguments) -> int:
+    """What was found and what was decrypted, as a status. A failed handshake leaves nothing that could be decrypted."""
+    if arguments.fail_on is not None and has_finding(analysis, arguments.fail_on):
+        return FOUND
     codes = [each.tls.verdict.code.value for each in analysis.conversations if each.tls]
     sessions = [code for code in codes if code != "handshake-failed"]
     opened = sum(each.is_decrypted for each in analysis.conversations)
-    is_enough = sessions.count("decrypted") == len(sessions) if is_strict else opened > 0 or not sessions
+    is_enough = sessions.count("decrypted") == len(sessions) if arguments.strict else opened > 0 or not sessions
     return SUCCESS if is_enough else NOTHING_OPENED
+
+
+def has_finding(analysis: Analysis, severity: str) -> bool:
+    """Whether a finding is as grave as `severity` (error, warning), or graver; what follows from another counts not."""
+    enough = ("error",) if severity == "error" else ("error", "warning")
+    return any(each.severity.label in enough and each.caused_by is None for each in analysis.findings)
 
 
 def run(arguments: Arguments) -> int:
@@ -147,16 +158,15 @@ def run(arguments: Arguments) -> int:
 
     gc.set_threshold(*_COLLECTED)
     os.environ.setdefault(*_ONE_THREAD)
-    if arguments.schema:
-        return _print_schema()
     if arguments.is_question:
-        return _list_interfaces()
+        return _answer(arguments)
     files = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
     captures, keys = named_captures(arguments), _load_keys(arguments)
     subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
     redactor = Redactor(show_secrets=arguments.show_secrets)
     choice = Choice(arguments.connection, arguments.finding)
     manner = Manner(redactor, arguments.verbose, arguments.explain, subjects, choice)
+    manner = replace(manner, keeps_original=arguments.with_original, reopen=lambda: _read_again(captures))
     if arguments.show_secrets:
         say("the output holds passwords and tokens (--show-secrets): do not hand it on")
     for file in files:
@@ -173,7 +183,14 @@ def run(arguments: Arguments) -> int:
     if was_interrupted:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
-    return WRONG_INPUT if analysis.errors else exit_status(analysis, is_strict=arguments.strict)
+    return WRONG_INPUT if analysis.errors else exit_status(analysis, arguments)
+
+
+def _read_again(captures: Sequence[Named]) -> Iterable[Stretch]:
+    """The same frames once more."""
+    from tlsdecrypt.capture.series import Series  # noqa: PLC0415 - start-up time of `--help`
+
+    return Series(captures)
 
 
 def _teller(arguments: Arguments, manner: Manner) -> Teller:
@@ -187,20 +204,13 @@ def _teller(arguments: Arguments, manner: Manner) -> Teller:
     return WholeTeller(manner, arguments.form)
 
 
-def _print_schema() -> int:
-    from tlsdecrypt.report.schema import schema  # noqa: PLC0415 - start-up time of `--help`
+def _answer(arguments: Arguments) -> int:
+    """What is asked of the program itself."""
+    from tlsdecrypt.questions import answers  # noqa: PLC0415 - start-up time of `--help`
 
     with standard_output():
-        sys.stdout.buffer.write(schema())
-    return SUCCESS
-
-
-def _list_interfaces() -> int:
-    from tlsdecrypt.capture.live import interfaces  # noqa: PLC0415 - start-up time of `--help`
-
-    with standard_output():
-        for name, description in interfaces():
-            click.echo(visible(f"{name}  {description}".rstrip()))
+        for each in answers(arguments):
+            click.echo(visible(each))
     return SUCCESS
 
 

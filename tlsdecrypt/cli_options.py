@@ -74,19 +74,28 @@ _OUTPUT_OPTIONS = (
         "--output",
         multiple=True,
         metavar="FILE",
-        help="Write a report too; its suffix is the format: .txt, .json, .jsonl, .html, .har, .keylog. May be repeated.",
+        help="Write a document too; its suffix is the format: .txt, .json, .jsonl, .html, .har, .pcapng, .pcap,"
+        " .keylog. May be repeated.",
     ),
     _flag(
         "--explain",
         "Tell what TLS there is, and which certificate or key log would open how many more sessions, in place of the"
         " connections; needs no key.",
     ),
+    _flag("--with-original", "In decrypted captures, keep the encrypted frames beside those made of what was said."),
     _flag("--force", "Overwrite output files that exist."),
     _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
     _flag("--verbose", "Tell more in the text: fields, certificates, handshake messages."),
     _flag("--quiet", "No notes and no progress on standard error."),
     _flag("--schema", "Print the JSON Schema of the JSON document and of JSON Lines, and do nothing else."),
+    _flag("--rules", "Print the rules that findings come from, and do nothing else."),
+    click.option("--explain-rule", metavar="ID", help="Print what one rule means, and do nothing else."),
     _flag("--strict", "Exit with 3 unless all TLS was decrypted."),
+    click.option(
+        "--fail-on",
+        type=click.Choice(["error", "warning"]),
+        help="Exit with 5 where there is a finding of this severity, or a graver one.",
+    ),
     click.option(
         "--jobs",
         type=click.IntRange(min=1),
