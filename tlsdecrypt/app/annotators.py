@@ -61,6 +61,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("activesync", frozenset({"activesync"}), reads_content=True),
     Binding("mapi", frozenset({"mapi-http"}), reads_content=True),
     Binding("rpc_http", frozenset({"outlook-anywhere"}), reads_as_it_comes=True),
+    Binding("oab", frozenset({"oab"})),
+    Binding("owa", frozenset({"owa", "ecp", "tmg-forms"})),
 )
 
 
