@@ -74,7 +74,7 @@ _OUTPUT_OPTIONS = (
         "--output",
         multiple=True,
         metavar="FILE",
-        help="Write a document too; its suffix is the format: .txt, .json, .jsonl, .html, .har, .pcapng, .pcap,"
+        help="Write a document too; its suffix is the format: .txt, .json, .jsonl, .html, .har, .saz, .pcapng, .pcap,"
         " .keylog. May be repeated.",
     ),
     _flag(
