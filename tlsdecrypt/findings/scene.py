@@ -268,6 +268,10 @@ class Scene:
     forgotten: int = 0
     _steps: int = 0
 
+    def __repr__(self) -> str:
+        """For engineers."""
+        return f"Scene({len(self.traces)} connections)"
+
     def add(self, trace: Trace) -> None:
         """One connection more; the oldest leave where the bounds are reached."""
         self.traces.append(trace)

@@ -35,7 +35,7 @@ def _asked_names(trace: Trace) -> frozenset[str]:
     inside = (step.host for step in trace.steps if not step.is_clear and step.protocol == "http" and step.host)
     hosts = {host.rpartition(":")[0] or host for host in inside}
     wanted = {trace.server_name, *hosts} if trace.is_opened else {trace.server_name}
-    return frozenset(each.lower() for each in wanted if each and not is_address(each))
+    return frozenset(each.lower() for each in wanted if each and not is_address(each) and each != "localhost")
 
 
 @rule(
