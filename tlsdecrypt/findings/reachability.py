@@ -1,0 +1,118 @@
+"""What several rules ask of connections and DNS: whether a server answered, and under which names it was looked up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeAlias
+
+from tlsdecrypt.flow import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tlsdecrypt.findings.scene import Scene, Step, Trace
+    from tlsdecrypt.net.surroundings import DnsMessage
+
+TRIES = 3  # SYNs that a client sends, at least, before its silence means something
+AUTODISCOVER = frozenset({"autodiscover-pox", "autodiscover-soap", "autodiscover-v2"})
+ADDRESS_TYPES = ("A", "AAAA")
+
+_CLIENT, _SERVER = Direction
+_OK = 200
+_WEB_PORTS = (80, 443)
+_SCANNED = 10  # ports of one server, or servers on one port, that refuse one client: a scan
+
+Target: TypeAlias = "tuple[str, str, int]"  # client, server, port
+
+
+def has_accepted(trace: Trace) -> bool:
+    """The server took the connection."""
+    tcp = trace.tcp
+    return tcp is not None and (tcp.syn_ack is not None or tcp.side(_SERVER).first_payload is not None)
+
+
+def is_refused(trace: Trace) -> bool:
+    """A SYN was answered by a reset."""
+    return trace.tcp is not None and trace.tcp.is_refused
+
+
+def is_unanswered(trace: Trace) -> bool:
+    """Nothing came back, and the client sent nothing but SYNs: it saw no answer either."""
+    tcp, client, server = trace.tcp, *trace.streams
+    if tcp is None or not tcp.syns or server.segments:
+        return False
+    side = tcp.side(_CLIENT)
+    return side.first_payload is None and side.fin is None and client.segments <= 2 * tcp.syn_count
+
+
+def target_of(trace: Trace) -> Target:
+    """Who connects where."""
+    return trace.client.address, trace.server.address, trace.server.port
+
+
+def by_target(traces: Iterable[Trace]) -> dict[Target, list[Trace]]:
+    """Connections by who connects where, in the order given."""
+    found: dict[Target, list[Trace]] = defaultdict(list)
+    for trace in traces:
+        found[target_of(trace)].append(trace)
+    return found
+
+
+def scanned_by(traces: Iterable[Trace]) -> set[str]:
+    """Clients that were refused at so many places that they look for open ports."""
+    refused = {target_of(trace) for trace in traces}
+    counts: dict[tuple[str, str | int], int] = defaultdict(int)
+    for client, server, port in refused:
+        counts[client, server] += 1
+        counts[client, port] += 1
+    return {client for (client, _), count in counts.items() if count >= _SCANNED}
+
+
+def dns_of(scene: Scene) -> tuple[DnsMessage, ...]:
+    """The DNS messages of a scene."""
+    return scene.surroundings.dns if scene.surroundings is not None else ()
+
+
+def addresses_in(message: DnsMessage) -> list[str]:
+    """The addresses that an answer gives, in its order."""
+    return list(dict.fromkeys(each.data for each in message.answers if each.type in ADDRESS_TYPES))
+
+
+def names_by_address(scene: Scene) -> dict[str, set[str]]:
+    """Under which names each address was looked up: in DNS, by SNI, by Host."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for message in dns_of(scene):
+        for address in addresses_in(message):
+            found[address] |= {question.name for question in message.questions}
+    for trace in scene.traces:
+        found[trace.server.address] |= trace.names
+    return found
+
+
+def autodiscover_succeeded(scene: Scene, client: str) -> Step | None:
+    """An answer that gave a client what Autodiscover is for."""
+    for service in AUTODISCOVER:
+        for step in scene.steps_by_service.get(service, ()):
+            if step.trace.client.address == client and step.status == _OK and not _has_failed(step):
+                return step
+    return None
+
+
+def _has_failed(step: Step) -> bool:
+    facts = step.about("autodiscover")
+    code = facts.get("error_code")
+    return bool(code) and str(code) not in ("0", "NoError")
+
+
+def is_settled_candidate(scene: Scene, target: Target, names: dict[str, set[str]]) -> bool:
+    """A place that Autodiscover only tries, and another one of its places gave the answer (guard 3)."""
+    client, server, port = target
+    if port not in _WEB_PORTS or autodiscover_succeeded(scene, client) is None:
+        return False
+    here = names.get(server, set())
+    asked = {name.removeprefix("autodiscover.") for names in names.values() for name in names if _is_place(name)}
+    return any(_is_place(name) or name in asked for name in here)
+
+
+def _is_place(name: str) -> bool:
+    return name.startswith("autodiscover.")
