@@ -1,0 +1,125 @@
+"""Which hosts of a capture are Exchange servers, and what a client found out about a name before it connected."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.findings.exchange_answers import has_reached_iis
+from tlsdecrypt.findings.finding import Evidence, quote
+from tlsdecrypt.findings.reachability import (
+    TRIES,
+    addresses_in,
+    dns_of,
+    has_accepted,
+    is_refused,
+    is_unanswered,
+)
+from tlsdecrypt.findings.tls_story import client_gave_up, host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.findings.scene import Scene, Trace
+    from tlsdecrypt.net.surroundings import DnsMessage
+
+_SMTP = 25
+_SERVICES = frozenset(
+    {
+        "ews",
+        "autodiscover-pox",
+        "autodiscover-soap",
+        "mapi-http",
+        "outlook-anywhere",
+        "activesync",
+        "owa",
+        "ecp",
+        "oab",
+        "mrsproxy",
+        "wsman",
+    }
+)
+_SERVER_AGENT = re.compile(
+    r"asproxy/|asautodiscover/|exchangeservicesclient|exchange(?:online)?/|msexchange", re.IGNORECASE
+)
+_FAILURES = ("NXDOMAIN", "SERVFAIL", "REFUSED")
+
+
+def is_exchange_host(scene: Scene, address: str) -> bool:
+    """Whether a host shows itself as an Exchange server: it serves its protocols, asks as one, or moves mail."""
+    serves = any(
+        step.service in _SERVICES and has_reached_iis(step)
+        for trace in scene.by_server.get(address, ())
+        for step in trace.steps
+    )
+    return serves or any(
+        _asks_as_server(trace) for trace in (*scene.by_client.get(address, ()), *_mail_to(scene, address))
+    )
+
+
+def _mail_to(scene: Scene, address: str) -> Iterator[Trace]:
+    return (trace for trace in scene.by_server.get(address, ()) if trace.server.port == _SMTP)
+
+
+def _asks_as_server(trace: Trace) -> bool:
+    if trace.server.port == _SMTP:
+        return any(step.protocol == "smtp" for step in trace.steps)
+    return any(_SERVER_AGENT.search(step.http.get("user_agent", "")) for step in trace.steps)
+
+
+class Way:
+    """How far one client came on its way to one name: DNS, then TCP, then TLS."""
+
+    def __init__(self, scene: Scene, client: str, name: str) -> None:
+        """`name` in lower case."""
+        self._scene = scene
+        self._client = client
+        self.name = name
+        messages = [each for each in dns_of(scene) if each.client.address == client]
+        self._messages = [each for each in messages if any(asked.name == name for asked in each.questions)]
+        self.addresses = list(dict.fromkeys(found for each in self._messages for found in addresses_in(each)))
+        own = (trace for trace in scene.by_client.get(client, ()))
+        self.traces = [each for each in own if name in each.names or each.server.address in self.addresses]
+
+    def dns_failure(self) -> tuple[str, Evidence] | None:
+        """What DNS said instead of an address, or that it said nothing."""
+        if self.addresses or not self._messages:
+            return None
+        answers = [each for each in self._messages if each.is_response]
+        failed = next((each for each in answers if each.rcode in _FAILURES), None)
+        if failed is not None:
+            return failed.rcode, self._said(failed, failed.rcode)
+        queries = [each for each in self._messages if not each.is_response]
+        is_silent = len(queries) > 1 and self._scene.goes_on_after(queries[-1].time_ns)
+        if not answers and is_silent:
+            return "no answer", self._said(queries[0], "no answer came")
+        return ("no address", self._said(answers[0], "no address")) if answers else None
+
+    def _said(self, message: DnsMessage, what: str) -> Evidence:
+        kind = message.questions[0].type if message.questions else "?"
+        resolver = message.server.address
+        return Evidence(message.frame, None, quote(f"DNS {self.name} {kind}: {what} (resolver {resolver})"))
+
+    def tcp_failure(self) -> tuple[Trace, Evidence] | None:
+        """A connection that did not come about, where none did."""
+        if any(has_accepted(each) for each in self.traces):
+            return None
+        tries = sum(each.tcp.syn_count for each in self.traces if each.tcp is not None and is_unanswered(each))
+        for trace in self.traces:
+            if is_refused(trace) and trace.tcp is not None and trace.tcp.reset is not None:
+                return trace, trace.saw(trace.tcp.reset.frame, f"{trace.server} refuses the connection")
+            is_silence = is_unanswered(trace) and tries >= TRIES and self._scene.goes_on_after(trace.span.last_time_ns)
+            if is_silence:
+                return trace, trace.saw(trace.span.first_frame, f"SYN to {trace.server}, {tries} in all, no answer")
+        return None
+
+    def tls_failure(self) -> tuple[Trace, Evidence] | None:
+        """A handshake that the client broke off, where none was finished."""
+        broken = [each for each in self.traces if each.tls is not None and client_gave_up(each)]
+        others = [each for each in self.traces if each.tls is not None and each not in broken]
+        if not broken or others:
+            return None
+        trace = broken[0]
+        names = trace.certificate.alternative_names if trace.certificate is not None else ()
+        shown = f"certificate of {host_of(trace)} names {', '.join(names[:6]) or 'nothing'}; the client goes away"
+        return trace, trace.saw(trace.span.last_frame, shown)
