@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from heapq import merge
 from itertools import accumulate
 from operator import itemgetter
@@ -27,13 +28,16 @@ from tlsdecrypt.tls.tds import TdsUnwrapper
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tlsdecrypt.flow import Span
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.reassembly import HalfFacts
     from tlsdecrypt.net.tcp import TcpConnection
     from tlsdecrypt.tls.events import TlsEvent
+    from tlsdecrypt.tls.record import Locate
     from tlsdecrypt.tls.secrets import SecretStore
     from tlsdecrypt.tls.session import TlsSession
 
+SLICE_BYTES = 256 << 10  # that are cut into records at once
 TLS_PORTS = frozenset({261, 443, 444, 448, 465, 563, 636, 989, 990, 992, 993, 994, 995, 3269, 5061, 5671, 8443, 9443})
 
 Said: TypeAlias = ApplicationData | ApplicationGap
@@ -164,7 +168,7 @@ class Observer:
         direction = event.direction.other if self._is_flipped else event.direction
         if isinstance(event, StreamData):
             if self._tls is not None and self._is_tls[direction] and (direction is _SERVER or self._proxy.is_done):
-                self._take_tls_events(self._tls.feed(direction, event.data, event.span))
+                self._feed_tls(direction, event.data, event.span)
                 return
             piece = Piece(event.data, event.span)
             if direction is _SERVER or self._proxy.is_done:
@@ -190,7 +194,7 @@ class Observer:
 
     def _take_data(self, direction: Direction, piece: Piece) -> None:
         if self._is_tls[direction]:
-            self._feed_tls(direction, piece)
+            self._feed_tls(direction, piece.data, piece.locate)
         elif self._tds is not None:
             self._take_tds(direction, self._tds[direction], piece)
         else:
@@ -198,10 +202,17 @@ class Observer:
                 self._feed_clear(direction, clear)
             self._settle()
 
-    def _feed_tls(self, direction: Direction, piece: Piece) -> None:
-        if self._tls is None:
-            self._tls = TlsConnection(self._store)
-        self._take_tls_events(self._tls.feed(direction, piece.data, piece.locate))
+    def _feed_tls(self, direction: Direction, data: bytes, locate: Locate) -> None:
+        """In slices: what comes of one is taken before the next is cut, for a record may hold a single byte."""
+        tls = self._tls
+        if tls is None:
+            tls = self._tls = TlsConnection(self._store)
+        if len(data) <= SLICE_BYTES:
+            self._take_tls_events(tls.feed(direction, data, locate))
+            return
+        for start in range(0, len(data), SLICE_BYTES):
+            here = partial(_locate_behind, locate, start)
+            self._take_tls_events(tls.feed(direction, data[start : start + SLICE_BYTES], here))
 
     def _feed_clear(self, direction: Direction, piece: Piece) -> None:
         self._clear_text.add(direction, piece.data)
@@ -210,7 +221,7 @@ class Observer:
     def _take_tds(self, direction: Direction, unwrapper: TdsUnwrapper, piece: Piece) -> None:
         for is_tls, part in unwrapper.feed(piece):
             if is_tls:
-                self._feed_tls(direction, part)
+                self._feed_tls(direction, part.data, part.locate)
             else:
                 self._feed_clear(direction, part)
 
@@ -237,7 +248,7 @@ class Observer:
     def _begin_later(self, direction: Direction) -> None:
         self._is_tls[direction] = True
         for piece in self._searches[direction].take():
-            self._feed_tls(direction, piece)
+            self._feed_tls(direction, piece.data, piece.locate)
         self._settle()
 
     def _take_gap(self, direction: Direction, event: StreamGap) -> None:
@@ -335,6 +346,11 @@ class Observer:
             notes=tuple(self._notes),
             tcp=tcp_facts,
         )
+
+
+def _locate_behind(locate: Locate, offset: int, start: int, end: int) -> Span:
+    """The frames of a part of what stands `offset` bytes behind the start."""
+    return locate(offset + start, offset + end)
 
 
 def _as_sent(said: list[Said]) -> Iterator[Said]:

@@ -135,7 +135,7 @@ class Plaintext:
             return
         if clear._undecided:
             clear._choose(is_last=True)
-        if isinstance(clear.decoder, StartsTls):
+        if clear.decoder is not None and isinstance(clear.decoder, StartsTls):  # that question is a slow one
             self._successor = clear.decoder.inside_tls()
 
     def finish(self) -> None:

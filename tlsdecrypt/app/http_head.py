@@ -6,12 +6,17 @@ Nothing is refused that can still be understood; what is wrong is named. Faults 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tlsdecrypt.errors import ParseError
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.http import Fields
+
+# Messages of one connection repeat most lines: one that is known takes neither time nor memory again.
+MAX_LINES_REMEMBERED = 4_096
+MAX_LINE_REMEMBERED = 256  # characters
 
 METHODS = (
     "GET",
@@ -76,29 +81,46 @@ class StatusLine(NamedTuple):
 
 def parse_request_line(line: str, faults: list[str]) -> RequestLine:
     """Method, target and version; raises `ParseError` for what cannot be a request line."""
+    parse = _request_line if len(line) <= MAX_LINE_REMEMBERED else _request_line.__wrapped__
+    parsed, new_faults = parse(line)
+    faults += new_faults
+    return parsed
+
+
+def parse_status_line(line: str, faults: list[str]) -> StatusLine:
+    """Version, status code and reason (may be absent); raises `ParseError` for what cannot be a status line."""
+    parse = _status_line if len(line) <= MAX_LINE_REMEMBERED else _status_line.__wrapped__
+    parsed, new_faults = parse(line)
+    faults += new_faults
+    return parsed
+
+
+@lru_cache(maxsize=MAX_LINES_REMEMBERED)
+def _request_line(line: str) -> tuple[RequestLine, tuple[str, ...]]:
+    faults: list[str] = []
     line = line.rstrip(" \t")
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         match = _SIMPLE_REQUEST.fullmatch(line)
         if match is None:
             raise ParseError("not a request line")
-        faults.append("the request line has no HTTP version")
-        return RequestLine(match[1], match[2], "")
+        return RequestLine(match[1], match[2], ""), ("the request line has no HTTP version",)
     method, target, version = match.groups()
     if " " in target or "\t" in target:
         faults.append("the request target holds spaces")
     _check_version(version, faults)
-    return RequestLine(method, target, f"HTTP/{version}")
+    return RequestLine(method, target, f"HTTP/{version}"), tuple(faults)
 
 
-def parse_status_line(line: str, faults: list[str]) -> StatusLine:
-    """Version, status code and reason (may be absent); raises `ParseError` for what cannot be a status line."""
+@lru_cache(maxsize=MAX_LINES_REMEMBERED)
+def _status_line(line: str) -> tuple[StatusLine, tuple[str, ...]]:
+    faults: list[str] = []
     match = _STATUS_LINE.fullmatch(line.rstrip(" \t"))
     if match is None:
         raise ParseError("not a status line")
     version, status, reason = match.groups()
     _check_version(version, faults)
-    return StatusLine(f"HTTP/{version}", int(status), reason or "")
+    return StatusLine(f"HTTP/{version}", int(status), reason or ""), tuple(faults)
 
 
 def _check_version(version: str, faults: list[str]) -> None:
@@ -120,12 +142,19 @@ def parse_fields(lines: list[str], faults: list[str]) -> Fields:
     """Field lines as (name, value), with folded lines joined by a space (RFC 9112 section 5)."""
     fields: list[tuple[str, str]] = []
     for line in lines:
-        name, colon, value = line.partition(":")
-        if colon and name and name == name.strip():
-            fields.append((name, value.strip(" \t")))
+        field = _field(line) if len(line) <= MAX_LINE_REMEMBERED else _field.__wrapped__(line)
+        if field is not None:
+            fields.append(field)
         elif line:
             _append_odd_line(fields, line, faults)
     return tuple(fields)
+
+
+@lru_cache(maxsize=MAX_LINES_REMEMBERED)
+def _field(line: str) -> tuple[str, str] | None:
+    """Name and value, None where the line is odd."""
+    name, colon, value = line.partition(":")
+    return (name, value.strip(" \t")) if colon and name and name == name.strip() else None
 
 
 def _append_odd_line(fields: list[tuple[str, str]], line: str, faults: list[str]) -> None:
