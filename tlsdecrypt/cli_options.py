@@ -85,7 +85,7 @@ _OUTPUT_OPTIONS = (
     _flag("--with-original", "In decrypted captures, keep the encrypted frames beside those made of what was said."),
     _flag("--force", "Overwrite output files that exist."),
     _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
-    _flag("--verbose", "Tell more in the text: fields, certificates, handshake messages."),
+    _flag("--verbose", "Tell more in the text: fields, contents, certificates, handshake messages."),
     _flag("--quiet", "No notes and no progress on standard error."),
     _flag("--schema", "Print the JSON Schema of the JSON document and of JSON Lines, and do nothing else."),
     _flag("--rules", "Print the rules that findings come from, and do nothing else."),

@@ -59,16 +59,17 @@ def shown_content(message: Any, redactor: Redactor, bound: int) -> ShownContent 
         data = data[: max(len(data) - SLACK, 0)]
     is_cut = is_cut or len(data) > bound
     data = data[:bound]
-    return ShownContent(data, media_type, len(content), is_cut, as_text(data, media_type))
+    return ShownContent(data, media_type, len(content), is_cut, as_text(data, media_type, is_cut=is_cut))
 
 
-def as_text(data: bytes, media_type: str) -> str | None:
-    """`data` as text, None for what is none; the end of a character that was cut off is left out."""
+def as_text(data: bytes, media_type: str, *, is_cut: bool = False) -> str | None:
+    """`data` as text, None for what is none; where it was cut, the beginning of a character is left out."""
     kind = media_type.partition(";")[0].strip().lower()
     is_declared = _TEXT_TYPE.fullmatch(kind) is not None
     for encoding in _encodings(data, media_type):
         try:
-            text = codecs.getincrementaldecoder(encoding)("strict").decode(data, final=False)
+            " ".encode(encoding)  # LookupError for codecs of Python that make bytes of bytes
+            text = codecs.getincrementaldecoder(encoding)("strict").decode(data, final=not is_cut)
         except (LookupError, ValueError):
             continue
         return text if is_declared or not _CONTROLS.search(text) else None

@@ -136,10 +136,10 @@ class LinesTeller:
 class LiveTeller:
     """Text as things happen."""
 
-    needs_content = False
     sink = None
 
     def __init__(self, manner: Manner) -> None:
+        self.needs_content = manner.is_verbose
         self._manner = manner
         self._painter: Painter | None = None
         self._text: LiveText | None = None

@@ -8,6 +8,7 @@ from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.lines import INDENT, line
 from tlsdecrypt.report.quantities import SECOND, counted, duration, size
 from tlsdecrypt.report.text_annotations import annotation_lines
+from tlsdecrypt.report.text_content import content_lines
 from tlsdecrypt.report.text_mail import is_mail, mail_answer, mail_asked, mail_lines
 from tlsdecrypt.report.visible import shorten
 
@@ -46,8 +47,9 @@ def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterato
     yield from _missing(told)
     if view.is_verbose:
         lines_of = mail_lines if is_mail(told) else _fields
-        yield from lines_of(told["request"], ">")
-        yield from lines_of(told["response"], "<")
+        for name, mark in (("request", ">"), ("response", "<")):
+            yield from lines_of(told[name], mark)
+            yield from content_lines(getattr(exchange, name), view.redactor, mark)
 
 
 def asked_of(told: dict[str, Any]) -> str:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class TextWriter:
     """The report of `text.py`."""
 
-    needs_content = False
     sink = None
 
     def __init__(self, manner: Manner, width: int = PLAIN_WIDTH) -> None:
         """`width` in columns is what targets are shortened to."""
+        self.needs_content = manner.is_verbose
         self._manner = manner
         self._view = TextView(manner.redactor, width, manner.is_verbose, manner.subjects, PendingNames())
         self._told = LineSpool()
