@@ -45,7 +45,7 @@ def healthy(tmp_path: Path) -> Path:
 def test_the_text_begins_with_the_findings_the_gravest_first(faulty: Path) -> None:
     lines = run(faulty).stdout.splitlines()
     assert lines[0] == "Findings  1 error, 1 warning"
-    assert lines[1].startswith("    error  nobody listens for /ews/exchange.asmx")
+    assert lines[1].startswith("    error  Nobody listens for /ews/exchange.asmx")
     assert any("do: Start the application pool" in line and line.endswith("http.http-sys-503") for line in lines[2:6])
     conversations = next(index for index, line in enumerate(lines) if line.startswith("Connection 1"))
     warning = next(index for index, line in enumerate(lines) if line.startswith("    warning"))

@@ -200,7 +200,7 @@ _LAYERS = ("l2", "icmp", "dns", "tcp", "lb", "tls", "http", "proxy", "oauth", "w
 
 
 def _gravest_first(finding: Finding) -> tuple[bool, int, bool, int, int, int]:
-    """Causes before what they explain; of these the gravest; hints last; then the lowest layer, the surest, the first."""
+    """Causes before followers; of these the gravest, hints last; then the lowest layer, the surest, the first."""
     first = min((each.frame for each in finding.evidence if each.frame is not None), default=0)
     family = finding.rule.partition(".")[0]
     layer = _LAYERS.index(family) if family in _LAYERS else len(_LAYERS)

@@ -66,6 +66,14 @@ class Finding:
     connections: tuple[int, ...] = ()
     caused_by: str | None = None
 
+    @property
+    def headline(self) -> str:
+        """The summary as all are told: a capital at its start, and no full stop behind a single sentence."""
+        first = self.summary.partition(" ")[0]
+        is_word = first.isalpha() and first.islower()
+        told = self.summary[0].upper() + self.summary[1:] if is_word else self.summary
+        return told if ". " in told else told.removesuffix(".")
+
 
 def quote(text: object) -> str:
     """`text` as evidence quotes it: one line of bounded length."""

@@ -19,7 +19,7 @@ def finding_document(finding: Finding, redactor: Redactor) -> dict[str, Any]:
         "rule": finding.rule,
         "severity": finding.severity.label,
         "confidence": finding.confidence.label,
-        "summary": redactor.text(finding.summary),
+        "summary": redactor.text(finding.headline),
         "advice": redactor.text(finding.advice),
         "evidence": [_evidence(each, redactor) for each in finding.evidence],
         "count": finding.count,

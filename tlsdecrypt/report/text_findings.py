@@ -35,7 +35,7 @@ def finding_lines(findings: Sequence[Finding], view: TextView) -> Iterator[Line]
         yield from _fault_lines(finding, view)
         for follower in followers:
             if follower.caused_by == finding.rule:
-                yield line(("follows", "faint"), (follower.rule, "faint"), view.value(follower.summary), level=2)
+                yield line(("follows", "faint"), (follower.rule, "faint"), view.value(follower.headline), level=2)
     yield from _note_lines(notes, view)
     yield line()
 
@@ -55,7 +55,7 @@ def _fault_lines(finding: Finding, view: TextView) -> Iterator[Line]:
     style = _STYLES[finding.severity]
     doubt: Part | None = (doubtful, "faint") if (doubtful := _DOUBTS[finding.confidence]) else None
     times: Part | None = (f"{finding.count:,} times", "faint") if finding.count > 1 else None
-    yield line((finding.severity.label, style), (view.value(finding.summary), "strong"), doubt, times, level=1)
+    yield line((finding.severity.label, style), (view.value(finding.headline), "strong"), doubt, times, level=1)
     shown = finding.evidence if view.is_verbose else finding.evidence[:SHOWN_EVIDENCE]
     for evidence in shown:
         yield line((_place(evidence, view), "faint"), view.value(evidence.what), level=2)
@@ -75,6 +75,6 @@ def _note_lines(notes: list[Finding], view: TextView) -> Iterator[Line]:
     shown = notes if view.is_verbose else notes[:SHOWN_NOTES]
     for finding in shown:
         times: Part | None = (f"{finding.count:,} times", "faint") if finding.count > 1 else None
-        yield line(("note", "faint"), view.value(finding.summary), times, (finding.rule, "faint"), level=1)
+        yield line(("note", "faint"), view.value(finding.headline), times, (finding.rule, "faint"), level=1)
     if len(notes) > len(shown):
         yield line((f"and {counted(len(notes) - len(shown), 'more note')}", "faint"), level=1)
