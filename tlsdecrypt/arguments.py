@@ -54,6 +54,7 @@ class Arguments:
     rules: bool = False
     explain_rule: str | None = None
     fail_on: str | None = None
+    objects: str | None = None
     interface: tuple[str, ...] = ()
     write: str | None = None
     jobs: int | None = None

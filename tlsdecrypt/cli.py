@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.capture.series import Stretch
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.pipeline import Pipeline
+    from tlsdecrypt.report.object_folder import ObjectFolder
     from tlsdecrypt.report.tellers import Teller, Telling
     from tlsdecrypt.report.writer import Manner
     from tlsdecrypt.tls.secrets import SecretStore
@@ -172,7 +173,8 @@ def run(arguments: Arguments) -> int:
     for file in files:
         if file.is_secret:
             say(f"{file.path} will hold the secrets of sessions: whoever has it can read them")
-    telling = Telling(_teller(arguments, manner), Outputs(files, manner))
+    folder = _object_folder(arguments.objects, manner) if arguments.objects else None
+    telling = Telling(_teller(arguments, manner), Outputs(files, manner, folder))
     if arguments.interface and not arguments.quiet:
         say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
     analysis, was_interrupted = _observe(arguments, captures, keys, telling)
@@ -191,6 +193,12 @@ def _read_again(captures: Sequence[Named]) -> Iterable[Stretch]:
     from tlsdecrypt.capture.series import Series  # noqa: PLC0415 - start-up time of `--help`
 
     return Series(captures)
+
+
+def _object_folder(name: str, manner: Manner) -> ObjectFolder:
+    from tlsdecrypt.report.object_folder import ObjectFolder  # noqa: PLC0415 - start-up time of other runs
+
+    return ObjectFolder(name, manner)
 
 
 def _teller(arguments: Arguments, manner: Manner) -> Teller:

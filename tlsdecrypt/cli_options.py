@@ -77,6 +77,11 @@ _OUTPUT_OPTIONS = (
         help="Write a document too; its suffix is the format: .txt, .json, .jsonl, .html, .har, .saz, .pcapng, .pcap,"
         " .keylog. May be repeated.",
     ),
+    click.option(
+        "--objects",
+        metavar="DIR",
+        help="Keep each HTTP content, mail message and attachment as a file in this new or empty folder, with an index.",
+    ),
     _flag(
         "--explain",
         "Tell what TLS there is, and which certificate or key log would open how many more sessions, in place of the"

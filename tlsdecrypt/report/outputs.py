@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.plaintext import PlaintextSink
+    from tlsdecrypt.report.object_folder import ObjectFolder
     from tlsdecrypt.report.writer import Manner, Writer
 
 # What a file's suffix asks for.
@@ -75,15 +76,16 @@ class OutputFile:
 
 
 class Outputs:
-    """The files of one run, and their writers."""
+    """The files of one run, and their writers; `folder` takes contents as files of their own."""
 
-    def __init__(self, files: Sequence[OutputFile], manner: Manner) -> None:
+    def __init__(self, files: Sequence[OutputFile], manner: Manner, folder: ObjectFolder | None = None) -> None:
         self._files = [(each, writer_of(each.form, manner)) for each in files]
+        self._folder = folder
 
     @property
     def needs_content(self) -> bool:
         """Whether a writer reads the contents of messages."""
-        return any(writer.needs_content for _, writer in self._files)
+        return self._folder is not None or any(writer.needs_content for _, writer in self._files)
 
     @property
     def sinks(self) -> list[PlaintextSink]:
@@ -94,11 +96,15 @@ class Outputs:
         """A connection that is over."""
         for _, writer in self._files:
             writer.take(conversation)
+        if self._folder is not None:
+            self._folder.take(conversation)
 
     def write(self, analysis: Analysis) -> None:
         """Write all files."""
         for output, writer in self._files:
             output.write(writer, analysis)
+        if self._folder is not None:
+            self._folder.finish(analysis)
 
 
 def output_files(names: Sequence[str], inputs: Sequence[str], *, may_overwrite: bool) -> list[OutputFile]:
