@@ -84,7 +84,7 @@ def test_the_session_is_known_in_each_annotation() -> None:
     assert greeting["time"] == "Thu, 29 Dec 2011 14:10:24 +0800"
     assert hello["size_limit"] == 31457280
     assert "X-EXPS GSSAPI NTLM" in hello["capabilities"]
-    assert (goodbye["server"], goodbye["client"], goodbye["tls"]) == ("SVR01.contoso.local", "EXC1.contoso.local", None)
+    assert (goodbye["server"], goodbye["ehlo"], goodbye["tls"]) == ("SVR01.contoso.local", "EXC1.contoso.local", None)
 
 
 def test_a_message_is_counted_and_its_envelope_is_read() -> None:

@@ -1,8 +1,9 @@
 """SmtpSession: what is known of an SMTP session while it goes on, and the annotation `smtp` of each exchange.
 
-Each has, as far as it is known: `verb` ("" for the greeting), `code`, `enhanced`, `text` (the last line of the reply);
-and of the session when it was said: `server` (the name in the banner), `product`, `client` (the name in EHLO), `tls`
-(None in the clear, else `STARTTLS`, `X-ANONYMOUSTLS`, or `implicit`), `user` (who has authenticated). Further keys:
+Each has, as far as it is known: `verb` ("" for the greeting), `code`, `enhanced`, `text` (the last line of the reply,
+all of a refusal); and of the session when it was said: `server` (the name in the banner), `product`, `ehlo` (the name
+in EHLO), `tls` (None in the clear, else `STARTTLS`, `X-ANONYMOUSTLS`, or `implicit`), `user` (who has authenticated).
+Further keys:
 
 - greeting: `banner`, `time`
 - EHLO, LHLO: `capabilities` (list: keyword in upper case, parameters), `size_limit`, and after TLS
@@ -37,6 +38,7 @@ MAX_REMEMBERED: Final = 8  # exchanges of a session that may be a probe
 _MILLISECOND: Final = 1_000_000
 _SLOW_ENTRY_MS: Final = 200
 _ACCEPTED, _SUCCEEDED = 300, 235  # below the first, a reply is positive (RFC 5321 section 4.2.1)
+_FIRST_REFUSAL: Final = 400
 _SERVICE_READY: Final = 220
 
 _BANNER = re.compile(r"(?P<server>\S+)\s*(?P<rest>.*)\Z", re.DOTALL)
@@ -85,7 +87,7 @@ class SmtpSession:
         reply = slot.replies[-1] if slot.replies else slot.interim[-1] if slot.interim else None
         facts: Annotations = {"verb": slot.verb}
         if reply is not None:
-            facts |= {"code": reply.code, "enhanced": reply.enhanced, "text": _last_text(slot, reply)}
+            facts |= {"code": reply.code, "enhanced": reply.enhanced, "text": _told(slot, reply)}
         passwords: tuple[str, ...] = ()
         is_accepted = bool(slot.replies) and all(each.code < _ACCEPTED for each in slot.replies)
         own = self._about(slot, reply, is_accepted=is_accepted)
@@ -143,7 +145,7 @@ class SmtpSession:
 
     def _about_greeting(self, verb: str, argument: str, reply: Reply | None, *, is_accepted: bool) -> dict[str, Any]:
         """HELO, EHLO or LHLO: who the client is, and what the server can do."""
-        self._facts["client"] = argument[:MAX_TEXT]
+        self._facts["ehlo"] = argument[:MAX_TEXT]
         self._reset()
         if not is_accepted or reply is None:
             return {}
@@ -250,14 +252,13 @@ def _queue_ids(reply: Reply) -> dict[str, Any]:
     return {key: value for key, value in ids.items() if value}
 
 
-def _last_text(slot: Slot, reply: Reply) -> str:
-    """The last line of a reply without its enhanced code; nothing of what an authentication says."""
-    last = reply.lines[-1] if reply.lines else ""
-    if reply.enhanced:
-        last = last.removeprefix(reply.enhanced).strip()
-    if slot.verb in AUTH_VERBS and " " not in last.strip():
+def _told(slot: Slot, reply: Reply) -> str:
+    """The last line of a reply, all of a refusal, without enhanced codes; nothing of what an authentication says."""
+    lines = reply.lines if reply.code >= _FIRST_REFUSAL else reply.lines[-1:]
+    text = " ".join(line.removeprefix(reply.enhanced or "").strip() for line in lines)
+    if slot.verb in AUTH_VERBS and " " not in text.strip():
         return ""
-    return last[:MAX_TEXT]
+    return text[:MAX_TEXT]
 
 
 def _upper_keyword(line: str) -> str:
