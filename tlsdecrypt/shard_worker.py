@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tlsdecrypt.following import Ended, Following
 from tlsdecrypt.reading import ReadFacts, Reading
+from tlsdecrypt.shard_packing import packed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -223,7 +224,7 @@ def serve(link: Connection, strangers: list[Connection], task: Task) -> None:
     try:
         message = next(worker)
         while True:
-            link.send(message)
+            link.send_bytes(packed(message))
             message = worker.send(inbox.answer(message))
     except (StopIteration, EOFError, BrokenPipeError):
         link.close()
