@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.net.connection import Phase
@@ -112,7 +111,8 @@ class Desk:
                 place = order
                 if phase is not Phase.FRAMES:
                     place = number if order == conversation.id else self._numbers.get(order, 0)
-                yield (phase, place), replace(conversation, id=number)
+                object.__setattr__(conversation, "id", number)  # it was made for this desk, and is told only now
+                yield (phase, place), conversation
 
     def begin_again(self, again: Generator[Message, Answer, None]) -> None:
         """The process is gone: from now on this generator does its work, from the start."""

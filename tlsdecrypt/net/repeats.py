@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tlsdecrypt.net.events import StreamData
 
 # What comes again sooner is the same frame, captured at two places (a switch port that mirrors both its ways): no timer
@@ -15,12 +17,12 @@ RECENT_SEGMENTS = 16  # of a delivered piece, to know when they came first
 TOLD_APART_MAX = 64  # segments whose repeats are counted one by one, in one direction
 
 # Of what was delivered: the offset, and where in it the last segments start, and when they came.
-Recent: TypeAlias = tuple[int, list[int], list[int]]
+Recent: TypeAlias = "tuple[int, Sequence[int], Sequence[int]]"
 
 
 def recent_of(piece: StreamData) -> Recent:
     """What is kept of a piece that was delivered."""
-    return piece.offset, list(piece.starts[-RECENT_SEGMENTS:]), list(piece.times_ns[-RECENT_SEGMENTS:])
+    return piece.offset, piece.starts[-RECENT_SEGMENTS:], piece.times_ns[-RECENT_SEGMENTS:]
 
 
 class Repeats:

@@ -78,13 +78,13 @@ def _as_sent(seen: list[_SeenT]) -> tuple[_SeenT, ...]:
 
     Within a direction the order stays: a segment that was sent again fills a hole late.
     """
-    latest, keys = [0, 0], []
-    for each in seen:
-        direction = each.direction
-        latest[direction] = max(latest[direction], each.span.last_frame)
-        keys.append(latest[direction])
-    if keys == sorted(keys):
+    frames = [each.span.last_frame for each in seen]
+    if frames == sorted(frames):
         return tuple(seen)
+    latest, keys = [0, 0], []
+    for each, frame in zip(seen, frames, strict=True):
+        latest[each.direction] = max(latest[each.direction], frame)
+        keys.append(latest[each.direction])
     order = sorted(range(len(seen)), key=keys.__getitem__)
     return tuple(seen[index] for index in order)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.finding import Severity
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 SOON_DAYS = 30
 ENOUGH_ISSUERS = 3  # so many issuers whose certificates are all out of date: the clock is wrong, not they
 
+MAX_DATES_REMEMBERED = 1_000
 _DAY_NS = 86_400_000_000_000
 
 
+@lru_cache(maxsize=MAX_DATES_REMEMBERED)
 def _ns(moment: str) -> int:
+    """The same few certificates are shown by all connections."""
     return int(datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()) * 1_000_000_000
 
 
