@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from tlsdecrypt.recapture.container import Pcap, Pcapng
+from tlsdecrypt.recapture.masking import mask_streams
 from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
 from tlsdecrypt.recapture.rewriter import Rewriter, Script
+from tlsdecrypt.recapture.write_behind import WriteBehind
 from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.program import PROGRAM
 from tlsdecrypt.report.quantities import counted
@@ -25,24 +27,32 @@ class DecryptedWriter:
     def __init__(self, manner: Manner, container: Container) -> None:
         self._manner = manner
         self._container = container
-        self.sink = PlaintextSpool()
+        self.sink = PlaintextSpool(is_masked=not manner.redactor.show_secrets)
+        self._masked: set[int] = set()  # connections in the clear that said a secret
 
     def take(self, conversation: Conversation) -> None:
         """See Writer."""
+        streams = self.sink.streams(conversation.id)
+        if streams is None or (conversation.tls is not None and not conversation.is_decrypted):
+            return
+        mask_streams(conversation, *streams, self._manner.redactor)
+        if conversation.tls is None and any(each.is_changed for each in streams):
+            self._masked.add(conversation.id)
 
     def finish(self, analysis: Analysis, stream: BinaryIO) -> None:
         """See Writer."""
         names = FrameNames(analysis.captures)
         script = Script(analysis.conversations, self._chosen(analysis), self.sink, names.range)
         rewriter = Rewriter(script, self._container, keeps_original=self._manner.keeps_original)
-        stream.write(self._container.head())
         left = sum(each.tcp_frames + sum(each.other_frames.values()) for each in analysis.captures)
-        for stretch in self._manner.reopen():
-            stream.writelines(rewriter.feed(stretch.batch))
-            left -= len(stretch.batch)
-            if left <= 0:  # of a run that was interrupted
-                break
-        stream.writelines(rewriter.finish())
+        with WriteBehind(stream) as behind:
+            behind.write([self._container.head()])
+            for stretch in self._manner.reopen():
+                behind.write(rewriter.feed(stretch.batch))
+                left -= len(stretch.batch)
+                if left <= 0:  # of a run that was interrupted
+                    break
+            behind.write(rewriter.finish())
         if rewriter.left_out:
             frames = counted(rewriter.left_out, "frame")
             self._manner.notes.append(f"{frames} of another link type left out: a .pcapng has room for all")
@@ -50,7 +60,7 @@ class DecryptedWriter:
     def _chosen(self, analysis: Analysis) -> frozenset[int]:
         chosen = self._manner.choice.of(analysis)
         opened = frozenset(each.id for each in analysis.conversations if each.is_decrypted)
-        return opened if chosen is None else opened & chosen
+        return (opened if chosen is None else opened & chosen) | self._masked
 
 
 class PcapngWriter(DecryptedWriter):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tlsdecrypt.errors import InputError
+from tlsdecrypt.recapture.stream_bytes import Part, StreamBytes, is_dull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,14 +48,40 @@ class Pieces(NamedTuple):
     last_frame: Int64Column
 
 
+class _OpenTalk:
+    """The parts of both streams of a connection that goes on."""
+
+    __slots__ = ("sides",)
+
+    def __init__(self) -> None:
+        self.sides: tuple[list[Part], list[Part]] = ([], [])
+
+    def add(self, direction: int, offset: int, data: bytes) -> None:
+        """Bytes that stand at `offset`; what follows in the file is one part, as long as it looks the same."""
+        dull = is_dull(data)
+        side = self.sides[direction]
+        last = side[-1] if side else None
+        if last is not None and last.offset + last.length == offset and last.is_dull == dull and last.offset >= 0:
+            side[-1] = Part(last.offset, last.length + len(data), dull)
+        else:
+            side.append(Part(offset, len(data), dull))
+
+    def skip(self, direction: int, length: int) -> None:
+        """A hole."""
+        self.sides[direction].append(Part(-1, length, is_dull=True))
+
+
 class PlaintextSpool:
     """A PlaintextSink. The file has no name, and is open to nobody else."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_masked: bool) -> None:
+        """`is_masked`: the streams of connections that are over will be asked for, to be overwritten."""
+        self._open: dict[int, _OpenTalk] | None = {} if is_masked else None
         self._file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - open as long as the spool lives
         self._end = 0  # of the last piece
         self._at = 0  # where the next one begins
         self._columns = tuple(array("q") for _ in Pieces._fields)
+        self._is_elsewhere = False  # the file does not stand at its end
         self._last: tuple[int, bool, int, int, int] | None = None
 
     def __del__(self) -> None:
@@ -64,8 +91,10 @@ class PlaintextSpool:
         """See PlaintextSink. What the same frames carried is one piece."""
         this = (place.connection, place.is_decrypted, int(direction), span.first_frame, span.last_frame)
         with _no_room():
-            if this == self._last:
+            if self._is_elsewhere:
                 self._file.seek(self._end)
+                self._is_elsewhere = False
+            if this == self._last:
                 self._columns[4][-1] += len(data)
             else:
                 self._add(this, self._at, len(data))
@@ -73,6 +102,8 @@ class PlaintextSpool:
                     self._file.write(_PADDING[self._end % WORD])
                 self._end = self._at
             self._file.write(data)
+        if self._open is not None:
+            self._open.setdefault(place.connection, _OpenTalk()).add(direction, self._end, data)
         self._last = this
         self._end += len(data)
         self._at = self._end + -self._end % WORD
@@ -83,6 +114,13 @@ class PlaintextSpool:
         this = (place.connection, place.is_decrypted, int(direction), span.first_frame, span.last_frame)
         self._add(this, -1, max(length or 0, LEAST_HOLE))
         self._last = None
+        if self._open is not None:
+            self._open.setdefault(place.connection, _OpenTalk()).skip(direction, max(length or 0, LEAST_HOLE))
+
+    def streams(self, connection: int) -> tuple[StreamBytes, StreamBytes] | None:
+        """What both sides of a connection said, once, when it is over; None where nothing was said."""
+        talk = self._open.pop(connection, None) if self._open is not None else None
+        return None if talk is None else (StreamBytes(self, talk.sides[0]), StreamBytes(self, talk.sides[1]))
 
     def _add(self, this: tuple[int, bool, int, int, int], offset: int, length: int) -> None:
         connection, is_decrypted, direction, first_frame, last_frame = this
@@ -96,11 +134,13 @@ class PlaintextSpool:
 
     def read(self, offset: int, length: int) -> bytes:
         """Some bytes of the file; fewer at its end."""
+        self._is_elsewhere = True
         self._file.seek(offset)
         return self._file.read(length)
 
     def overwrite(self, offset: int, data: bytes) -> None:
         """Put other bytes in the place of some that were said."""
+        self._is_elsewhere = True
         with _no_room():
             self._file.seek(offset)
             self._file.write(data)

@@ -60,7 +60,7 @@ class Speech(NamedTuple):
 
 
 class _Payload:
-    """The bytes that some speeches need, in one buffer."""
+    """The bytes that some speeches need, in one buffer, with a word more behind them, where the last sum ends."""
 
     def __init__(self, spool: PlaintextSpool, speeches: Sequence[Speech]) -> None:
         """Pieces that lie near one another are read at once."""
@@ -76,15 +76,15 @@ class _Payload:
         places, parts, at = [], [], 0
         for start, end in reads:
             places.append(at - start)
-            part = spool.read(start, end - start)
-            parts += [part, bytes(end - start - len(part))]
-            at += end - start
+            part = spool.read(start, end - start + WORD)
+            parts.append(part if len(part) == end - start + WORD else part.ljust(end - start + WORD, b"\0"))
+            at += end - start + WORD
         number = 0
         for offset, _, index in order:
             while offset >= reads[number][1]:
                 number += 1
             self.begins[index] = offset + places[number]
-        self.data = b"".join([*parts, bytes(WORD)])  # a word more, so that the last sum has an end
+        self.data = parts[0] if len(parts) == 1 else b"".join([*parts, bytes(WORD)])
 
     def sums(self, begin: Int64Column, length: Int64Column) -> Int64Column:
         """The sum of 16-bit words of each stretch, in the byte order of the network."""

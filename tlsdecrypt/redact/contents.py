@@ -58,7 +58,7 @@ def mask_content(data: bytes, content_type: str | None, masker: Masker, depth: i
         boundary = _BOUNDARY.search(content_type or "")
         if boundary:
             return _mask_multipart(data, (boundary[1] or boundary[2]).encode("latin-1", "replace"), masker, depth)
-    encoding = _encoding(data, content_type)
+    encoding = content_encoding(data, content_type)
     text = data.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
     masked = masker.text(_mask_by_kind(text, kind, masker))
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
@@ -66,7 +66,7 @@ def mask_content(data: bytes, content_type: str | None, masker: Masker, depth: i
     return data if masked == text else masked.encode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
 
 
-def _encoding(data: bytes, content_type: str | None) -> str:
+def content_encoding(data: bytes, content_type: str | None) -> str:
     """The encoding of text content; ISO 8859-1, which loses nothing, for what is no text."""
     for mark, encoding in _BOMS:
         if data.startswith(mark):
@@ -127,7 +127,7 @@ def _mask_markup(text: str, masker: Masker) -> str:
     """Elements that hold secrets, with all that is inside them; hidden inputs of forms."""
     pieces: list[str] = []
     end = 0
-    for start, stop, kind in _secret_elements(text):
+    for start, stop, kind in secret_elements(text):
         inside = text[start:stop]
         if inside.strip():
             pieces += [
@@ -139,7 +139,7 @@ def _mask_markup(text: str, masker: Masker) -> str:
     return _INPUT.sub(lambda match: _mask_input(match, masker), text)
 
 
-def _secret_elements(text: str) -> Iterator[tuple[int, int, str]]:
+def secret_elements(text: str) -> Iterator[tuple[int, int, str]]:
     """Where the inside of each secret element begins and ends (at the end of the text where it is not closed)."""
     at = 0
     while match := _TAG.search(text, at):

@@ -87,12 +87,14 @@ def _forms(secret: str) -> Iterator[str]:
         if len(variant) >= SHORTEST:
             yield variant
             if len(variant) <= MAX_ENCODED:
-                yield from _escaped(variant)
+                yield from escaped_forms(variant)
                 for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
                     yield from _encoded(variant.encode(encoding, "surrogatepass"))
 
 
-def _escaped(secret: str) -> Iterator[str]:
+def escaped_forms(secret: str) -> Iterator[str]:
+    """What `secret` looks like where it is escaped: percent-encoded, in XML, in JSON."""
+    """What `secret` looks like where it is escaped: percent-encoded, in XML, in JSON."""
     for percent in (
         quote(secret, safe="", errors="replace"),
         quote_plus(secret, errors="replace"),

@@ -39,12 +39,16 @@ _SAFE_IN_VALUES = "<>:= /?&;,@"
 class Redactor:
     """One for each run. `counts` says what was masked how often; with `show_secrets` all passes unchanged."""
 
-    def __init__(self, *, show_secrets: bool = False, salt: bytes | None = None) -> None:
-        """`salt` makes fingerprints repeatable, for tests."""
+    def __init__(
+        self, *, show_secrets: bool = False, salt: bytes | None = None, shared_with: Redactor | None = None
+    ) -> None:
+        """`salt` makes fingerprints repeatable, for tests; what one knows and counts may be `shared_with` another."""
         self.show_secrets = show_secrets
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter() if shared_with is None else shared_with.counts
         self._salt = secrets.token_bytes(16) if salt is None else salt
         self._learned = LearnedSecrets()
+        if shared_with is not None:
+            self._salt, self._learned = shared_with._salt, shared_with._learned  # noqa: SLF001 - of the same class
 
     def value(self, kind: str, secret: str) -> str:
         """The mask of one secret, which is known from here on."""

@@ -1,0 +1,56 @@
+"""Secrets in protocols of lines: SMTP, IMAP, POP3, FTP and their kin (RFC 4954, 3501, 1939, 959)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.redact.in_place import stars
+
+if TYPE_CHECKING:
+    from tlsdecrypt.recapture.stream_bytes import StreamBytes
+    from tlsdecrypt.redact.in_place import InPlaceMasker
+
+WINDOW = 1 << 20  # bytes looked at together
+LOOKED_AT = 512  # bytes that tell text from other content
+
+_PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*\Z")
+_AUTH = re.compile(rb"(?:\S+[ \t]+)?AUTH(?:ENTICATE)?[ \t]+[A-Z0-9_-]+(?:[ \t]+(\S+))?[ \t]*\r?\n", re.IGNORECASE)
+_LOGIN = re.compile(rb"(?:PASS|ACCT|\S+[ \t]+LOGIN[ \t]+\S+)[ \t]+([^\r\n]+)", re.IGNORECASE)
+_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*={0,2}\r?\n|\*\r?\n")
+
+
+def mask_lines(client: StreamBytes, server: StreamBytes, masker: InPlaceMasker) -> None:
+    """Passwords and tokens of logins, and what looks like a secret in all that was said."""
+    for stream, is_client in ((client, True), (server, False)):
+        position = 0
+        while (stretch := stream.stretch(position)) is not None:
+            position, stop = stretch
+            data = stream.read(position, min(position + WINDOW, stop))
+            if len(data) == WINDOW:
+                data = data[: data.rfind(b"\n") + 1] or data
+            masked = _masked(data, masker, is_client=is_client)
+            if masked != data:
+                stream.overwrite(position, masked)
+            position += len(data)
+
+
+def _masked(data: bytes, masker: InPlaceMasker, *, is_client: bool) -> bytes:
+    """What is no text is only searched for what is known."""
+    if not _PRINTABLE.match(data[:LOOKED_AT]):
+        return masker.repeated(data)
+    return masker.text(_without_logins(data) if is_client else data)
+
+
+def _without_logins(data: bytes) -> bytes:
+    lines = []
+    is_in_login = False
+    for line in data.splitlines(keepends=True):
+        match = _AUTH.fullmatch(line) or _LOGIN.match(line)
+        if match is not None:
+            is_in_login = match.re is _AUTH
+            lines.append(line if match[1] is None else line[: match.start(1)] + stars(match[1]) + line[match.end(1) :])
+            continue
+        is_in_login = is_in_login and _BASE64_LINE.fullmatch(line) is not None
+        lines.append(stars(line) if is_in_login else line)
+    return b"".join(lines)

@@ -1,0 +1,94 @@
+"""StreamBytes: what one side of a connection said, as one stream of bytes that may be read and overwritten anywhere."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
+
+MARGIN = 4096  # bytes on both sides of what may hold a secret that are looked at with it
+# Bytes without which nothing looks like a secret: `name=value`, `name: value`, markup, Basic and Bearer, NTLM and
+# Negotiate, and JWTs (`eyJ`).
+MARKS = (b"=", b":", b"<", b"B", b"N", b"J")
+
+
+class Part(NamedTuple):
+    """Some bytes in the spool; of a hole the offset is -1. `is_dull`: nothing in them looks like a secret."""
+
+    offset: int
+    length: int
+    is_dull: bool
+
+
+def is_dull(data: bytes) -> bool:
+    """Whether nothing in these bytes looks like a secret."""
+    return not any(mark in data for mark in MARKS)
+
+
+class StreamBytes:
+    """Positions count from the first byte of the stream; a hole counts with its length, and cannot be read."""
+
+    def __init__(self, spool: PlaintextSpool, parts: Sequence[Part]) -> None:
+        self._spool = spool
+        self._parts = parts
+        self._starts = list(accumulate((each.length for each in parts), initial=0))
+        self.is_changed = False
+
+    @property
+    def end(self) -> int:
+        """How long the stream is."""
+        return self._starts[-1]
+
+    def stretch(self, position: int) -> tuple[int, int] | None:
+        """The next stretch without a hole that ends behind `position`: where it begins (or `position`), and ends."""
+        index = max(bisect_right(self._starts, position) - 1, 0)
+        while index < len(self._parts) and (self._parts[index].offset < 0 or not self._parts[index].length):
+            index += 1
+        if index >= len(self._parts):
+            return None
+        start = max(position, self._starts[index])
+        while index < len(self._parts) and self._parts[index].offset >= 0:
+            index += 1
+        return start, self._starts[index]
+
+    def read(self, start: int, end: int) -> bytes:
+        """Some bytes; what is missing in them is left out."""
+        return b"".join(self._spool.read(offset, length) for offset, length in self._places(start, end))
+
+    def lively(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The stretches of these bytes, with a margin, in which something may look like a secret."""
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        stretches: list[tuple[int, int]] = []
+        for index in range(first, bisect_right(self._starts, end - 1)):
+            begin, stop = max(self._starts[index], start), min(self._starts[index + 1], end)
+            part = self._parts[index]
+            if part.is_dull or (stop - begin < part.length and is_dull(self.read(begin, stop))):
+                continue
+            begin, stop = max(begin - MARGIN, start), min(stop + MARGIN, end)
+            if stretches and begin <= stretches[-1][1]:
+                begin = stretches.pop()[0]
+            stretches.append((begin, stop))
+        return stretches
+
+    def overwrite(self, start: int, data: bytes) -> None:
+        """Other bytes in place of those from `start` on; there is no hole among them."""
+        self.is_changed = True
+        at = 0
+        for offset, length in self._places(start, start + len(data)):
+            self._spool.overwrite(offset, data[at : at + length])
+            at += length
+
+    def _places(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Where in the spool the bytes stand."""
+        index = max(bisect_right(self._starts, start) - 1, 0)
+        while start < end and index < len(self._parts):
+            stop = min(end, self._starts[index + 1])
+            if self._parts[index].offset >= 0 and stop > start:
+                yield self._parts[index].offset + start - self._starts[index], stop - start
+            start = max(start, stop)
+            index += 1

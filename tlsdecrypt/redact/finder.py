@@ -1,0 +1,63 @@
+"""SecretFinder: what a Redactor would mask, instead of the masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.redact import names
+from tlsdecrypt.redact.learned import escaped_forms
+from tlsdecrypt.redact.redactor import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MAX_REMEMBERED = 200  # secrets of one conversation that are sought wherever they are repeated
+SHORTEST_REMEMBERED = 6  # characters of a secret, a password apart; shorter ones are words that stand everywhere
+
+_MASKED = (frozenset("*"), frozenset("0"))
+
+
+class SecretFinder(Redactor):
+    """Finds by the rules of the Redactor that it was made of, and teaches and counts for it.
+
+    `found` are the secrets of what was looked at since it was emptied, by kind, but for what was overwritten with stars
+    or zeros already. What this finder has found is found again when it is repeated.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__(shared_with=redactor)
+        self.found: dict[str, str] = {}
+        self._remembered: dict[str, str] = {}  # kinds by what a secret may look like
+
+    def remembers_without(self, marks: Sequence[str]) -> bool:
+        """Whether something that is sought wherever it is repeated holds none of these marks."""
+        return any(not any(mark in form for mark in marks) for form in self._remembered)
+
+    def repeated(self, text: str) -> str:
+        """Only what was found before."""
+        return self._known(text)
+
+    def remember(self, secrets: Iterable[str]) -> None:
+        """Passwords that were seen elsewhere."""
+        for secret in secrets:
+            self._remember(names.PASSWORD, secret)
+
+    def value(self, kind: str, secret: str) -> str:
+        """See Redactor."""
+        if frozenset(secret) in _MASKED:
+            return secret
+        self.found[secret] = kind
+        self._remember(kind, secret)
+        return super().value(kind, secret)
+
+    def _remember(self, kind: str, secret: str) -> None:
+        shortest = SHORTEST_REMEMBERED if kind != names.PASSWORD else SHORTEST_REMEMBERED - 2
+        if kind != names.PERSONAL and len(secret) >= shortest and len(self._remembered) < MAX_REMEMBERED:
+            self._remembered.update((form, kind) for form in {secret, *escaped_forms(secret)})
+
+    def _known(self, text: str) -> str:
+        for form, kind in self._remembered.items():
+            if form in text:
+                self.found[form] = kind
+                text = text.replace(form, self._mask(kind, form))
+        return text
