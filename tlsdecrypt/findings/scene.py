@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tlsdecrypt.findings.finding import Evidence, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tlsdecrypt.app.exchange import Annotations, Exchange
     from tlsdecrypt.conversation import Conversation, KeyFacts
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_TRACES = 50_000  # connections that rules over several see at a time; the oldest leave first
 MAX_STEPS = 200_000  # exchanges of these
 ENOUGH_SILENCE_NS = 3_000_000_000  # so long a capture must go on before "no answer" means anything
+
+DerivedT = TypeVar("DerivedT")
 
 _NO_ANNOTATIONS: Annotations = {}
 
@@ -267,6 +269,7 @@ class Scene:
     end_ns: int | None = None
     forgotten: int = 0
     _steps: int = 0
+    _derived: dict[Any, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """For engineers."""
@@ -320,6 +323,13 @@ class Scene:
         for trace in self.traces:
             found[key(trace)].append(trace)
         return found
+
+    def derived(self, build: Callable[[Scene], DerivedT]) -> DerivedT:
+        """What `build` makes of the whole scene, made once however many rules ask for it."""
+        if build not in self._derived:
+            self._derived[build] = build(self)
+        made: DerivedT = self._derived[build]
+        return made
 
     def later(self, step: Step) -> Iterator[Step]:
         """The HTTP or SMTP steps of the same client and service that began after `step` did."""

@@ -49,7 +49,7 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
     Silent where frames of one direction only are in the capture (a peer talks to somebody who is never seen), and
     where the capture ends too soon. No more than `info` where Autodiscover tries a place and finds another.
     """
-    names = names_by_address(scene)
+    names = scene.derived(names_by_address)
     one_sided = {trace.server.address for trace in scene.traces if _is_one_sided(trace)}
     for target, traces in by_target(scene.traces).items():
         silent = [trace for trace in traces if is_unanswered(trace)]
@@ -78,7 +78,7 @@ def connect_refused(scene: Scene) -> Iterator[Hit]:
     Silent for scans of many ports or hosts. A warning where the same place takes a connection soon after. No more than
     `info` where Autodiscover tries a place and finds another, and for the plain HTTP that it tries last.
     """
-    names = names_by_address(scene)
+    names = scene.derived(names_by_address)
     refused = [trace for trace in scene.traces if is_refused(trace)]
     scanners = scanned_by(refused)
     hops = _hops_by_server(scene)
