@@ -45,7 +45,12 @@ _REASONS = {
     confidence=Confidence.CERTAIN,
     advice=_ADVICE,
     source="GetFederationInformation operation (SOAP); Microsoft KB 2773628; Get-FederationInformation",
-    suppresses=("autodiscover.soap-error", "autodiscover.server-error", "freebusy.not-federated"),
+    suppresses=(
+        "autodiscover.soap-error",
+        "autodiscover.server-error",
+        "freebusy.not-federated",
+        "http.not-found-vdir",
+    ),
 )
 def get_federation_information_failed(scene: Scene) -> Iterator[Hit]:
     """An organization gets no federation information of a domain; the first layer that fails is named as the cause.
