@@ -1,0 +1,134 @@
+"""What several rules of OAuth ask: whether a token was refused, and what the server says is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tlsdecrypt.app.timestamps import parse_date_time
+from tlsdecrypt.findings.logins import UNAUTHORIZED, auth_of, host_of, scheme_of
+
+if TYPE_CHECKING:
+    from tlsdecrypt.findings.finding import Evidence
+    from tlsdecrypt.findings.scene import Step
+
+_CATEGORIES = {
+    "2000000": "invalid_signature", "2000001": "invalid_token", "2000002": "token_expired",
+    "2000003": "invalid_resource", "2000004": "invalid_tenant", "2000005": "invalid_user", "2000006": "invalid_client",
+    "2000007": "internal_error", "2000008": "invalid_grant",
+}  # fmt: skip
+MEANINGS = {
+    "invalid_signature": "the signature of the token is not valid here",
+    "invalid_token": "the token cannot be used",
+    "token_expired": "the token has expired",
+    "invalid_resource": "the token was issued for another resource",
+    "invalid_tenant": "the token is of another organization",
+    "invalid_user": "the user in the token is not valid here",
+    "invalid_client": "the application in the token is not valid here",
+    "internal_error": "the server failed while it looked at the token",
+    "invalid_grant": "the application may not do that",
+}
+_OWN_APPLICATION = re.compile(r"00000002-0000-0ff1-ce00-000000000000(?:/|\Z)", re.IGNORECASE)
+_OTHER_APPLICATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/([^@]+))?(?:@.*)?\Z", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:[a-z][a-z0-9+.-]*://)([^/:?#]+)", re.IGNORECASE)
+_ABOUT_AUDIENCE = frozenset({"", "invalid_resource", "invalid_token"})
+_LINKED_ACCOUNT = "missing a linked account"
+
+
+def diagnostics_of(step: Step) -> dict[str, Any]:
+    """What x-ms-diagnostics says, empty where it is not there."""
+    found: dict[str, Any] = step.about("oauth").get("diagnostics", {})
+    return found
+
+
+def reason_of(step: Step) -> str:
+    """The reason in x-ms-diagnostics."""
+    return str(diagnostics_of(step).get("reason", ""))
+
+
+def category_of(step: Step) -> str:
+    """What the server says is wrong: by its word, else by the number."""
+    facts = diagnostics_of(step)
+    return str(facts.get("error_category") or _CATEGORIES.get(str(facts.get("id")), ""))
+
+
+def is_token_refused(step: Step) -> bool:
+    """Whether a token was refused with diagnostics; an empty Bearer only asks how to log in."""
+    auth = auth_of(step)
+    is_question = scheme_of(step) == "bearer" and not auth.get("is_complete")
+    return step.status == UNAUTHORIZED and bool(diagnostics_of(step)) and not is_question and bool(scheme_of(step))
+
+
+def token_evidence(step: Step) -> tuple[Evidence, ...]:
+    """The token as far as it may be shown, and what the server says of it."""
+    facts, token = diagnostics_of(step), auth_of(step).get("token", {})
+    named = [f"{name} {token[name]}" for name in ("aud", "iss", "appid", "expires") if name in token]
+    asked = step.asked(f"{step.verb} {step.path}, token: {', '.join(named)}" if named else f"{step.verb} {step.path}")
+    said = ", ".join(str(facts[name]) for name in ("id", "error_category", "reason") if name in facts)
+    return asked, step.answered(f"{step.status} x-ms-diagnostics: {said}" if said else f"{step.status}")
+
+
+def is_told_elsewhere(step: Step) -> bool:
+    """Whether a rule of its own tells why the token was refused."""
+    return has_expired(step) or is_about_audience(step) or any(each(step) for each in _SPECIFIC)
+
+
+def is_ambiguous(step: Step) -> bool:
+    """Whether more than one account fits the user of the token."""
+    return "ambiguous" in reason_of(step).lower()
+
+
+def is_user_missing(step: Step) -> bool:
+    """Whether the user of the token does not exist."""
+    reason = reason_of(step).lower()
+    return ("user-context" in reason or "user context" in reason or "the user specified" in reason) and (
+        "not exist" in reason or "not found" in reason or "unsupported" in reason
+    )
+
+
+def is_role_missing(step: Step) -> bool:
+    """Whether the application has no account with a role."""
+    said = f"{reason_of(step)} {step.about('soap').get('fault_reason', '')} {step.http.get('error_text', '')}"
+    return _LINKED_ACCOUNT in said.lower()
+
+
+def is_signature(step: Step) -> bool:
+    """Whether the signature is what the server cannot verify."""
+    return category_of(step) == "invalid_signature"
+
+
+def is_about_host_name(step: Step) -> bool:
+    """Whether the server does not know itself by the host name in the audience."""
+    return "hostname component of the audience claim" in reason_of(step).lower()
+
+
+_SPECIFIC = (is_ambiguous, is_user_missing, is_role_missing, is_signature)
+
+
+def has_expired(step: Step) -> bool:
+    """Whether the token has expired: the server says so, or its own claim when it was used."""
+    if is_token_refused(step) and category_of(step) == "token_expired":
+        return True
+    until = parse_date_time(auth_of(step).get("token", {}).get("expires"))
+    return until is not None and until < step.time_ns // 1_000_000_000
+
+
+def foreign_audience(step: Step) -> str | None:
+    """The host in the audience of the token, where it is another one."""
+    audience = auth_of(step).get("token", {}).get("aud")
+    if not isinstance(audience, str) or not step.host or _OWN_APPLICATION.match(audience):
+        return None
+    named = _AUTHORITY.match(audience) or _OTHER_APPLICATION.match(audience)
+    host = named[1].lower() if named and named[1] else None
+    return None if host == host_of(step) else host
+
+
+def is_about_audience(step: Step) -> bool:
+    """Whether the token was refused for its audience, as far as anybody can see."""
+    is_open = category_of(step) in _ABOUT_AUDIENCE
+    return step.status == UNAUTHORIZED and is_open and foreign_audience(step) is not None
+
+
+def codes_of(facts: dict[str, Any]) -> set[str]:
+    """The codes of Entra in an answer, as in `AADSTS50012`."""
+    return {*facts.get("aadsts", ()), *(f"AADSTS{each}" for each in facts.get("error_codes", ()))}
