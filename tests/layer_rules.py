@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "arguments": "errors capture",
         "cli_options": "",
         "questions": "capture report",
-        "cli": "errors flow capture conversation keyring questions pipeline redact report arguments cli_options",
+        "second_reading": "errors capture",
+        "cli": "errors flow capture conversation keyring questions pipeline redact report second_reading arguments cli_options",
         "__init__": "errors flow conversation keyring pipeline tls app",
         "__main__": "cli",
     }.items()

@@ -22,10 +22,9 @@ from tlsdecrypt.report.standard_output import forget_standard_output, standard_o
 from tlsdecrypt.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from tlsdecrypt.capture.inputs import Named
-    from tlsdecrypt.capture.series import Stretch
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.pipeline import Pipeline
     from tlsdecrypt.report.object_folder import ObjectFolder
@@ -163,11 +162,18 @@ def run(arguments: Arguments) -> int:
         return _answer(arguments)
     files = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
     captures, keys = named_captures(arguments), _load_keys(arguments)
+    second_reading = None
+    if any(each.reads_again for each in files):
+        from tlsdecrypt.second_reading import SecondReading  # noqa: PLC0415 - few runs need it
+
+        second_reading = SecondReading(captures)
+        captures = second_reading.inputs
     subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
     redactor = Redactor(show_secrets=arguments.show_secrets)
     choice = Choice(arguments.connection, arguments.finding)
     manner = Manner(redactor, arguments.verbose, arguments.explain, subjects, choice)
-    manner = replace(manner, keeps_original=arguments.with_original, reopen=lambda: _read_again(captures))
+    if second_reading is not None:
+        manner = replace(manner, keeps_original=arguments.with_original, reopen=second_reading)
     if arguments.show_secrets:
         say("the output holds passwords and tokens (--show-secrets): do not hand it on")
     for file in files:
@@ -186,13 +192,6 @@ def run(arguments: Arguments) -> int:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
     return WRONG_INPUT if analysis.errors else exit_status(analysis, arguments)
-
-
-def _read_again(captures: Sequence[Named]) -> Iterable[Stretch]:
-    """The same frames once more."""
-    from tlsdecrypt.capture.series import Series  # noqa: PLC0415 - start-up time of `--help`
-
-    return Series(captures)
 
 
 def _object_folder(name: str, manner: Manner) -> ObjectFolder:
@@ -264,7 +263,7 @@ def _observe(
         pipeline = Pipeline(captures, keys, options, progress=progress, news=telling.news)
         signal.signal(signal.SIGINT, lambda _number, _frame: _end_early(pipeline, captures))
         try:
-            conversations.extend(map(telling.take, pipeline.conversations()))
+            conversations.extend(map(telling.take, progress.counting(pipeline.conversations())))
         except CaptureError:
             for error in pipeline.errors[:-1]:
                 say(str(error))

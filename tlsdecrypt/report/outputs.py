@@ -45,6 +45,7 @@ _WRITERS = {
     "html": ("html_writer", "HtmlWriter"),
 }
 
+CAPTURE_FORMATS = frozenset({"pcapng", "pcap"})
 SECRET_FORMATS = frozenset({"keylog"})  # they hold what opens sessions: nobody else may read such a file
 
 
@@ -60,6 +61,11 @@ class OutputFile:
 
     path: Path
     form: str
+
+    @property
+    def reads_again(self) -> bool:
+        """Whether it is made of the captures themselves, which are read once more for it."""
+        return self.form in CAPTURE_FORMATS
 
     @property
     def is_secret(self) -> bool:
