@@ -1,0 +1,228 @@
+"""Rules of MAPI over HTTP: each fires on its fault, and not on what looks like it."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from exchange_dialogues import basic, rules_in
+from mapi_messages import (
+    CONNECT_REQUEST,
+    CONNECT_RESPONSE,
+    TARGET,
+    done,
+    execute_request,
+    execute_response,
+    rop_buffer,
+)
+from packets import C, S, Say, Scene, found, http_request, http_response
+
+from tlsdecrypt.findings.finding import Confidence, Severity
+
+AVERY = basic("avery@contoso.com")
+SUBMIT, DENIED = bytes.fromhex("32 00 00 00"), bytes.fromhex("32 00 dc040000")
+NOT_FOUND = bytes.fromhex("32 00 0f010480")
+EXECUTE = execute_request(rop_buffer(bytes.fromhex("01 00 00")))
+EMPTY = execute_response(rop_buffer(b""))
+
+
+def call(
+    request_type: str,
+    answered: bytes,
+    code: int | None = 0,
+    *fields: str,
+    asked: bytes = EXECUTE,
+    status: str = "200 OK",
+    kind: str = "application/mapi-http",
+) -> list[Say]:
+    """A call with a cookie of its session, and its answer."""
+    head = (
+        "Content-Type: application/mapi-http",
+        f"X-RequestType: {request_type}",
+        "Cookie: MapiContext=Tr0ub4dor-marker; MapiSequence=1",
+        "X-ClientInfo: {2EF33C39-49C8-421C-B876-CDF7F2AC3AA0}:1",
+        AVERY,
+    )
+    code_field = () if code is None else (f"X-ResponseCode: {code}",)
+    answer = (f"Content-Type: {kind}", f"X-RequestType: {request_type}", *code_field, *fields)
+    return [C(http_request(f"POST {TARGET}", head, asked)), S(http_response(status, answer, answered))]
+
+
+def connect(*fields: str, answered: bytes = CONNECT_RESPONSE) -> list[Say]:
+    return call("Connect", done(answered), 0, *fields, asked=CONNECT_REQUEST)
+
+
+def execute(code: int = 0, *fields: str) -> list[Say]:
+    if code:
+        return call("Execute", b"<html><body>Context not found</body></html>", code, *fields, kind="text/html")
+    return call("Execute", done(EMPTY), 0, *fields)
+
+
+def scene(*calls: list[Say], **options: object) -> Scene:
+    made = Scene()
+    made.dialogue([each for said in calls for each in said], **options)  # type: ignore[arg-type]
+    made.silence(5)
+    return made
+
+
+def test_a_healthy_session_is_not_mentioned() -> None:
+    assert rules_in(scene(connect(), execute(), execute(), call("Disconnect", done(bytes(12)))), "mapi") == set()
+
+
+@pytest.mark.parametrize("code", [1, 4, 7, 9, 11, 12, 17])
+def test_response_code_names_the_call_and_the_code(code: int) -> None:
+    finding = found(scene(connect(), execute(code)), "mapi.response-code")
+    assert finding is not None
+    assert finding.severity is Severity.ERROR
+    assert f"code {code} " in finding.summary
+    assert "Execute of avery@contoso.com" in finding.summary
+
+
+def test_response_code_behind_the_meta_tags_counts() -> None:
+    late = call("Execute", done(b"", "X-ResponseCode: 12"), 0)
+    assert found(scene(connect(), late), "mapi.response-code")
+
+
+def test_response_code_is_a_note_where_the_client_connects_anew() -> None:
+    finding = found(scene(connect(), execute(10), connect(), execute()), "mapi.response-code")
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+    unmended = found(scene(connect(), execute(10)), "mapi.response-code")
+    assert unmended is not None
+    assert unmended.severity is Severity.ERROR
+
+
+def test_context_lost_names_both_servers() -> None:
+    first, second = "X-BEServer: EX01", "X-BEServer: EX02"
+    lost = scene(connect(first), execute(0, first), execute(10, second), execute(10, second), execute(13, second))
+    finding = found(lost, "mapi.context-lost")
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+    assert "ex02" in finding.summary
+    assert "ex01" in finding.summary
+    assert rules_in(lost, "mapi") == {"mapi.context-lost"}
+
+
+def test_context_lost_is_silent_for_one_server_and_for_one_call() -> None:
+    first, second = "X-BEServer: EX01", "X-BEServer: EX02"
+    same = scene(connect(first), execute(10, first), execute(10, first))
+    assert rules_in(same, "mapi") == {"mapi.response-code"}
+    once = scene(connect(first), execute(10, second), connect(second), execute(0, second))
+    assert rules_in(once, "mapi") == {"mapi.response-code"}
+
+
+def test_endpoint_disabled_by_code_and_by_text() -> None:
+    page = b"<html><body>ProtocolDisabled: MAPI is off</body></html>"
+    for said in (
+        call("Connect", b"", 16, asked=CONNECT_REQUEST, kind="text/html"),
+        call("Connect", page, 1, asked=CONNECT_REQUEST, kind="text/html"),
+    ):
+        assert rules_in(scene(said), "mapi") == {"mapi.endpoint-disabled"}
+    assert "mapi.endpoint-disabled" not in rules_in(scene(execute(12)))
+
+
+def test_endpoint_shutting_down_and_its_near_miss() -> None:
+    finding = found(scene(connect(), execute(18)), "mapi.endpoint-shutting-down")
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+    assert rules_in(scene(connect(), execute(18)), "mapi") == {"mapi.endpoint-shutting-down"}
+    assert not found(scene(connect(), execute(17)), "mapi.endpoint-shutting-down")
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (0x3EB, "UnknownUser"),
+        (0x3F2, "LoginPermission"),
+        (0x478, "WrongServer"),
+        (0x480, "ServerBusy"),
+        (0x50C, "MailboxInTransit"),
+        (0x80070005, "AccessDenied"),
+    ],
+)
+def test_connect_error_names_what_is_wrong(error: int, name: str) -> None:
+    finding = found(scene(connect(answered=struct.pack("<II", 0, error))), "mapi.connect-error")
+    assert finding is not None
+    assert finding.severity is Severity.ERROR
+    assert name in finding.summary
+
+
+def test_connect_error_is_a_note_where_the_client_asks_autodiscover() -> None:
+    made = scene(connect(answered=struct.pack("<II", 0, 0x478)))
+    made.dialogue(
+        [
+            C(http_request("POST /autodiscover/autodiscover.xml", ["Content-Type: text/xml"], b"<Autodiscover/>")),
+            S(http_response("200 OK", ["Content-Type: text/xml"], b"<Autodiscover/>")),
+        ]
+    )
+    finding = found(made, "mapi.connect-error")
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+    assert not found(scene(connect()), "mapi.connect-error")
+
+
+@pytest.mark.parametrize("flags", [0x04, 0x06])
+def test_send_as_denied_names_user_and_sender(flags: int) -> None:
+    sender = b"\x1f\x00\x02\x5d" + "boss@fabrikam.com".encode("utf-16-le") + b"\0\0"
+    values = struct.pack("<H", 2 + len(sender)) + b"\x01\x00" + sender
+    properties = execute_request(rop_buffer(b"\x0a\x00\x00" + values, flags))
+    submit = execute_request(rop_buffer(SUBMIT, flags))
+    said = (
+        call("Execute", done(EMPTY), asked=properties),
+        call("Execute", done(execute_response(rop_buffer(DENIED, flags))), asked=submit),
+    )
+    finding = found(scene(connect(), *said), "mapi.send-as-denied")
+    assert finding is not None
+    assert finding.severity is Severity.ERROR
+    assert finding.confidence is Confidence.CERTAIN
+    assert finding.summary == "avery@contoso.com may not send as boss@fabrikam.com"
+
+
+def test_send_as_denied_is_silent_for_another_failure() -> None:
+    submit = execute_request(rop_buffer(SUBMIT))
+    other = call("Execute", done(execute_response(rop_buffer(NOT_FOUND))), asked=submit)
+    assert rules_in(scene(connect(), other), "mapi") == set()
+
+
+def test_client_access_rule_and_its_near_miss() -> None:
+    page = b"<html><body>Connection blocked by Client Access Rules</body></html>"
+    blocked = scene(call("Connect", page, 1, asked=CONNECT_REQUEST, kind="text/html"))
+    assert rules_in(blocked, "mapi") == {"mapi.client-access-rule"}
+    other = scene(call("Connect", b"<html>Access to the rules</html>", 1, asked=CONNECT_REQUEST, kind="text/html"))
+    assert not found(other, "mapi.client-access-rule")
+
+
+def test_culture_and_its_near_miss() -> None:
+    page = b"<html><body>Culture is not supported. zz-ZZ is an invalid culture identifier.</body></html>"
+    said = scene(call("Connect", page, 1, asked=CONNECT_REQUEST, kind="text/html"))
+    finding = found(said, "mapi.culture")
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+    assert rules_in(said, "mapi") == {"mapi.culture"}
+    assert not found(scene(execute(12)), "mapi.culture")
+
+
+def refused(*, with_credential: bool = True) -> list[Say]:
+    fields = [AVERY] if with_credential else []
+    answer = http_response("401 Unauthorized", ["WWW-Authenticate: Basic realm=x", "WWW-Authenticate: NTLM"])
+    return [C(http_request(f"POST {TARGET}", fields)), S(answer)]
+
+
+def test_auth_401_is_told_for_a_complete_credential() -> None:
+    finding = found(scene(refused()), "mapi.auth-401")
+    assert finding is not None
+    assert finding.confidence is Confidence.HINT
+    ews = [
+        C(http_request("POST /EWS/Exchange.asmx", [AVERY, "Content-Type: text/xml"], b"<a/>")),
+        S(http_response("200 OK", ["Content-Type: text/xml"], b"<a/>")),
+    ]
+    surer = found(scene(refused(), ews), "mapi.auth-401")
+    assert surer is not None
+    assert surer.confidence is Confidence.LIKELY
+    assert surer.severity is Severity.ERROR
+
+
+def test_auth_401_is_silent_for_challenges_and_where_the_client_gets_in() -> None:
+    assert not found(scene(refused(with_credential=False), connect()), "mapi.auth-401")
+    assert not found(scene(refused(with_credential=False)), "mapi.auth-401")
+    assert not found(scene(refused(), connect()), "mapi.auth-401")
