@@ -109,7 +109,7 @@ def test_a_call_in_fragments_is_one_exchange() -> None:
     parts = request(3, b"one", flags=1), request(3, b"two", flags=2)
     said = (CLIENT, bind(ACTIVATOR)), (SERVER, bind_ack((0, 0))), (CLIENT, b"".join(parts)), (SERVER, response())
     _, call = heard(*said)
-    assert (call.request.content_length, call.response.content_length) == (6, 6)
+    assert (call.request.stub_length, call.response.stub_length) == (6, 6)
     assert call.annotations["dcerpc"]["result"] == "done"
 
 

@@ -43,7 +43,7 @@ class DcerpcRequest:
 
     verb: str
     line: str
-    content_length: int
+    stub_length: int
     span: Span
 
 
@@ -53,7 +53,7 @@ class DcerpcResponse:
 
     kind: str
     code: int
-    content_length: int
+    stub_length: int
     span: Span
 
 
@@ -131,8 +131,8 @@ class DcerpcDecoder:
         call = pdu.header.call_id
         known = self._outstanding.get(call)
         if known is not None and not pdu.header.is_first:
-            longer = known[0].content_length + request.content_length
-            merged = replace(known[0], content_length=longer, span=known[0].span.to(request.span))
+            longer = known[0].stub_length + request.stub_length
+            merged = replace(known[0], stub_length=longer, span=known[0].span.to(request.span))
             self._outstanding[call] = merged, known[1]
             return []
         if pdu.auth is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.report.mail_document import mail_command, mail_reply, smtp_reply
 from tlsdecrypt.report.quantities import MILLISECOND, iso_time
+from tlsdecrypt.report.rpc_document import rpc_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,7 @@ def _http_content(message: Any, redactor: Redactor) -> dict[str, Any]:
 _DESCRIBERS: dict[str, Callable[[Any, Redactor], dict[str, Any]]] = {
     "method": _http_request,
     "status": _http_response,
+    "stub_length": rpc_message,
     "verb": mail_command,
     "code": smtp_reply,
     "result": mail_reply,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.lines import INDENT, line
 from tlsdecrypt.report.quantities import SECOND, counted, duration, size
+from tlsdecrypt.report.rpc_document import is_rpc, rpc_answer, rpc_asked
 from tlsdecrypt.report.text_annotations import annotation_lines
 from tlsdecrypt.report.text_content import content_lines
 from tlsdecrypt.report.text_mail import is_mail, mail_answer, mail_asked, mail_lines
@@ -56,6 +57,8 @@ def asked_of(told: dict[str, Any]) -> str:
     """Method and target, or the command, of an exchange as `exchange_document` tells it."""
     if is_mail(told):
         return mail_asked(told)
+    if is_rpc(told):
+        return rpc_asked(told)
     request = told["request"]
     return "(request not seen)" if request is None else f"{request['method']} {request['target']}"
 
@@ -65,6 +68,8 @@ def answer_of(told: dict[str, Any], width: int = MIN_TARGET) -> Part:
     response = told["response"]
     if is_mail(told):
         return mail_answer(response)
+    if is_rpc(told):
+        return rpc_answer(told)
     if response is None:
         return "no answer seen", "bad"
     status = response["status"]
@@ -95,5 +100,5 @@ def _fields(message: dict[str, Any] | None, mark: str) -> Iterator[Line]:
     """Every field as it was sent, secrets masked."""
     if message is None:
         return
-    for name, value in (*message["fields"], *message["trailers"]):
+    for name, value in (*message.get("fields", ()), *message.get("trailers", ())):
         yield line((f"{mark} {name}: {value}", "faint"), level=2)
