@@ -13,7 +13,8 @@ MAX_PASSWORDS = 20
 _TYPES = ("application/x-www-form-urlencoded", "application/json")
 _IN_FORM = re.compile(r"(?:\A|[&?])([^=&\s]{1,80}+)=([^&\s]{1,512})")
 _IN_XML = re.compile(
-    r"<(?:[\w.-]{1,40}:)?\w{0,40}?password(?:\s[^<>]{0,400})?>(?:<!\[CDATA\[(.{1,512}?)\]\]>|([^<]{1,512}))",
+    r"<(?:[\w.-]{1,40}:)?(?:\w{0,40}?password|binarysecuritytoken|binarysecret)(?:\s[^<>]{0,400})?>"
+    r"(?:<!\[CDATA\[(.{1,512}?)\]\]>|([^<]{1,4096}))",
     re.IGNORECASE | re.DOTALL,
 )
 _IN_JSON = re.compile(r"\"([\w.-]{1,80})\"\s*:\s*\"((?:[^\"\\]|\\.){1,512})\"")
@@ -26,7 +27,10 @@ def may_hold_passwords(content_type: str | None) -> bool:
 
 
 def passwords_in(content: bytes) -> tuple[str, ...]:
-    """The passwords of a form, of a UsernameToken (WS-Security) or any other element called so, and of JSON."""
+    """The passwords of a form, of a UsernameToken (WS-Security) or any other element called so, and of JSON.
+
+    Security tokens of WS-Security count as such.
+    """
     head = content[:MAX_LOOKED_AT]
     text = head.decode("utf-16", "replace") if b"\0" in head[:4] else head.decode("utf-8", "replace")
     if text.lstrip("\ufeff \t\r\n").startswith("<"):

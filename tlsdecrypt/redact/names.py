@@ -83,6 +83,14 @@ SECRET_ELEMENTS: dict[str, str] = {
     "textbody": PERSONAL,
     "uniquebody": PERSONAL,
     "normalizedbody": PERSONAL,
+    "conversationtopic": PERSONAL,
+    "preview": PERSONAL,
+    "internalreply": PERSONAL,
+    "externalreply": PERSONAL,
+    "internetmessageheaders": PERSONAL,
+    "extendedproperty": PERSONAL,
+    "phonenumbers": PERSONAL,
+    "physicaladdresses": PERSONAL,
 }
 """Local names in lower case, and the kind of secret; all inside is masked, since it may stand in a child."""
 
