@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _TOKEN_SCHEMES = frozenset({"ntlm", "negotiate", "kerberos"})
 _TOKEN = re.compile(r"[A-Za-z0-9+/]+=*")
-_PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(\s*=\s*)(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]+)")
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 9110 section 11.2; its padding looks like a parameter
+_TOKEN_AMONG_SCHEMES = re.compile(r"(\b(?:ntlm|negotiate|kerberos)\s+)([A-Za-z0-9+/]{8,}=*)", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<![A-Za-z0-9+/_-])([A-Za-z][A-Za-z0-9_-]{0,40})(\s*=\s*)(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]+)")
 _SHOWN_PARAMETERS = frozenset(
     {"username", "realm", "uri", "algorithm", "qop", "nc", "opaque", "domain", "charset", "credential", "signedheaders"}
 )
@@ -29,7 +31,7 @@ def show_credentials(value: str, mask: Callable[[str, str], str]) -> str:
         return f"{credentials.scheme} user={credentials.user} password={mask(names.PASSWORD, credentials.secret)}"
     if not credentials.secret:
         return mask(names.SECRET, value) if value.strip() else value
-    if _PARAMETER.match(credentials.secret):
+    if _holds_parameters(credentials):
         return f"{credentials.scheme} {_show_parameters(credentials.secret, mask)}"
     shown = [credentials.scheme, *_facts(credentials), mask(names.TOKEN, credentials.secret)]
     return " ".join(shown)
@@ -40,6 +42,7 @@ def show_challenge(value: str, mask: Callable[[str, str], str]) -> str:
     scheme, *rest = value.split() or [""]
     if scheme.lower() in _TOKEN_SCHEMES and _TOKEN.fullmatch("".join(rest)):
         return show_credentials(value, mask)
+    value = _TOKEN_AMONG_SCHEMES.sub(lambda match: f"{match[1]}{mask(names.TOKEN, match[2])}", value)
     return _PARAMETER.sub(
         lambda match: (
             f"{match[1]}{match[2]}{mask(names.TOKEN, match[3].strip(chr(34)))}"
@@ -48,6 +51,13 @@ def show_challenge(value: str, mask: Callable[[str, str], str]) -> str:
         ),
         value,
     )
+
+
+def _holds_parameters(credentials: Credentials) -> bool:
+    """Whether a credential is a list of `name=value`, and no token whose padding looks like that."""
+    secret = credentials.secret
+    is_list = credentials.scheme.lower() not in _TOKEN_SCHEMES and _PARAMETER.match(secret) is not None
+    return is_list and _TOKEN68.fullmatch(secret) is None
 
 
 def _facts(credentials: Credentials) -> list[str]:
@@ -63,12 +73,12 @@ def _ntlm_facts(ntlm: NtlmMessage) -> list[str]:
 
 
 def _show_parameters(text: str, mask: Callable[[str, str], str]) -> str:
-    """`name="value", ...` of Digest and the like, with the proofs masked."""
-    return _PARAMETER.sub(
-        lambda match: (
-            match[0]
-            if match[1].lower() in _SHOWN_PARAMETERS
-            else f"{match[1]}{match[2]}{mask(names.TOKEN, match[3].strip(chr(34)))}"
-        ),
-        text,
-    )
+    """`name="value", ...` of Digest and the like, with the proofs masked, and whatever stands between."""
+    shown = [
+        match[0]
+        if match[1].lower() in _SHOWN_PARAMETERS
+        else f"{match[1]}{match[2]}{mask(names.TOKEN, match[3].strip(chr(34)))}"
+        for match in _PARAMETER.finditer(text)
+    ]
+    rest = _PARAMETER.sub("", text).strip(", \t")
+    return ", ".join([*shown, mask(names.TOKEN, rest)] if rest else shown)

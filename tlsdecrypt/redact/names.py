@@ -47,7 +47,7 @@ _ONLY_IN_QUERIES = frozenset(
 _SECRET_NAMES = frozenset(
     {
         "wresult", "samlresponse", "assertion", "code_verifier", "sessionid", "apikey", "api_key",
-        "sharedaccesssignature", "policykey", "deviceid", "device_id",
+        "sharedaccesssignature", "policykey", "device_code", "deviceid", "device_id",
     }
 )  # fmt: skip
 _SECRET_NAME = re.compile(r".*(?:passw|pwd|passphrase|secret|token|canary|assertion|credential|authorization)")
@@ -76,6 +76,9 @@ SECRET_ELEMENTS: dict[str, str] = {
     "clientaccesstoken": TOKEN,
     "tokenvalue": TOKEN,
     "subscriptionid": TOKEN,
+    "arguments": SECRET,  # of WSMan: commands of PowerShell in Base64, with their parameters
+    "creationxml": SECRET,
+    "stream": SECRET,
     "policykey": SECRET,
     "mimecontent": PERSONAL,
     "content": PERSONAL,
