@@ -122,6 +122,15 @@ def test_a_frame_that_was_captured_twice_is_no_retransmission(per_batch: int) ->
     assert facts_of(frames, times, per_batch).side(CLIENT).repeats == 0
 
 
+@pytest.mark.parametrize(("counts", "repeats"), [(True, 0), (False, 10)])
+def test_the_identification_of_ipv4_tells_copies_from_what_was_sent_again(counts: bool, repeats: int) -> None:  # noqa: FBT001
+    frames = [*handshake()]
+    for number in range(10):
+        frames += [segment(1001 + 4 * number, b"data", ack=5001, identification=100 + number if counts else 1)] * 2
+    times: list[float] = [20 * number for number in range(len(frames))]
+    assert facts_of(frames, times).side(CLIENT).repeats == repeats
+
+
 def test_a_keep_alive_is_no_retransmission() -> None:
     frames = [*handshake(), segment(1001, b"data", ack=5001), segment(1004, b"\0", ack=5001)]
     assert facts_of(frames, [0, 1, 2, 3, 45_000]).side(CLIENT).repeats == 0

@@ -179,7 +179,7 @@ class HalfStream:
         distance = self.distance(seq + 1 if flags & _SYN else seq)
         if self.end is not None:
             self._repeated += max(min(length, -distance), 0)
-            if length:
+            if length and run not in runs.doubled:
                 self._count_segments(StreamData(self.direction, self._next + distance, *runs.carried(run)))
             return
         if distance > WINDOW_MAX:
@@ -188,7 +188,7 @@ class HalfStream:
         if length:
             piece = StreamData(self.direction, offset, *runs.carried(run))
             if distance or self.has_hole:
-                self._sort_in(piece, events)
+                self._sort_in(piece, events, is_doubled=run in runs.doubled)
             else:
                 self._deliver(piece, events)
         missing = runs.missing[run]
@@ -199,7 +199,7 @@ class HalfStream:
             self._fin = end, _last_span(runs, run)
             self._settle(events)
 
-    def _sort_in(self, piece: StreamData, events: list[StreamEvent]) -> None:
+    def _sort_in(self, piece: StreamData, events: list[StreamEvent], *, is_doubled: bool) -> None:
         """Take a piece that does not simply follow: it came too late, too early, or where something else waits."""
         late = self._next - piece.offset
         if late == 1 and _is_keep_alive(piece):
@@ -207,7 +207,8 @@ class HalfStream:
                 return
             piece, late = part(piece, 1, len(piece.data)), 0
         if late > 0:
-            self._count_segments(piece)
+            if not is_doubled:
+                self._count_segments(piece)
             self._count_repeated(piece, min(late, len(piece.data)))
             if late >= len(piece.data):
                 return

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # What comes again sooner is the same frame, captured at two places (a switch port that mirrors both its ways): no timer
 # of TCP is so short (RFC 6298 section 2.4: a second; RFC 8985 section 7.2: two round trips and more).
-DOUBLED_NS = 1_000_000
+DOUBLED_NS = 1_500_000
 REORDERED_NS = 3_000_000  # a hole that is filled later than so was not reordered: the segment was sent again
 RECENT_SEGMENTS = 16  # of a delivered piece, to know when they came first
 TOLD_APART_MAX = 64  # segments whose repeats are counted one by one, in one direction

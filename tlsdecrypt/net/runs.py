@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from tlsdecrypt.net.doubled import doubled_runs
 from tlsdecrypt.net.headers import Headers
 from tlsdecrypt.net.protocols import ZERO_WINDOW, TcpFlag
 
@@ -71,11 +72,15 @@ class Group(NamedTuple):
 
 
 class Runs:
-    """All runs of a batch. Lists have one element a run, if not said otherwise."""
+    """All runs of a batch. Lists have one element a run, if not said otherwise.
 
-    def __init__(self, headers: Headers, side_buffer: bytes, columns: _RunColumns) -> None:
+    `doubled` are runs that begin with a frame that was captured before.
+    """
+
+    def __init__(self, headers: Headers, side_buffer: bytes, columns: RunColumns) -> None:
         """`columns` are those of the segments that carry something, in group order."""
         self.headers = headers
+        self.doubled = doubled_runs(columns, headers)
         self._data = headers.data
         self._side_buffer = side_buffer
         segments, bounds = columns, columns.bounds
@@ -124,11 +129,11 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _RunColumns:
+class RunColumns:
     """Segments that carry something, in group order. Run `i` is `bounds[i]` to `bounds[i + 1]`.
 
     `position` counts payload bytes from the first segment on; `acks` are the highest of each sender so far; `row` is
-    the segment's among all.
+    the segment's among all, `connection` the number of its four-tuple.
     """
 
     sender: Int64Column
@@ -141,6 +146,7 @@ class _RunColumns:
     time_ns: Int64Column
     acks: tuple[Int64Column, Int64Column]
     row: Int64Column
+    connection: Int64Column
     position: Int64Column
     bounds: Int64Column
 
@@ -162,6 +168,7 @@ class _Grouped:
         self.flags = segments.flags[order]
         self.time_ns = batch.time_ns[segments.frame[order]]
         self.frame = batch.numbers(segments.frame[order])
+        self.connection: Int64Column = np.cumsum(is_new, dtype=np.int64)
         # A SYN, or any segment after a silence, may belong to a later connection: that is asked once for each group.
         is_new[1:] |= (self.flags[1:] & (_SYN | _ACK)) == _SYN
         is_new[1:] |= np.diff(self.time_ns) > LINGER_NS
@@ -231,7 +238,7 @@ def cut_runs(batch: FrameBatch, segments: Segments, side_buffer: bytes = b"") ->
 
 def _run_columns(
     grouped: _Grouped, carrying: Int64Column, acks: tuple[Int64Column, Int64Column], side_start: int
-) -> _RunColumns:
+) -> RunColumns:
     order, segments = grouped.order[carrying], grouped.segments
     flags, length = grouped.flags[carrying], segments.length[order]
     sender, seq, begin = grouped.sender[carrying], segments.seq[order], segments.start[order]
@@ -248,7 +255,7 @@ def _run_columns(
         | is_single[1:]
         | ends_run[:-1]
     )
-    return _RunColumns(
+    return RunColumns(
         sender,
         seq,
         flags,
@@ -259,6 +266,7 @@ def _run_columns(
         time_ns,
         (acks[0][carrying], acks[1][carrying]),
         carrying,
+        grouped.connection[carrying],
         np.cumsum(length) - length,
         np.flatnonzero(is_first),
     )

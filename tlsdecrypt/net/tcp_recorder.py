@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.net.protocols import TcpFlag
-from tlsdecrypt.net.repeats import DOUBLED_NS
 from tlsdecrypt.net.tcp_facts import Reset, SideFacts, Sighting, TcpFacts, ZeroWindow
 
 if TYPE_CHECKING:
@@ -62,13 +61,15 @@ class TcpRecorder:
 
     def take(self, runs: Runs, run: int) -> None:
         """A segment with SYN or RST."""
+        if run in runs.doubled:
+            return
         sender, flags = runs.sender[run], runs.flags[run]
         frame, time_ns = runs.frames[runs.bounds[run]], runs.time_ns(run)
         if flags & _RST:
             self._reset = self._reset or (sender, runs.headers.of(runs.row(run)))
         elif flags & _ACK:
             self._syn_ack = self._syn_ack or (sender, Sighting(frame, time_ns))
-        elif not self._syns or time_ns - self._syns[-1][2] >= DOUBLED_NS:
+        else:
             self._syn_counts[sender] += 1
             if len(self._syns) < SYNS_MAX:
                 self._syns.append((sender, frame, time_ns))
