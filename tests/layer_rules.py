@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "cli_options": "",
         "questions": "capture report",
         "second_reading": "errors capture",
-        "cli": "errors flow capture conversation keyring questions pipeline redact report second_reading arguments cli_options",
+        "cli": "errors flow capture conversation keyring questions pipeline recapture redact report second_reading"
+        " arguments cli_options",
         "__init__": "errors flow conversation keyring pipeline tls app",
         "__main__": "cli",
     }.items()

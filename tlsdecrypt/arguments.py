@@ -55,6 +55,8 @@ class Arguments:
     explain_rule: str | None = None
     fail_on: str | None = None
     objects: str | None = None
+    follow: int | None = None
+    side: str | None = None
     interface: tuple[str, ...] = ()
     write: str | None = None
     jobs: int | None = None

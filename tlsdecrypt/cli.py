@@ -204,6 +204,14 @@ def _teller(arguments: Arguments, manner: Manner) -> Teller:
     """Who tells standard output."""
     from tlsdecrypt.report.tellers import LinesTeller, LiveTeller, WholeTeller  # noqa: PLC0415 - start-up of `--help`
 
+    if arguments.follow is not None:
+        if arguments.form != "text" or arguments.explain:
+            raise InputError("--follow takes the place of the text: not together with --format or --explain")
+        from tlsdecrypt.recapture.follow import FollowTeller  # noqa: PLC0415 - few runs need it
+
+        return FollowTeller(manner, arguments.follow, arguments.side)
+    if arguments.side is not None:
+        raise InputError("--side is of a connection that is followed: give --follow too")
     if arguments.form == "jsonl":
         return LinesTeller(manner)
     if arguments.form == "text" and is_live(arguments) and not arguments.explain:

@@ -78,6 +78,13 @@ _OUTPUT_OPTIONS = (
         " .keylog. May be repeated.",
     ),
     click.option(
+        "--follow",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Tell, in place of the text, what was said on connection N, byte for byte; secrets are overwritten.",
+    ),
+    click.option("--side", type=click.Choice(["client", "server"]), help="With --follow: only what this side said."),
+    click.option(
         "--objects",
         metavar="DIR",
         help="Keep each HTTP content, mail message and attachment as a file in this new or empty folder, with an index.",
