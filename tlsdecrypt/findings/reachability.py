@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,7 +19,11 @@ AUTODISCOVER = frozenset({"autodiscover-pox", "autodiscover-soap", "autodiscover
 ADDRESS_TYPES = ("A", "AAAA")
 
 _CLIENT, _SERVER = Direction
+_PREFIX = "autodiscover."
 _OK = 200
+_FALLBACK_NS = 30_000_000_000
+_COMPARED_MAX = 100
+_LOOPBACK = {"::1", "127.0.0.1"}
 _WEB_PORTS = (80, 443)
 _SCANNED = 10  # ports of one server, or servers on one port, that refuse one client: a scan
 
@@ -89,13 +94,14 @@ def names_by_address(scene: Scene) -> dict[str, set[str]]:
     return found
 
 
-def autodiscover_succeeded(scene: Scene, client: str) -> Step | None:
-    """An answer that gave a client what Autodiscover is for."""
+def autodiscover_answers(scene: Scene) -> dict[str, Step]:
+    """By client, the first answer that gave it what Autodiscover is for."""
+    found: dict[str, Step] = {}
     for service in AUTODISCOVER:
         for step in scene.steps_by_service.get(service, ()):
-            if step.trace.client.address == client and step.status == _OK and not _has_failed(step):
-                return step
-    return None
+            if step.status == _OK and not _has_failed(step):
+                found.setdefault(step.trace.client.address, step)
+    return found
 
 
 def _has_failed(step: Step) -> bool:
@@ -104,15 +110,51 @@ def _has_failed(step: Step) -> bool:
     return bool(code) and str(code) not in ("0", "NoError")
 
 
-def is_settled_candidate(scene: Scene, target: Target, names: dict[str, set[str]]) -> bool:
+def autodiscover_addresses(scene: Scene) -> set[str]:
+    """Where Autodiscover may be tried: addresses of `autodiscover.<domain>`, and of the domains themselves."""
+    names = scene.derived(names_by_address)
+    places = {name for several in names.values() for name in several if _is_place(name)}
+    places |= {name.removeprefix(_PREFIX) for name in places}
+    return {address for address, several in names.items() if not places.isdisjoint(several)}
+
+
+def is_settled_candidate(scene: Scene, target: Target) -> bool:
     """A place that Autodiscover only tries, and another one of its places gave the answer (guard 3)."""
     client, server, port = target
-    if port not in _WEB_PORTS or autodiscover_succeeded(scene, client) is None:
+    if port not in _WEB_PORTS or client not in scene.derived(autodiscover_answers):
         return False
-    here = names.get(server, set())
-    asked = {name.removeprefix("autodiscover.") for names in names.values() for name in names if _is_place(name)}
-    return any(_is_place(name) or name in asked for name in here)
+    return server in scene.derived(autodiscover_addresses)
 
 
 def _is_place(name: str) -> bool:
-    return name.startswith("autodiscover.")
+    return name.startswith(_PREFIX)
+
+
+def accepted_by_port(scene: Scene) -> dict[int, list[Trace]]:
+    """Connections that came about, by the server's port, in the order of time."""
+    found: dict[int, list[Trace]] = defaultdict(list)
+    for trace in scene.traces:
+        if has_accepted(trace):
+            found[trace.server.port].append(trace)
+    return found
+
+
+def falls_back(scene: Scene, trace: Trace) -> bool:
+    """The same host reached the same name and port soon, by the other version of IP: nothing is lost (RFC 8305)."""
+    mine, names = trace.server.address, scene.derived(names_by_address)
+    accepted = scene.derived(accepted_by_port)[trace.server.port]
+    begin = bisect_left(accepted, trace.span.first_time_ns, key=lambda each: each.span.first_time_ns)
+    for other in accepted[begin : begin + _COMPARED_MAX]:
+        address = other.server.address
+        is_soon = other.span.first_time_ns - trace.span.first_time_ns <= _FALLBACK_NS
+        if not is_soon or (":" in address) == (":" in mine):
+            continue
+        if {mine, address} == _LOOPBACK or (_is_one_station(trace, other) and names[mine] & names[address]):
+            return True
+    return False
+
+
+def _is_one_station(trace: Trace, other: Trace) -> bool:
+    """Both come from one address on the link."""
+    macs = {each.tcp.side(_CLIENT).mac if each.tcp is not None else None for each in (trace, other)}
+    return len(macs) == 1 and None not in macs

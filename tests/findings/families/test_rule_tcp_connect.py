@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+
 import dns.message
 import dns.rrset
 from packets import (
@@ -14,6 +17,7 @@ from packets import (
     S,
     Scene,
     Segment,
+    ethernet,
     found,
     http_request,
     http_response,
@@ -179,6 +183,31 @@ def test_tcp_connect_refused_of_a_place_that_autodiscover_only_tries_is_informat
     finding = found(scene, "tcp.connect-refused")
     assert finding is not None
     assert finding.severity is Severity.INFO
+
+
+def test_tcp_connect_refused_is_information_where_the_other_version_of_ip_works() -> None:
+    scene = Scene()
+    query = dns.message.make_query("mail.contoso.com", "ANY")
+    response = dns.message.make_response(query)
+    response.answer += [
+        dns.rrset.from_text("mail.contoso.com.", 60, "IN", "AAAA", "2001:db8::20"),
+        dns.rrset.from_text("mail.contoso.com.", 60, "IN", "A", SERVER),
+    ]
+    scene.udp(("192.0.2.53", 53), (CLIENT, 40_000), response.to_wire())
+    for flags, back in ((SYN, False), (RST | ACK, True)):
+        segment = (
+            Segment((SERVER, 443), (CLIENT, 50_000), 0, 1001, flags)
+            if back
+            else Segment((CLIENT, 50_000), (SERVER, 443), 1000, 0, flags)
+        )
+        addresses = [socket.inet_pton(socket.AF_INET6, each) for each in ("2001:db8::10", "2001:db8::20")]
+        tcp = segment.frame()[34:]
+        header = struct.pack(">IHBB", 6 << 28, len(tcp), 6, 64) + b"".join(reversed(addresses) if back else addresses)
+        scene.add(ethernet(header + tcp, 0x86DD))
+    scene.dialogue(HELLO, port=443)
+    finding = found(scene, "tcp.connect-refused")
+    assert finding is not None
+    assert (finding.server, finding.severity) == ("2001:db8::20", Severity.INFO)
 
 
 def exhausted(count: int, *, has_others: bool, apart: float = 30.0) -> Scene:

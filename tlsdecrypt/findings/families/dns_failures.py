@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.addresses import is_internal, is_microsoft, is_private_name
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.lookups import Lookups, is_answered
-from tlsdecrypt.findings.reachability import autodiscover_succeeded
+from tlsdecrypt.findings.reachability import autodiscover_answers
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def nxdomain_autodiscover(scene: Scene) -> Iterator[Hit]:
             continue
         if lookups.has_found(name) or lookups.has_found(_SERVICE + domain) or lookups.is_search_suffix(name):
             continue
-        if autodiscover_succeeded(scene, lookup.client) is not None:
+        if lookup.client in scene.derived(autodiscover_answers):
             continue
         is_open = _goes_on_elsewhere(scene, lookup.client, domain)
         summary = f"DNS has no {name} (resolver {answer.server.address}), and no other place of Autodiscover works"

@@ -10,11 +10,11 @@ from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.reachability import (
     TRIES,
     by_target,
+    falls_back,
     has_accepted,
     is_refused,
     is_settled_candidate,
     is_unanswered,
-    names_by_address,
     scanned_by,
     target_of,
 )
@@ -47,9 +47,9 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
     """Nothing answers: three SYNs or more to one port, no SYN-ACK, no reset, and the capture goes on for 3 s.
 
     Silent where frames of one direction only are in the capture (a peer talks to somebody who is never seen), and
-    where the capture ends too soon. No more than `info` where Autodiscover tries a place and finds another.
+    where the capture ends too soon. No more than `info` where Autodiscover tries a place and finds another, and where
+    the client comes through by the other version of IP.
     """
-    names = scene.derived(names_by_address)
     one_sided = {trace.server.address for trace in scene.traces if _is_one_sided(trace)}
     for target, traces in by_target(scene.traces).items():
         silent = [trace for trace in traces if is_unanswered(trace)]
@@ -61,7 +61,8 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
         summary = f"{server} port {port} does not answer {client}: SYNs come again and again without a reply"
         if answered is not None:
             summary += f", while it took another connection (frame {answered.span.first_frame})"
-        severity = Severity.INFO if is_settled_candidate(scene, target, names) else None
+        is_minor = is_settled_candidate(scene, target) or falls_back(scene, silent[0])
+        severity = Severity.INFO if is_minor else None
         for trace in silent:
             yield _at(target, Hit(summary, tuple(_tries(trace)), severity=severity))
 
@@ -76,9 +77,8 @@ def connect_refused(scene: Scene) -> Iterator[Hit]:
     """A SYN is answered by a reset: nobody listens, or a device between says so (then its hop count differs).
 
     Silent for scans of many ports or hosts. A warning where the same place takes a connection soon after. No more than
-    `info` where Autodiscover tries a place and finds another, and for the plain HTTP that it tries last.
+    `info` where Autodiscover tries a place and finds another, and where the other version of IP works.
     """
-    names = scene.derived(names_by_address)
     refused = [trace for trace in scene.traces if is_refused(trace)]
     scanners = scanned_by(refused)
     hops = _hops_by_server(scene)
@@ -88,7 +88,7 @@ def connect_refused(scene: Scene) -> Iterator[Hit]:
             continue
         summary = f"{server} refuses connections of {client} to port {port}{_told_apart(traces[0], hops)}"
         severity = Severity.WARNING if _accepts_soon(scene, traces[0]) else None
-        if is_settled_candidate(scene, target, names):
+        if is_settled_candidate(scene, target) or falls_back(scene, traces[0]):
             severity = Severity.INFO
         for trace in traces:
             yield _at(target, Hit(summary, tuple(_refusal(trace)), severity=severity))
