@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.findings.authentication_story import authentication_stories
 from tlsdecrypt.findings.autodiscover_journey import autodiscover_journeys
 from tlsdecrypt.findings.hybrid_chain import hybrid_chains
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene
     from tlsdecrypt.findings.story import Story
 
-STORYTELLERS = (autodiscover_journeys, hybrid_chains)
+STORYTELLERS = (autodiscover_journeys, hybrid_chains, authentication_stories)
 
 
 def tell_stories(scene: Scene) -> tuple[Story, ...]:
