@@ -82,7 +82,7 @@ def test_a_session_that_was_not_opened_is_named(exchange: Analysis, redactor: Re
     closed = next(each for each in exchange.conversations if each.tls and not each.is_decrypted)
     text, notes = key_log(exchange, redactor, Choice(connections=(closed.id,)))
     assert sessions_of(text) == []
-    assert notes == [f"connection {closed.id} was not opened: nothing of it is in the key log"]
+    assert notes == [f"connection {closed.id} was not opened: there are no secrets of it"]
 
 
 def test_secrets_are_in_no_repr(exchange: Analysis) -> None:
@@ -128,4 +128,4 @@ def test_tshark_reads_the_same_requests_with_it(exchange: Analysis, redactor: Re
 def test_a_key_log_of_nothing_says_so(empty_analysis: Analysis, redactor: Redactor) -> None:
     text, notes = key_log(empty_analysis, redactor)
     assert [line for line in text.splitlines() if not line.startswith(b"#")] == []
-    assert notes == ["no session was opened: the key log holds none"]
+    assert notes == ["no session was opened: there are no secrets to hand on"]

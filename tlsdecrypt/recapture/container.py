@@ -24,6 +24,7 @@ _SECTION, _INTERFACE, _ENHANCED_PACKET = 0x0A0D0D0A, 1, 6
 _END, _COMMENT, _RESOLUTION, _APPLICATION = 0, 1, 9, 4
 _AROUND = 32  # bytes of a packet block that are no frame
 _NANOSECONDS = 9
+_ETHERNET = 1  # link type of a capture without frames
 _SNAP_LENGTH = 262_144
 _PCAP_NANOSECONDS = 0xA1B23C4D
 _PAD = (b"", b"\0\0\0", b"\0\0", b"\0")
@@ -45,6 +46,9 @@ class Container(Protocol):
 
     def head(self) -> bytes:
         """What the file begins with."""
+
+    def foot(self) -> bytes:
+        """What the file ends with."""
 
     def interface(self, link_type: int) -> tuple[int | None, bytes]:
         """The number of the interface for a link type, and what must be written first; None: the format has no room."""
@@ -72,6 +76,10 @@ class Pcapng:
         """See Container."""
         body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _option(_APPLICATION, self._application) + _option(_END)
         return _block(_SECTION, body)
+
+    def foot(self) -> bytes:
+        """See Container."""
+        return b"" if self._interfaces else self.interface(_ETHERNET)[1]
 
     def interface(self, link_type: int) -> tuple[int | None, bytes]:
         """See Container."""
@@ -117,6 +125,10 @@ class Pcap:
     def head(self) -> bytes:
         """See Container: the header stands before the first frame, which tells the link type."""
         return b""
+
+    def foot(self) -> bytes:
+        """See Container: of a capture without frames, the header."""
+        return b"" if self._link_type is not None else self.interface(_ETHERNET)[1]
 
     def interface(self, link_type: int) -> tuple[int | None, bytes]:
         """See Container."""

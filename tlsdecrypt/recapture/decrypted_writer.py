@@ -44,15 +44,12 @@ class DecryptedWriter:
         names = FrameNames(analysis.captures)
         script = Script(analysis.conversations, self._chosen(analysis), self.sink, names.range)
         rewriter = Rewriter(script, self._container, keeps_original=self._manner.keeps_original)
-        left = sum(each.tcp_frames + sum(each.other_frames.values()) for each in analysis.captures)
         with WriteBehind(stream) as behind:
             behind.write([self._container.head()])
-            for stretch in self._manner.reopen():
-                behind.write(rewriter.feed(stretch.batch))
-                left -= len(stretch.batch)
-                if left <= 0:  # of a run that was interrupted
-                    break
+            for batch in self._manner.frames_of(analysis):
+                behind.write(rewriter.feed(batch))
             behind.write(rewriter.finish())
+            behind.write([self._container.foot()])
         if rewriter.left_out:
             frames = counted(rewriter.left_out, "frame")
             self._manner.notes.append(f"{frames} of another link type left out: a .pcapng has room for all")

@@ -12,14 +12,14 @@ from tlsdecrypt.flow import Span
 from tlsdecrypt.net.columns import read_fast_lane
 from tlsdecrypt.net.irregular import IrregularLane
 from tlsdecrypt.net.segments import Segments
-from tlsdecrypt.recapture.container import Columns
+from tlsdecrypt.recapture.originals import Originals, joined
 from tlsdecrypt.recapture.owners import Owners
 from tlsdecrypt.recapture.rendering import Speech, render
 from tlsdecrypt.recapture.talk import ACK, FIN, PSH, RST, SYN, Piece, Talk
-from tlsdecrypt.recapture.template import Ends, make_template
+from tlsdecrypt.recapture.template import Ends, make_template, with_checksums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tlsdecrypt.conversation import Conversation
     from tlsdecrypt.recapture.container import Container
     from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
-    from tlsdecrypt.recapture.rendering import Frame
     from tlsdecrypt.recapture.talk import Numbers
 
     Int64Column = NDArray[np.int64]
@@ -68,6 +67,7 @@ class _Work:
     batch: FrameBatch
     segments: Segments
     is_kept: Mask
+    repaired: dict[int, bytes] = field(default_factory=dict)  # frames that are kept but for their checksums
     held: int = 0  # bytes
     speeches: list[Speech] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Rewriter:
 
     def __init__(self, script: Script, container: Container, *, keeps_original: bool) -> None:
         """With `keeps_original`, frames that are made anew stand beside the original ones, at another client port."""
-        self.left_out = 0  # frames that the container has no room for
+        self._originals = Originals(container)
         self._script, self._container, self._keeps_original = script, container, keeps_original
         self._owners = Owners(script.conversations)
         self._ids = [each.id for each in script.conversations]
@@ -89,7 +89,11 @@ class Rewriter:
         self._lane = IrregularLane()
         self._talks: dict[int, Talk] = {}
         self._last_ns = 0
-        self._preface = b""  # what has to be written first
+
+    @property
+    def left_out(self) -> int:
+        """How many frames the container has no room for."""
+        return self._originals.left_out
 
     def feed(self, batch: FrameBatch) -> Iterator[bytes]:
         """The next frames."""
@@ -110,8 +114,8 @@ class Rewriter:
         for _, talk in sorted(self._talks.items()):
             for piece in talk.rest():
                 speeches += self._speeches(talk, piece, talk.said(piece), PSH | ACK, self._last_ns)
-        yield from self._take_preface()
-        yield _joined(chain.from_iterable(render(speeches, self._script.spool, self._container)))
+        yield from self._originals.take_preface()
+        yield joined(chain.from_iterable(render(speeches, self._script.spool, self._container)))
 
     def _segments(self, batch: FrameBatch) -> Segments:
         fast = read_fast_lane(batch)
@@ -183,6 +187,9 @@ class Rewriter:
         """A segment without payload: the original one where its numbers are still right."""
         if not flags & (FIN | RST) and not hit.length and not self._keeps_original:
             work.is_kept[hit.row] = True
+            repaired = with_checksums(work.batch, hit.row, int(work.segments.network[hit.segment]))
+            if repaired is not None:
+                work.repaired[hit.row] = repaired
             return
         piece = Piece(hit.side, 0, 0, hit.number, hit.number)
         self._speak(work, hit, self._speeches(talk, piece, numbers, flags, int(work.batch.time_ns[hit.row])))
@@ -202,51 +209,28 @@ class Rewriter:
         template = talk.templates[piece.direction]
         if template is None or piece.offset < 0:
             return []
-        interface = self._interface(template.link_type)
+        interface = self._originals.interface(template.link_type)
         if interface is None:
-            self.left_out += 1
+            self._originals.left_out += 1
             return []
         span = Span(piece.first_frame, piece.last_frame, 0, 0)
         comment = self._container.comment(f"from {self._script.name_frames(span)}")
         return [Speech(template, interface, numbers, flags, piece.offset, piece.length, time_ns, comment)]
 
-    def _interface(self, link_type: int) -> int | None:
-        number, preface = self._container.interface(link_type)
-        self._preface += preface
-        return number
-
-    def _take_preface(self) -> Iterator[bytes]:
-        preface, self._preface = self._preface, b""
-        if preface:
-            yield preface
-
     def _flush(self, work: _Work, rows: range) -> Iterator[bytes]:
         """The frames that are kept in these rows, and what was said, behind the rows that it belongs to."""
         kept = rows.start + np.flatnonzero(work.is_kept[rows.start : rows.stop])
-        kept, original = self._originals(work.batch, kept)
+        kept, original = self._originals.frames(work.batch, kept)
+        for row in work.repaired.keys() & set(kept.tolist()) if work.repaired else ():
+            place = int(np.searchsorted(kept, row))
+            head, _, tail = original[place][0]
+            original[place] = [(head, work.repaired.pop(row), tail)]
         made = render(work.speeches, self._script.spool, self._container)
         order = np.argsort(np.concatenate((2 * kept, 2 * np.array(work.rows, np.int64) + 1)), kind="stable")
         frames = [*original, *made]
-        yield from self._take_preface()
-        yield _joined(chain.from_iterable(frames[index] for index in order.tolist()))
+        yield from self._originals.take_preface()
+        yield joined(chain.from_iterable(frames[index] for index in order.tolist()))
         work.speeches, work.rows, work.held = [], [], 0
-
-    def _originals(self, batch: FrameBatch, rows: Int64Column) -> tuple[Int64Column, list[list[Frame]]]:
-        """Frames as they are, and the rows of those that the container has room for."""
-        interfaces = np.zeros(len(rows), np.int64)
-        for link_type in np.unique(batch.link_type[rows]).tolist():
-            number = self._interface(link_type)
-            interfaces[batch.link_type[rows] == link_type] = -1 if number is None else number
-        self.left_out += int((interfaces < 0).sum())
-        rows, interfaces = rows[interfaces >= 0], interfaces[interfaces >= 0]
-        length = batch.captured_length[rows]
-        columns = Columns(interfaces, batch.time_ns[rows], length, np.maximum(batch.original_length[rows], length))
-        prefixes = memoryview(self._container.prefixes(columns, np.zeros(len(rows), np.int64)).tobytes())
-        width, data, tail = self._container.prefix_length, memoryview(batch.data), self._container.tail
-        places = zip(range(0, len(prefixes), width), batch.offset[rows].tolist(), length.tolist(), strict=True)
-        return rows, [
-            [(prefixes[at : at + width], data[begin : begin + size], tail(size, b""))] for at, begin, size in places
-        ]
 
 
 class _PiecesByTalk:
@@ -275,7 +259,3 @@ class _PiecesByTalk:
         places = np.minimum(np.searchsorted(self._awaited, numbers), len(self._awaited) - 1)
         result: Mask = self._awaited[places] == numbers
         return result
-
-
-def _joined(frames: Iterable[Frame]) -> bytes:
-    return b"".join(chain.from_iterable(frames))

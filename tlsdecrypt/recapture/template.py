@@ -81,6 +81,33 @@ def make_template(batch: FrameBatch, row: int, network: int, ends: Ends) -> Temp
     return Template(link_type, link + ip + tcp, len(link), version, _sum(ip), _sum(addresses) + _TCP + _sum(tcp))
 
 
+def with_checksums(batch: FrameBatch, row: int, network: int) -> bytes | None:
+    """A frame with TCP, its checksums right: they are not where a system captures what its network card completes.
+
+    None for what is no whole datagram behind a plain link header.
+    """
+    start, end = int(batch.offset[row]), int(batch.offset[row] + batch.captured_length[row])
+    version = batch.data[network] >> 4 if start <= network < end else 0
+    if version not in _IP_TYPES or _link_header(batch, row, network, version)[1] != batch.data[start:network]:
+        return None
+    frame = bytearray(batch.data[start:end])
+    ip = network - start
+    is_ipv4 = version == 4  # noqa: PLR2004 - IPv4
+    tcp = ip + ((frame[ip] & 0x0F) * 4 if is_ipv4 else IPV6_HEADER)
+    total = int.from_bytes(frame[ip + 2 : ip + 4], "big") if is_ipv4 else IPV6_HEADER
+    stop = ip + total + (0 if is_ipv4 else int.from_bytes(frame[ip + 4 : ip + 6], "big"))
+    if stop > len(frame) or stop - tcp < TCP_HEADER:
+        return None
+    addresses = bytes(frame[ip + 12 : ip + 20] if is_ipv4 else frame[ip + 8 : ip + IPV6_HEADER])
+    if is_ipv4:
+        frame[ip + IPV4_CHECKSUM : ip + IPV4_CHECKSUM + 2] = bytes(2)
+        frame[ip + IPV4_CHECKSUM : ip + IPV4_CHECKSUM + 2] = _checksum(_sum(frame[ip:tcp]))
+    frame[tcp + TCP_CHECKSUM : tcp + TCP_CHECKSUM + 2] = bytes(2)
+    pseudo = _sum(addresses) + _TCP + stop - tcp
+    frame[tcp + TCP_CHECKSUM : tcp + TCP_CHECKSUM + 2] = _checksum(pseudo + _sum(frame[tcp:stop]))
+    return bytes(frame)
+
+
 def _link_header(batch: FrameBatch, row: int, network: int, version: int) -> tuple[int, bytes]:
     link_type, start = int(batch.link_type[row]), int(batch.offset[row])
     header = batch.data[start:network] if network >= start else b""
@@ -101,5 +128,12 @@ def _is_plain_ethernet(header: bytes) -> bool:
     return len(header) == at + 2 and int.from_bytes(header[at:], "big") in _IP_TYPES.values()
 
 
-def _sum(data: bytes) -> int:
-    return sum(struct.unpack(f">{len(data) // 2}H", data))
+def _sum(data: bytes | bytearray) -> int:
+    """Of its 16-bit words, the last one filled up with zeros."""
+    return sum(struct.unpack(f">{(len(data) + 1) // 2}H", bytes(data) + bytes(len(data) % 2)))
+
+
+def _checksum(total: int) -> bytes:
+    while total >> 16:
+        total = (total >> 16) + (total & 0xFFFF)
+    return (~total & 0xFFFF).to_bytes(2, "big")

@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.report.writer import Manner
 
-_HEAD = (
-    b"# Secrets of TLS sessions (RFC 9850), by tlsdecrypt: they open these sessions, and no others.\n"
-)
+_HEAD = b"# Secrets of TLS sessions (RFC 9850), by tlsdecrypt: they open these sessions, and no others.\n"
 
 
 class KeyLogWriter:

@@ -29,6 +29,7 @@ FORMATS = {
     ".keylog": "keylog",
     ".pcapng": "pcapng",
     ".pcap": "pcap",
+    ".dsb.pcapng": "dsb",
     ".html": "html",
 }
 
@@ -42,11 +43,12 @@ _WRITERS = {
     "keylog": ("keylog_writer", "KeyLogWriter"),
     "pcapng": (".recapture.decrypted_writer", "PcapngWriter"),
     "pcap": (".recapture.decrypted_writer", "PcapWriter"),
+    "dsb": (".recapture.secrets_writer", "SecretsWriter"),
     "html": ("html_writer", "HtmlWriter"),
 }
 
-CAPTURE_FORMATS = frozenset({"pcapng", "pcap"})
-SECRET_FORMATS = frozenset({"keylog"})  # they hold what opens sessions: nobody else may read such a file
+CAPTURE_FORMATS = frozenset({"pcapng", "pcap", "dsb"})
+SECRET_FORMATS = frozenset({"keylog", "dsb"})  # they hold what opens sessions: nobody else may read such a file
 
 
 def writer_of(form: str, manner: Manner) -> Writer:

@@ -50,7 +50,7 @@ class SessionKeys:
         if count:
             self._notes.append(f"{counted(count, 'opened session')} of SSL 2.0 cannot be told by a key log")
         if chosen is None and not self._taken:
-            self._notes.append("no session was opened: the key log holds none")
+            self._notes.append("no session was opened: there are no secrets to hand on")
         known = {each.id for each in analysis.conversations}
         closed = sorted((chosen or frozenset()) & known - self._taken - set(self._without_form))
-        self._notes += [f"connection {each} was not opened: nothing of it is in the key log" for each in closed]
+        self._notes += [f"connection {each} was not opened: there are no secrets of it" for each in closed]

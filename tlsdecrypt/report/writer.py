@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from tlsdecrypt.report.choice import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from tlsdecrypt.capture.frames import FrameBatch
     from tlsdecrypt.capture.series import Stretch
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.plaintext import PlaintextSink
@@ -35,6 +36,15 @@ class Manner:
     notes: list[str] = field(default_factory=list)
     keeps_original: bool = False
     reopen: Callable[[], Iterable[Stretch]] = tuple
+
+    def frames_of(self, analysis: Analysis) -> Iterator[FrameBatch]:
+        """The frames of the analysis, read once more: not those behind the point where a run was interrupted."""
+        left = sum(each.tcp_frames + sum(each.other_frames.values()) for each in analysis.captures)
+        for stretch in self.reopen():
+            yield stretch.batch
+            left -= len(stretch.batch)
+            if left <= 0:
+                return
 
 
 class Writer(Protocol):
