@@ -6,17 +6,18 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hostile_captures import MARKUP, URL, hostile_pcap
 from lxml import html
-from sample_conversations import SECRET, conversation, request, response, session, span
+from sample_conversations import SECRET, START, conversation, request, response, session, span
 from written import analysis_of, sample_analysis, written
 
 from tlsdecrypt import Analysis, Options, analyze
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.findings.finding import Confidence, Evidence, Finding, Severity
+from tlsdecrypt.findings.story import Leg, Story
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report import html_writer
 from tlsdecrypt.report.html_page import _resource
@@ -35,7 +36,7 @@ def finding(rule: str = "ews.send-as-denied", severity: Severity = Severity.ERRO
     return Finding(rule, severity, Confidence.CERTAIN, connections=(1, 4), **(facts | changed))  # type: ignore[arg-type]
 
 
-def parsed(analysis: Analysis, redactor: Redactor | None = None) -> HtmlElement:
+def parsed(analysis: Any, redactor: Redactor | None = None) -> HtmlElement:
     return html.fromstring(written(HtmlWriter, analysis, redactor).decode())
 
 
@@ -87,6 +88,35 @@ def test_findings_mark_their_connections_and_exchanges(analysis: Analysis) -> No
     assert ["ews.send-as-denied" in words(each.find("summary")) for each in exchanges] == [True, False]
     rows = {row.get("data-id"): words(row[-1]) for row in page.findall(".//tbody/tr")}
     assert {number for number, rules in rows.items() if rules == "ews.send-as-denied"} == {"1", "4"}
+
+
+class _WithStories:
+    """An analysis that has stories."""
+
+    def __init__(self, analysis: Analysis, stories: tuple[Story, ...]) -> None:
+        self._analysis = analysis
+        self.stories = stories
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._analysis, name)
+
+
+def test_stories_are_told_leg_by_leg(monkeypatch: pytest.MonkeyPatch) -> None:
+    leg = Leg(START, f"asks {MARKUP}", "404 Not Found", "bad", connection=1, first_frame=12, last_frame=15)
+    story = Story(
+        "autodiscover", "The search of avery", "192.0.2.10", "nothing was found", "bad", (leg, leg), left_out=3
+    )
+    analysis = analysis_of([conversation(1, session())])
+    page = parsed(_WithStories(analysis, (story,)))
+    section = page.get_element_by_id("stories")
+    assert words(section.find(".//h3")) == "The search of avery nothing was found"
+    assert [words(each) for each in section.findall(".//li")] == [
+        f"+0.0 ms asks {MARKUP} 404 Not Found connection 1 #12-#15"
+    ] * 2
+    assert "3 more steps are left out." in words(section)
+    monkeypatch.setattr(html_writer, "MAX_STORIES", 1)
+    section = parsed(_WithStories(analysis, (story, story, story))).get_element_by_id("stories")
+    assert "2 more stories are left out" in words(section)
 
 
 def test_why_sessions_stayed_closed_is_told_with_the_remedy(analysis: Analysis) -> None:

@@ -10,6 +10,7 @@ from tlsdecrypt.flow import Span
 from tlsdecrypt.report.exchange_findings import ExchangeFindings
 from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.html_page import page
+from tlsdecrypt.report.html_stories import MAX_STORIES, story_views
 from tlsdecrypt.report.html_verdict import closed_views, finding_views, period, verdict_view
 from tlsdecrypt.report.html_view import connection_view, row_view
 from tlsdecrypt.report.html_waterfall import MAX_LANES, waterfall
@@ -59,16 +60,22 @@ class HtmlWriter:
         frames, found = FrameNames(analysis.captures), ExchangeFindings(analysis)
         chosen = self._chosen(analysis)
         rows = list(self._chosen_rows(chosen, found))
+        stories = tuple(getattr(analysis, "stories", ()))
         findings = finding_views(analysis, self._redactor, frames)
         values = {
             "version": version(),
             "period": period(analysis),
             "verdict": verdict_view(analysis, findings, (self._exchanges[0], self._exchanges[1])),
             "findings": findings,
+            "stories": story_views(stories[:MAX_STORIES], self._redactor, frames),
             "rows": rows,
             "codes": sorted({row["verdict"] for row in rows}),
             "picture": waterfall(rows),
-            "left_out": {"rows": self._count - len(rows), "lanes": max(len(rows) - MAX_LANES, 0)},
+            "left_out": {
+                "rows": self._count - len(rows),
+                "lanes": max(len(rows) - MAX_LANES, 0),
+                "stories": max(len(stories) - MAX_STORIES, 0),
+            },
             "closed": closed_views(analysis, self._redactor),
             "connections": self._chosen_connections(chosen, found, frames),
             "inputs": ["  ".join(text for text, _ in each.parts) for each in input_lines(analysis) if each.level],
