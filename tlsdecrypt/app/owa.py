@@ -30,7 +30,7 @@ _APPS = (("/cookieauth.dll", "tmg"), ("/ecp", "ecp"), ("/owa", "owa"))
 _STEPS = (
     (re.compile(r"/auth\.owa\Z|/auth/owaauth\.dll\Z"), "sign-in"),
     (re.compile(r"/auth/expiredpassword\.aspx\Z"), "password expired"),
-    (re.compile(r"/auth/logon\.aspx\Z"), "logon form"),
+    (re.compile(r"/auth/logon(?:\.aspx)?\Z"), "logon form"),
     (re.compile(r"/logoff\.(?:owa|aspx)\Z|/auth/(?:logoff|signout)\.aspx\Z"), "sign-out"),
     (re.compile(r"/auth/error(?:fe)?\.aspx\Z|/error2?\.aspx\Z"), "error page"),
     (re.compile(r"/languageselection\.aspx\Z|/lang\.owa\Z"), "language"),
@@ -76,6 +76,8 @@ def _put_request(facts: dict[str, Any], request: HttpRequest) -> None:
         parameters = parse_parameters(query.partition("?")[2] or query)
     else:
         step = next((name for pattern, name in _STEPS if pattern.search(lowered)), None)
+    if step == "logon form" and request.method == "POST":
+        step = "sign-in"
     put(facts, step=step, action=_short(request.field("action") or parameters.get("action")))
     _put_reason(facts, parameters.get("reason"))
     if step == "sign-in":

@@ -16,6 +16,7 @@ from tlsdecrypt.errors import ParseError
 from tlsdecrypt.flow import Span
 from tlsdecrypt.recapture.coded_content import gzip_of_length, plain_of_length
 from tlsdecrypt.recapture.stream_bytes import MARKS
+from tlsdecrypt.redact.binary import RPC, is_binary_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +143,9 @@ class HttpMasking:
     def _mask_plain(self, stream: StreamBytes, places: list[_Place], content_type: str | None) -> None:
         """Of long contents only the parts that may hold a secret are looked at."""
         length = sum(end - start for start, end in places)
-        if not self._masker.may_repeat_without(MARKS):
+        if places and is_binary_secret(content_type, _start_of(stream, places[0])):
+            content_type = content_type or RPC  # so that what follows the first window is known, too
+        elif not self._masker.may_repeat_without(MARKS):
             lively = [_Place(*each) for place in places for each in stream.lively(*place)]
             places = places if lively and length <= SHORT_CONTENT else lively
         for window in _windows(places):
@@ -170,6 +173,10 @@ class HttpMasking:
         kind = (content_type or "").partition(";")[0].strip().lower()
         is_binary = _BINARY.fullmatch(kind) or (not kind and not _PRINTABLE.match(data[:_LOOKED_AT]))
         return self._masker.repeated(data) if is_binary else self._masker.content(data, content_type)
+
+
+def _start_of(stream: StreamBytes, place: _Place) -> bytes:
+    return stream.read(place.start, min(place.end, place.start + _LOOKED_AT))
 
 
 def _next_head(stream: StreamBytes, position: int, *, is_request: bool) -> _Place | None:

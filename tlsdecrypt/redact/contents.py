@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_plus
 
 from tlsdecrypt.redact import names
+from tlsdecrypt.redact.binary import is_binary_secret, star_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,8 @@ class Masker(Protocol):
 def mask_content(data: bytes, content_type: str | None, masker: Masker, depth: int = MAX_MULTIPART_DEPTH) -> bytes:
     """`data` with masks, in its own encoding."""
     kind = (content_type or "").partition(";")[0].strip().lower()
+    if is_binary_secret(content_type, data):
+        return star_binary(data, content_type)
     if kind.startswith("multipart/") and depth > 0:
         boundary = _BOUNDARY.search(content_type or "")
         if boundary:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from tlsdecrypt.redact import names
+from tlsdecrypt.redact.binary import is_binary_secret, star_binary
 from tlsdecrypt.redact.contents import content_encoding, secret_elements
 from tlsdecrypt.redact.finder import SecretFinder
 from tlsdecrypt.redact.learned import escaped_forms
@@ -52,6 +53,8 @@ class InPlaceMasker:
     def content(self, data: bytes, content_type: str | None) -> bytes:
         """Decoded content of a message."""
         kind = (content_type or "").partition(";")[0].strip().lower()
+        if is_binary_secret(content_type, data):
+            return star_binary(data, content_type)
         masked = data
         if kind == _FORM:
             masked = self._parameters(masked)
