@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.recapture.http_masking import HttpMasking
 from tlsdecrypt.recapture.line_masking import mask_lines
+from tlsdecrypt.recapture.mail_masking import mask_mail
 from tlsdecrypt.redact.in_place import InPlaceMasker
 
 if TYPE_CHECKING:
@@ -21,4 +22,5 @@ def mask_streams(conversation: Conversation, client: StreamBytes, server: Stream
     if (conversation.application_protocol or "").startswith("http/"):
         HttpMasking(masker).mask(client, server)
     elif (conversation.application_protocol or "") not in {"h2", "http2"}:
+        mask_mail(conversation.application_protocol or "", client, server)
         mask_lines(client, server, masker)
