@@ -4,7 +4,7 @@ The annotation `oauth` has these keys, each only where it says something:
 
 - of the request: `grant_type`, `response_type`, `client_id`, `scope`, `resource`, `redirect_uri` (without query),
   `username` (also login_hint), `prompt`, `tenant`, `assertion` (header and claims of the JWT that proves the client or
-  the user), `has_client_secret`
+  the user), `has_client_secret`, `has_client_assertion`
 - of the answer: `token_type`, `expires_in`, `granted_scope`, `granted_resource`, `issued` (names of the tokens that
   came), `access` (header and claims of the access token), `error`, `error_description`, `error_codes` (numbers),
   `aadsts` (`AADSTS50012`), `suberror`, `correlation_id`
@@ -93,6 +93,7 @@ def _put_request(facts: dict[str, Any], request: HttpRequest, path: str) -> None
         tenant=tenant[1] if tenant else None,
         assertion=proof.facts() if proof else None,
         has_client_secret=True if given.get("client_secret") else None,
+        has_client_assertion=True if given.get("client_assertion") else None,
     )
 
 

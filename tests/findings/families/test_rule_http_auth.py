@@ -69,6 +69,7 @@ def test_auth_scheme_not_offered_is_silent(said: list[object]) -> None:
 
 def test_no_auth_offered_where_nothing_is() -> None:
     assert found(scene_of(ask(offers=[])), "http.no-auth-offered") is not None
+    assert found(scene_of(ask(offers=[], line="GET /owa/")), "http.no-auth-offered") is not None
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,7 @@ def test_no_auth_offered_where_nothing_is() -> None:
         [*ask(offers=[]), *ask(basic(), "200 OK", [])],
         ask(offers=[], answered=['x-ms-diagnostics: 2000003;reason="x"']),
         ask(offers=[], line="POST /contoso.com/oauth2/token"),
+        ask(offers=[], line="POST /owa/service.svc?action=FindItem"),
     ],
 )
 def test_no_auth_offered_is_silent(said: list[object]) -> None:
@@ -131,7 +133,7 @@ def test_legacy_basic_to_cloud_is_told() -> None:
     "said",
     [
         ask(basic(), host="mail.contoso.com"),
-        ask(basic(), "200 OK", [], host="outlook.office365.com"),
+        ask(basic(), "401 No", host="login.microsoftonline.com"),
         ask(basic(password="eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.x"), host="outlook.office365.com"),
         ntlm(ntlm_login(), host="outlook.office365.com"),
     ],

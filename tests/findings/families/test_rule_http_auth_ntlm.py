@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from der_writing import kerberos_token, krb_error, neg_token_resp
 from login_dialogues import WINDOWS, ask, b64, ntlm, scene_of
@@ -34,7 +35,7 @@ def test_ntlm_broken_by_proxy_where_challenges_close_the_connection() -> None:
     cut = ask(_type(tokens, 1), offers=_challenge(tokens), answered=["Connection: close", "Via: 1.1 proxy"])
     finding = found(scene_of(cut, cut, cut), "http.ntlm-broken-by-proxy")
     assert finding is not None
-    assert "closed after the challenge" in finding.summary
+    assert "ends after the challenge" in finding.summary
     assert found(scene_of(cut), "http.ntlm-broken-by-proxy") is None
 
 
@@ -42,6 +43,13 @@ def test_ntlm_broken_by_proxy_where_first_messages_follow_challenges() -> None:
     tokens = ntlm_login()
     first = ask(_type(tokens, 1), offers=_challenge(tokens), answered=["Via: 1.1 proxy"])
     assert found(scene_of([*first, *first, *first]), "http.ntlm-broken-by-proxy") is not None
+
+
+def test_ntlm_broken_by_proxy_without_a_sign_needs_three_times() -> None:
+    tokens = ntlm_login()
+    first = ask(_type(tokens, 1), offers=_challenge(tokens))
+    assert found(scene_of([*first * 4]), "http.ntlm-broken-by-proxy") is not None
+    assert found(scene_of([*first * 3]), "http.ntlm-broken-by-proxy") is None
 
 
 def test_ntlm_broken_by_proxy_is_silent_for_whole_logins_and_one_retry() -> None:
@@ -93,6 +101,15 @@ def test_ntlm_epa_suspected_where_the_same_user_gets_in_directly() -> None:
     finding = found(scene, "http.ntlm-epa-suspected")
     assert finding is not None
     assert (finding.confidence, finding.server) == (Confidence.HINT, "198.51.100.10")
+
+
+@pytest.mark.parametrize(("version", "is_told"), [("15.2.1118.12", True), ("15.2.986.5", False), ("14.3.123.3", False)])
+def test_ntlm_epa_suspected_behind_an_offload_of_an_exchange_that_has_it(version: str, is_told: bool) -> None:  # noqa: FBT001
+    server = [f"X-OWA-Version: {version}"]
+    inner = ntlm(ntlm_login(), asked=["X-Forwarded-For: 203.0.113.7"], answered=server)
+    finding = found(scene_of(inner), "http.ntlm-epa-suspected")
+    assert (finding is not None) is is_told
+    assert found(scene_of(ntlm(ntlm_login(), answered=server)), "http.ntlm-epa-suspected") is None
 
 
 def _ticket(status: str = "401 Unauthorized", answer: bytes = b"") -> list[object]:

@@ -179,6 +179,11 @@ def test_client_assertion_key_is_named_by_its_code() -> None:
     )
     alone = {"error": "invalid_grant", "error_description": "AADSTS70002: Error validating credentials."}
     assert found(token_endpoint(alone), "oauth.client-assertion-key") is None
+    wrong = {
+        "error": "invalid_grant",
+        "error_description": "AADSTS70002: Error validating. AADSTS50126: Wrong password.",
+    }
+    assert found(token_endpoint(wrong, form="client_assertion=x"), "oauth.client-assertion-key") is None
     assertion = f"client_assertion={jwt().rpartition(' ')[2]}"
     assert found(token_endpoint(alone, form=assertion), "oauth.client-assertion-key") is not None
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import is_microsoft
-from tlsdecrypt.findings.exchange_answers import SOON_NS, without_probes
+from tlsdecrypt.findings.exchange_answers import SOON_NS, has_succeeded, without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import (
     UNAUTHORIZED,
@@ -33,10 +33,10 @@ LARGE = 4_096  # characters of an Authorization field that most limits still all
 HUGE = 12_000  # characters of one that default limits of http.sys (16 KB) begin to refuse
 
 _BAD_REQUEST, _FIELDS_TOO_LARGE = 400, 431
-_FIRST_REDIRECT = 300
 _CLOUD_SUFFIXES = ("outlook.com", "office365.com", "outlook.office.com", "office.com")
 _TOO_LONG = ("request too long", "header field too long", "headers is too long", "header or cookie too large")
 _TICKETS = frozenset({"negotiate", "kerberos", "ntlm"})
+_PAGES = frozenset({"/owa", "/owa/", "/ecp", "/ecp/"})
 _OWN_RULES = frozenset({"oauth", "owa", "ecp", "tmg-forms"})  # where 401 is answered in other ways
 
 
@@ -132,13 +132,18 @@ def no_auth_offered(scene: Scene) -> Iterator[Hit]:
     """
     entries = Entries(scene)
     for step in without_probes(scene.steps):
-        if step.status != UNAUTHORIZED or step.service is None or step.service in _OWN_RULES:
+        if step.status != UNAUTHORIZED or not _is_login_by_http(step):
             continue
         if "challenges" in step.http or "x_ms_diagnostics" in step.http or step.faults:
             continue
         if entries.after(step) is not None:
             continue
         yield hit_at(step, f"{host_of(step)} answers {step.verb} {step.path} with 401 and offers no way to log in")
+
+
+def _is_login_by_http(step: Step) -> bool:
+    """Whether a 401 must offer a scheme there: pages load parts by scripts that look at the status alone."""
+    return step.service is not None and (step.service not in _OWN_RULES or step.path in _PAGES)
 
 
 @rule(
@@ -214,14 +219,17 @@ def header_too_large(step: Step) -> Iterator[Hit]:
     protocols=("http",),
 )
 def basic_to_cloud(step: Step) -> Iterator[Hit]:
-    """A client sends user name and password to Exchange Online by Basic, and is not let in.
+    """A client sends user name and password to Exchange Online by Basic.
 
-    Silent where Basic carries a token in place of the password.
+    A hint where it is let in. Silent where Basic carries a token in place of the password.
     """
     host = host_of(step)
     if scheme_of(step) != "basic" or not auth_of(step).get("is_complete") or auth_of(step).get("carries_token"):
         return
-    is_cloud = is_microsoft(host) and host.endswith(_CLOUD_SUFFIXES)
-    if is_cloud and (step.status is None or step.status >= _FIRST_REDIRECT):
+    if is_microsoft(host) and host.endswith(_CLOUD_SUFFIXES):
         agent = step.http.get("user_agent", "a client")
-        yield Hit(f"{agent} logs in to {host} by Basic, which Exchange Online has retired", step.evidence)
+        yield Hit(
+            f"{agent} logs in to {host} by Basic, which Exchange Online has retired",
+            step.evidence,
+            confidence=Confidence.HINT if has_succeeded(step) else None,
+        )

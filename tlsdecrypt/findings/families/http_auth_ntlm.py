@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.finding import Evidence
     from tlsdecrypt.findings.scene import Scene, Step, Trace
 
+OFTEN = 3  # new first messages that no sign of a device explains
 TIMES = 2  # of what one retry (HTTP/2 to HTTP/1.1, a prompt for the password) explains once
+
+
+_VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,5}\.\d{1,5}")
+# The first builds of Exchange 2013, 2016 and 2019 that have Extended Protection (security update of August 2022).
+_WITH_PROTECTION: dict[tuple[int, ...], tuple[int, ...]] = {
+    (15, 0): (15, 0, 1497, 40),
+    (15, 1): (15, 1, 2375, 31),
+    (15, 2): (15, 2, 986, 29),
+}
 
 
 @rule(
@@ -60,7 +71,8 @@ def ntlm_broken(scene: Scene) -> Iterator[Hit]:
     for breaks in spread.values():
         first = breaks[0][0]
         is_plain = any(why == _STRAY for _, why in breaks)
-        if (len(breaks) < TIMES and not is_plain) or entries.after(breaks[-1][0]) is not None:
+        times = TIMES if any(why != _AGAIN_WITHOUT_SIGN for _, why in breaks) else OFTEN
+        if (len(breaks) < times and not is_plain) or entries.after(breaks[-1][0]) is not None:
             continue
         evidence = [_break_evidence(step, why) for step, why in breaks[:3]]
         yield hit_at(
@@ -73,8 +85,9 @@ def ntlm_broken(scene: Scene) -> Iterator[Hit]:
 
 
 _STRAY = "the last message comes on a connection that saw no challenge"
-_CLOSED = "the connection is closed after the challenge"
+_CLOSED = "the connection ends after the challenge"
 _AGAIN = "the challenge is answered with a new first message"
+_AGAIN_WITHOUT_SIGN = f"{_AGAIN}, again and again"
 
 
 def _breaks(trace: Trace) -> Iterator[tuple[Step, str]]:
@@ -85,11 +98,12 @@ def _breaks(trace: Trace) -> Iterator[tuple[Step, str]]:
     for step, following in zip(trace.steps, [*trace.steps[1:], None], strict=True):
         if not is_challenge(step):
             continue
-        is_closed = str(step.http.get("connection", "")).lower() == "close"
-        if is_closed and following is None:
-            yield step, _CLOSED
-        elif following is not None and ntlm_type(following) == NTLM_ASK and (is_closed or "via" in step.http):
-            yield step, _AGAIN
+        has_sign = str(step.http.get("connection", "")).lower() == "close" or "via" in step.http
+        if following is None:
+            if has_sign:
+                yield step, _CLOSED
+        elif ntlm_type(following) == NTLM_ASK:
+            yield step, _AGAIN if has_sign else _AGAIN_WITHOUT_SIGN
 
 
 def _saw_all_before(step: Step) -> bool:
@@ -102,7 +116,7 @@ def _break_evidence(step: Step, why: str) -> Evidence:
         return step.asked("Authorization: NTLM type 3, with no type 2 before it on this connection")
     fields = (("connection", "Connection"), ("via", "Via"))
     named = ", ".join(f"{name}: {step.http[key]}" for key, name in fields if key in step.http)
-    return answers_at(step, f"NTLM type 2; {why} ({named})")
+    return answers_at(step, f"NTLM type 2; {why}" + (f" ({named})" if named else ""))
 
 
 @rule(
@@ -118,8 +132,9 @@ def epa_suspected(scene: Scene) -> Iterator[Hit]:
     """NTLM is refused, and its channel binding cannot be right: Extended Protection is the likely reason.
 
     The client bound its login to another certificate than the one seen here, or the login came without TLS although the
-    client had TLS. A hint where this server accepts no NTLM and the same user gets in at another address, or where he
-    gets in with a binding. A wrong password looks alike where bindings match or are absent: silent there.
+    client had TLS. A hint behind a device that ends TLS before an Exchange that has Extended Protection; where this
+    server accepts no NTLM and the same user gets in at another address; or where he gets in with a binding. A wrong
+    password looks alike where bindings match or are absent: silent there.
     """
     proofs = [step for step in login_steps(scene) if ntlm_type(step) == NTLM_PROVE]
     accepted = [step for step in proofs if is_accepted(step)]
@@ -130,6 +145,10 @@ def epa_suspected(scene: Scene) -> Iterator[Hit]:
     for step in refused:
         is_always = always[step.trace.server.address] >= TIMES
         reason, confidence = _suspicion(step, accepted, is_always=is_always)
+        if reason is None and _is_behind_offload(scene, step):
+            reason = (
+                f"TLS ends at a device in front, and this Exchange ({_version(scene, step)}) has Extended Protection"
+            )
         if reason is None or any(_is_the_same(step, each) for each in accepted):
             continue
         yield hit_at(
@@ -154,6 +173,26 @@ def _suspicion(step: Step, accepted: list[Step], *, is_always: bool) -> tuple[st
     if is_always and any(each.path == step.path and not _is_same_server(step, each) for each in others):
         return "the same user gets in at another address", Confidence.HINT
     return None, Confidence.HINT
+
+
+def _is_behind_offload(scene: Scene, step: Step) -> bool:
+    """Whether a login comes in clear from a device that ends TLS, to an Exchange that has Extended Protection."""
+    is_device = "x_forwarded_for" in step.http or any(
+        trace.tls is not None for trace in scene.by_server.get(step.trace.client.address, ())
+    )
+    version = _version(scene, step)
+    numbers = tuple(map(int, version.split("."))) if version and _VERSION.fullmatch(version) else ()
+    first = _WITH_PROTECTION.get(numbers[:2])
+    return step.is_clear and is_device and first is not None and numbers >= first
+
+
+def _version(scene: Scene, step: Step) -> str | None:
+    """The build that the server names, in this answer or another one."""
+    for trace in scene.by_server.get(step.trace.server.address, ()):
+        for other in trace.steps:
+            if "x_owa_version" in other.http:
+                return str(other.http["x_owa_version"])
+    return None
 
 
 def _binding_result(step: Step) -> str | None:

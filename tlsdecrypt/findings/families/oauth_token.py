@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.findings.scene import Scene, Step
 
-_CLIENT_CODES = frozenset({"AADSTS50012", "AADSTS70002", "AADSTS700027"})
+_CREDENTIALS, _WRONG_PASSWORD = "AADSTS70002", "AADSTS50126"
+_CLIENT_CODES = frozenset({"AADSTS50012", _CREDENTIALS, "AADSTS700027"})
 _MFA_CODES = frozenset({"AADSTS50076", "AADSTS50079"})
 _MFA = "must use multi-factor"
 _MFA_STATUS, _FIRST_ERROR = 456, 400
@@ -39,11 +40,13 @@ _MFA_STATUS, _FIRST_ERROR = 456, 400
 def client_assertion_key(step: Step) -> Iterator[Hit]:
     """The token service does not know the certificate with which the server proves who it is.
 
-    AADSTS70002 alone says so only where the request carries such a proof.
+    AADSTS70002 alone says so only where the request carries such a proof, and where no password is wrong (AADSTS50126).
     """
     facts = step.about("oauth")
     codes = codes_of(facts)
-    is_proof_wrong = not _CLIENT_CODES.isdisjoint(codes) and (codes != {"AADSTS70002"} or "assertion" in facts)
+    has_proof = "has_client_assertion" in facts or facts.get("grant_type") == "client_credentials"
+    is_plain = not _CLIENT_CODES.isdisjoint(codes - {_CREDENTIALS})
+    is_proof_wrong = is_plain or (_CREDENTIALS in codes and has_proof and _WRONG_PASSWORD not in codes)
     if (step.status or 0) >= _FIRST_ERROR and is_proof_wrong:
         who = facts.get("client_id", "the server")
         yield Hit(
