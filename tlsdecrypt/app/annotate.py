@@ -2,11 +2,11 @@
 
 The annotation `http` has these keys, each only where it says something: `service` (see `endpoint`), `auth` (scheme and
 mechanism), `user` (who authenticates, as far as it can be seen), `claims` (of a JWT), `challenges` (schemes of
-WWW-Authenticate), `cookies_set` (names), `content_type`, `request_content_type`, `think_time_ms` (last byte of the
-request to first byte of the answer), `transfer_time_ms`, and the fields of `_REQUEST_FIELDS` and `_RESPONSE_FIELDS`
-and all that begin with `X-MS-Credential`, in lower case with underscores (`x_feserver`, `retry_after`, `location`
-without its query). `xml` holds `faults` where XML was damaged or hostile. `auth` (see `auth_facts`) is there where
-anybody authenticates or is asked to; `soap`, `ews` and `autodiscover` have modules of their own. Each annotation has a
+WWW-Authenticate), `cookies_set` (names), `sessions` (see `cookies`), `content_type`, `request_content_type`,
+`think_time_ms` (last byte of the request to first byte of the answer), `transfer_time_ms`, and the fields of
+`_REQUEST_FIELDS` and `_RESPONSE_FIELDS` and all that begin with `X-MS-Credential`, in lower case with underscores
+(`x_feserver`, `retry_after`, `location` without its query). `xml` holds `faults` where XML was damaged or hostile.
+`auth` (see `auth_facts`) is there where anybody authenticates or is asked to; `soap`, `ews` and `autodiscover` have modules of their own. Each annotation has a
 `summary` where there is something to tell in one line.
 """
 
@@ -19,6 +19,7 @@ from tlsdecrypt.app.annotators import annotators_of
 from tlsdecrypt.app.auth import parse_credentials
 from tlsdecrypt.app.auth_challenges import parse_challenges
 from tlsdecrypt.app.auth_facts import annotate_auth
+from tlsdecrypt.app.cookies import session_cookies
 from tlsdecrypt.app.endpoint import classify
 from tlsdecrypt.app.page import is_page
 from tlsdecrypt.app.xml import is_xml_type
@@ -137,6 +138,10 @@ def _put_request_facts(http: dict[str, Any], fields: Fields) -> None:
             _put_credentials(http, value)
         elif key == "content-type":
             http["request_content_type"] = value[:MAX_VALUE]
+        elif key == "cookie":
+            sessions = session_cookies(value)
+            if sessions:
+                http.setdefault("sessions", []).extend(sessions)
 
 
 def _put_credentials(http: dict[str, Any], value: str) -> None:

@@ -1,0 +1,114 @@
+"""Load balancers that send parts of one session to different servers. NTLM messages are those of pyspnego."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+import spnego
+from packets import C, S, Scene, found, http_request, http_response, rules_of
+
+from tlsdecrypt.findings.finding import Confidence
+
+FIRST, SECOND = "10.1.1.11", "10.1.1.12"
+CONTEXT = "MapiContext=MAPIAAAAAIyR1piUvYm9wZG9wZG9wZA"
+MAPI = "/mapi/emsmdb/?MailboxId=1f2e@contoso.com"
+
+
+def legs() -> tuple[str, str, str]:
+    """The three messages of NTLM as fields."""
+    client = spnego.client(
+        "CONTOSO\\anna", "Tr0ub4dor&3", hostname="mail", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm
+    )
+    negotiate = client.step()
+    challenge = bytes.fromhex(
+        "4e544c4d53535000020000000e000e003800000015828ae20123456789abcdef00000000000000001e001e0046000000"
+        "0a00614a0000000f43004f004e0054004f0053004f0002000e0043004f004e0054004f0053004f000700080000000000000000000000000000"
+    )
+    authenticate = client.step(challenge)
+    assert negotiate is not None
+    assert authenticate is not None
+    first, second, third = (base64.b64encode(each).decode() for each in (negotiate, challenge, authenticate))
+    return f"Authorization: NTLM {first}", f"WWW-Authenticate: NTLM {second}", f"Authorization: NTLM {third}"
+
+
+NEGOTIATE, CHALLENGE, AUTHENTICATE = legs()
+REFUSED = S(http_response("401 Unauthorized", ("WWW-Authenticate: NTLM",)))
+
+
+def ask(*fields: str) -> bytes:
+    return http_request("POST /EWS/Exchange.asmx", fields, b"<a/>")
+
+
+def torn(*, status: str = "401 Unauthorized", is_torn: bool = True, answered_before: bool = False) -> Scene:
+    scene = Scene()
+    first = [C(ask(NEGOTIATE)), S(http_response("401 Unauthorized", (CHALLENGE,)))]
+    last = [C(ask(AUTHENTICATE)), S(http_response(status))]
+    if not is_torn:
+        scene.dialogue(first + last, server=FIRST)
+        return scene
+    scene.dialogue(first + (last if answered_before else []), server=FIRST)
+    scene.dialogue(last, server=SECOND)
+    return scene
+
+
+def test_lb_no_persistence_fires_where_a_login_is_torn_apart() -> None:
+    finding = found(torn(), "lb.no-persistence")
+    assert finding is not None
+    assert finding.confidence is Confidence.LIKELY
+    assert f"the challenge came on connection 1 ({FIRST}:80), its answer went to {SECOND}:80" in finding.summary
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [torn(status="200 OK"), torn(is_torn=False), torn(answered_before=True)],
+    ids=["accepted", "one connection", "answered where it was asked"],
+)
+def test_lb_no_persistence_is_silent_for_other_logins(scene: Scene) -> None:
+    assert "lb.no-persistence" not in rules_of(scene)
+
+
+def moved(
+    *, code: int = 0, modern: bool = False, server: str = SECOND, cookie: str = CONTEXT, client: str = "10.1.1.5"
+) -> Scene:
+    """A session that goes on at another server."""
+    scene = Scene()
+    request = http_request(
+        f"POST {MAPI}", ("Content-Type: application/mapi-http", "X-RequestType: Execute", f"Cookie: {CONTEXT}")
+    )
+    again = http_request(
+        f"POST {MAPI}", ("Content-Type: application/mapi-http", "X-RequestType: Execute", f"Cookie: {cookie}")
+    )
+    fields = ("Content-Type: application/mapi-http", *(("X-FEServer: CAS01",) if modern else ()))
+    scene.dialogue(
+        [C(request), S(http_response("200 OK", (*fields, "X-ResponseCode: 0")))], server=FIRST, client="10.1.1.5"
+    )
+    scene.dialogue(
+        [C(again), S(http_response("200 OK", (*fields, f"X-ResponseCode: {code}")))], server=server, client=client
+    )
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("scene", "confidence"), [(moved(code=10, modern=True), Confidence.LIKELY), (moved(), Confidence.HINT)]
+)
+def test_lb_no_persistence_fires_where_a_session_moves(scene: Scene, confidence: Confidence) -> None:
+    finding = found(scene, "lb.no-persistence")
+    assert finding is not None
+    assert finding.confidence is confidence
+    assert f"The session MapiContext of 10.1.1.5 went to {FIRST}, then to {SECOND}" in finding.summary
+    assert "MAPIAAAAA" not in str(finding)
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        moved(modern=True),
+        moved(server=FIRST),
+        moved(cookie="MapiContext=another"),
+        moved(client="10.1.1.254"),
+    ],
+    ids=["Exchange 2013 serves it", "one server", "two sessions", "two legs of one request"],
+)
+def test_lb_no_persistence_is_silent_for_sessions_that_stay(scene: Scene) -> None:
+    assert "lb.no-persistence" not in rules_of(scene)
