@@ -54,9 +54,22 @@ def _mask_by_lines(stream: StreamBytes, make: Callable[[], SmtpLines | _LoginLin
             lines = make()
             lines.is_seeking = True
         end_before = start + len(data)
-        masked = b"".join(map(lines.mask, data.splitlines(keepends=True)))
+        masked = b"".join(_masked(lines, data))
         if masked != data:
             stream.overwrite(start, masked)
+
+
+def _masked(lines: SmtpLines | _LoginLines | _ServerLines, data: bytes) -> Iterator[bytes]:
+    """Line by line; the body of a message at once."""
+    at = 0
+    while at < len(data):
+        end = lines.body_end(data, at) if isinstance(lines, SmtpLines) else at
+        if end > at:
+            yield stars(data[at:end])
+        else:
+            end = data.find(b"\n", at) + 1 or len(data)
+            yield lines.mask(data[at:end])
+        at = end
 
 
 def _windows(stream: StreamBytes) -> Iterator[tuple[int, bytes]]:
@@ -110,6 +123,19 @@ class SmtpLines:
         self._blob = 0  # bytes that XEXCH50 announces
         self._is_last = True
         self._is_body = self._is_shown = False
+
+    def body_end(self, data: bytes, start: int) -> int:
+        """Up to where the body of a message goes on in `data`, in which a line begins at `start`."""
+        if not self._is_body:
+            return start
+        if self._left:
+            end = min(start + self._left, len(data))
+            self._left -= end - start
+            return end
+        if self._after != "content" or data.startswith((b".\r\n", b".\n"), start):
+            return start
+        end = data.find(b"\n.\r\n", start)
+        return len(data) if end < 0 else end + 1
 
     def mask(self, line: bytes) -> bytes:
         """One line, or the rest of one."""
