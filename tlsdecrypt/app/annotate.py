@@ -6,8 +6,8 @@ WWW-Authenticate), `cookies_set` (names), `sessions` (see `cookies`), `content_t
 `think_time_ms` (last byte of the request to first byte of the answer), `transfer_time_ms`, and the fields of
 `_REQUEST_FIELDS` and `_RESPONSE_FIELDS` and all that begin with `X-MS-Credential`, in lower case with underscores
 (`x_feserver`, `retry_after`, `location` without its query). `xml` holds `faults` where XML was damaged or hostile.
-`auth` (see `auth_facts`) is there where anybody authenticates or is asked to; `soap`, `ews` and `autodiscover` have modules of their own. Each annotation has a
-`summary` where there is something to tell in one line.
+`auth` (see `auth_facts`) is there where anybody authenticates or is asked to; `soap`, `ews` and `autodiscover` have
+modules of their own. Each annotation has a `summary` where there is something to tell in one line.
 """
 
 from __future__ import annotations
