@@ -96,4 +96,4 @@ _HTTP_FIELDS = {
     "x_ms_diagnostics": "x-ms-diagnostics",
 }
 _DETAILS = {"http": _http, "ews": _ews, "autodiscover": _autodiscover}
-_TOLD_BY_OTHERS = {"soap": {"ews", "autodiscover", "wstrust", "wsman"}}  # who say it again
+_TOLD_BY_OTHERS = {"soap": {"ews", "autodiscover", "mrs", "wstrust", "wsman"}}  # who say it again
