@@ -47,9 +47,11 @@ CLEAR = "sent without TLS"
 _UNAUTHORIZED = 401
 _FIRST_SERVER_ERROR = 500
 _TOKEN_SCHEMES = frozenset({"ntlm", "negotiate", "kerberos"})
-_SHOWN_PARAMETERS = (
-    "realm", "authorization_uri", "client_id", "trusted_issuers", "token_types", "error", "error_description",
-    "resource_id", "charset", "qop", "algorithm", "scope",
+_SHOWN_PARAMETERS = frozenset(
+    {
+        "realm", "authorization_uri", "client_id", "trusted_issuers", "token_types", "error", "error_description",
+        "resource_id", "charset", "qop", "algorithm", "scope",
+    }
 )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def _told(**values: Any) -> dict[str, Any]:
 
 
 def _offer(challenge: Challenge) -> dict[str, Any]:
-    shown = {name: challenge.parameters[name] for name in _SHOWN_PARAMETERS if challenge.parameters.get(name)}
+    shown = {name: value for name, value in challenge.parameters.items() if value and name in _SHOWN_PARAMETERS}
     return {"scheme": challenge.scheme[:MAX_VALUE], **shown}
 
 

@@ -6,6 +6,7 @@ Tokens come in HTTP (RFC 4559), in SMTP (`AUTH NTLM`, `AUTH GSSAPI`, `X-EXPS`) a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.kerberos import describe_kerberos
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.app.ntlm import NtlmMessage
 
 MAX_TOKEN_BYTES = 64 * 1024
+MAX_HEAD = 2048  # bytes of a token of SPNEGO or Kerberos that are parsed: behind them stands what is sealed
+CACHED = 256
 MAX_MECHANISMS = 10
 
 _DER_STARTS = frozenset({0x60, 0xA0, 0xA1})  # InitialContextToken, NegTokenInit and NegTokenResp (RFC 4178)
@@ -49,15 +52,19 @@ class SecurityToken:
 
 def parse_security_token(blob: bytes) -> SecurityToken:
     """The facts of a token of any mechanism; nothing but Nones for what is none."""
-    blob = blob[:MAX_TOKEN_BYTES]
-    offered, state, inner = _unwrap(blob)
-    ntlm = parse_ntlm(blob)
-    if ntlm is not None:
-        return SecurityToken("NTLM", offered, state, ntlm)
+    outside = _parse_head(blob[:MAX_HEAD])
+    ntlm = parse_ntlm(blob[:MAX_TOKEN_BYTES])
+    return outside if ntlm is None else SecurityToken("NTLM", outside.offered, outside.state, ntlm)
+
+
+@lru_cache(maxsize=CACHED)
+def _parse_head(head: bytes) -> SecurityToken:
+    """All but NTLM. The same ticket comes with each request, and differs behind its head: it is parsed once."""
+    offered, state, inner = _unwrap(head)
     kerberos = _kerberos(inner) if inner else None
-    if kerberos is not None or any(each in blob for each in _KERBEROS):
+    if kerberos is not None or any(each in head for each in _KERBEROS):
         return SecurityToken("Kerberos", offered, state, kerberos=kerberos)
-    is_negotiation = bool(offered) or state is not None or _SPNEGO in blob
+    is_negotiation = bool(offered) or state is not None or _SPNEGO in head
     return SecurityToken("SPNEGO" if is_negotiation else None, offered, state)
 
 
