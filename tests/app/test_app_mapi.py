@@ -97,6 +97,11 @@ def test_an_error_in_the_body_of_connect_is_named(error: int, name: str) -> None
     assert name in facts["summary"]
 
 
+def test_an_answer_without_meta_tags_is_read_too() -> None:
+    facts = annotate("Connect", None, struct.pack("<II", 0, 0x3EB))
+    assert facts["error_name"] == "UnknownUser"
+
+
 def test_an_answer_that_ends_too_early_says_so() -> None:
     facts = annotate("NotificationWait", None, b"PROCESSING\r\nPENDING\r\nPENDING\r\n")
     assert facts["is_done"] is False

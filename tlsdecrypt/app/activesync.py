@@ -37,7 +37,9 @@ MAX_PARTS = 100  # of a multipart answer
 
 _FORBIDDEN = 403
 _BLOCKED = re.compile(
-    rb"quarantin|device[^.<>]{0,40}\bblocked|blocked[^.<>]{0,40}\bdevice|DeviceIsBlocked", re.IGNORECASE
+    rb"quarantin|\bdevice[^.<>]{0,40}\bblocked|\bblocked[^.<>]{0,40}\bdevice|device ?is ?blocked|\bABQ\b|access rule"
+    rb"|not allowed to (?:connect|sync)",
+    re.IGNORECASE,
 )
 _MULTIPART = "application/vnd.ms-sync.multipart"
 

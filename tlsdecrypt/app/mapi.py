@@ -116,6 +116,8 @@ def _put_answer(facts: dict[str, Any], response: HttpResponse, faults: list[str]
     if "response_code" in facts:
         known = RESPONSE_CODES.get(facts["response_code"])
         put(facts, response_code_name=known.name if known else "Unknown", meaning=known.meaning if known else None)
+    if body is None and content and _is_mapi(response) and "response_code" in facts and not facts["response_code"]:
+        body = FramedBody(0, is_done=True, headers={}, data=content)  # from a server that had it ready at once
     if body is not None:
         _put_body(facts, body, faults)
     elif content and (facts.get("response_code") or response.status >= _FIRST_ERROR or not _is_mapi(response)):

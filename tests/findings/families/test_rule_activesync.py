@@ -7,7 +7,7 @@ from activesync_peers import document
 from exchange_dialogues import FRONT_END, rules_in
 from packets import ACK, FIN, RST, C, S, Say, Scene, Segment, found, http_request, http_response
 
-from tlsdecrypt.findings.finding import Finding, Severity
+from tlsdecrypt.findings.finding import Confidence, Finding, Severity
 
 WBXML = "Content-Type: application/vnd.ms-sync.wbxml"
 HTML = "Content-Type: text/html"
@@ -130,6 +130,8 @@ def test_user_disabled_by_403_to_an_old_device() -> None:
     page = b"<html><body>You do not have permission.</body></html>"
     refused = ask("Sync", page, status="403 Forbidden", version="12.1", kind=HTML)
     one(scene(refused), "eas.user-disabled", Severity.ERROR)
+    newer = one(scene(ask("Sync", page, status="403 Forbidden", kind=HTML)), "eas.user-disabled", Severity.ERROR)
+    assert newer.confidence is Confidence.HINT
     by_device = ask("Sync", page, status="403 Forbidden", version="12.1", kind=HTML, reached=False)
     assert not found(scene(by_device), "eas.user-disabled")
 
@@ -242,11 +244,11 @@ def test_xml_error_by_field_and_by_400() -> None:
     assert not found(scene(by_device), "eas.xml-error")
 
 
-def waiting(*times: float, client: str = "192.0.2.10", end: str = "server-rst") -> Scene:
-    """Pings whose connections end after so many seconds."""
+def waiting(*times: float, client: str = "192.0.2.10", end: str = "server-rst", repeats: bool = False) -> Scene:
+    """Pings whose connections end after so many seconds; with `repeats`, those after the first have no body."""
     made = Scene()
-    for seconds in times:
-        begin = http_request(f"POST {target('Ping')}", [WBXML], PING)
+    for number, seconds in enumerate(times):
+        begin = http_request(f"POST {target('Ping')}", [WBXML], b"" if repeats and number else PING)
         port = made.dialogue([C(begin)], client=client, end="open")
         made.now += seconds
         _end(made, port, client, end, len(begin))
@@ -266,6 +268,11 @@ def test_direct_push_cut_at_a_constant_time() -> None:
     finding = one(waiting(300, 301, 300.5), "eas.direct-push-cut", Severity.WARNING)
     assert "cut after 300 s" in finding.summary
     assert "heartbeat of 900 s" in finding.summary
+
+
+def test_direct_push_cut_of_pings_that_repeat_the_first() -> None:
+    one(waiting(300, 301, repeats=True), "eas.direct-push-cut", Severity.WARNING)
+    one(waiting(300, 301, end="client-fin"), "eas.direct-push-cut", Severity.WARNING)
 
 
 def test_direct_push_cut_is_silent_for_other_ends() -> None:

@@ -17,6 +17,7 @@ from rpc_http_messages import (
     CONN_C2,
     OPENED,
     REFUSED,
+    VIRTUAL,
     fault,
     in_head,
     out_head,
@@ -120,10 +121,18 @@ def test_only_one_channel_where_the_other_never_comes() -> None:
     assert "no OUT channel came" in one(scene(IN), "oa.only-one-channel").summary
 
 
+def test_only_one_channel_where_nothing_was_said_on_it() -> None:
+    opened = [C(out_head(length=0)), S(OPENED)]
+    one(scene(opened), "oa.only-one-channel")
+    assert not found(scene(opened, IN), "oa.only-one-channel")
+
+
 def test_only_one_channel_is_silent_where_the_capture_cannot_tell() -> None:
     assert not found(scene(IN, OUT), "oa.only-one-channel")
     assert not found(scene(OUT, silence=5), "oa.only-one-channel")
     assert not found(scene(out(REFUSED)), "oa.only-one-channel")
+    other_cookie = [C(in_head() + CONN_B1.replace(VIRTUAL, bytes(16)))]
+    assert not found(scene(OUT, other_cookie), "oa.only-one-channel")
     assert not found(scene(OUT, [C(in_head().replace(b"1073741824", b"0")), S(CHALLENGE)]), "oa.only-one-channel")
 
 

@@ -32,19 +32,20 @@ _OLD_VERSIONS = ("1.0", "2.0", "2.1", "2.5", "12.0", "12.1")
     suppresses=("http.forbidden-403",),
 )
 def user_disabled(step: Step) -> Iterator[Hit]:
-    """ActiveSync is off for this user: Status 126, or HTTP 403 of Exchange to a device of protocol 12.1 or older.
+    """ActiveSync is off for this user: Status 126, or HTTP 403 of Exchange, as devices up to protocol 12.1 get it.
 
-    A 403 of a device in front of Exchange is another matter, and so is one that tells of a blocked device.
+    A hint only where a newer device gets the 403. One of a device in front of Exchange is another matter, and so is one
+    that tells of a blocked device.
     """
     if _USER_DISABLED in statuses_of(step):
         yield Hit(f"ActiveSync is switched off for {who(step)}", (*step.evidence, said_of(step)))
     elif step.status == _FORBIDDEN and has_reached_iis(step) and not step.about("activesync").get("is_blocked_text"):
-        version = step.about("activesync").get("protocol_version")
-        if version in _OLD_VERSIONS and not statuses_of(step):
+        is_old = step.about("activesync").get("protocol_version") in _OLD_VERSIONS
+        if not statuses_of(step):
             yield Hit(
                 f"Exchange forbids ActiveSync to {who(step)}: it may be switched off for the user",
                 step.evidence,
-                confidence=Confidence.LIKELY,
+                confidence=Confidence.LIKELY if is_old else Confidence.HINT,
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.activesync_calls import SERVICE, by_device, calls, is_success, said_of, statuses_of, who
+from tlsdecrypt.findings.activesync_calls import SERVICE, by_device, calls, said_of, statuses_of, who
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at, host_of
 from tlsdecrypt.findings.rule import Hit, rule
@@ -97,8 +97,7 @@ def versions(scene: Scene) -> Iterator[Hit]:
             offered[host_of(step)] = facts["offered_versions"]
         version, known = facts.get("protocol_version"), offered.get(host_of(step))
         is_told = _VERSION_NOT_SUPPORTED in statuses_of(step)
-        is_unknown = known is not None and version is not None and version not in known and step.verb != "OPTIONS"
-        if is_told or (is_unknown and not is_success(step)):
+        if is_told or (known is not None and version is not None and version not in known):
             listed = ", ".join(known) if known else "others"
             yield hit_at(
                 step,

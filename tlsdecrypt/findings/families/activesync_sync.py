@@ -11,6 +11,7 @@ from tlsdecrypt.findings.activesync_calls import (
     by_device,
     calls,
     command_of,
+    device_of,
     is_success,
     said_of,
     statuses_of,
@@ -162,15 +163,18 @@ def direct_push_cut(scene: Scene) -> Iterator[Hit]:
     and where the capture ends too soon or has holes.
     """
     waits: dict[str, list[tuple[int, Step]]] = defaultdict(list)
+    heartbeats: dict[tuple[str, str], int] = {}  # a Ping without a body repeats the one before
     for step in calls(scene):
-        waited = _cut_after(scene, step)
+        device = device_of(step)
+        heartbeats[device] = step.about("activesync").get("heartbeat_s", heartbeats.get(device, 0))
+        waited = _cut_after(scene, step, heartbeats[device])
         if waited is not None:
             waits[step.trace.server.address].append((waited, step))
     for server, cuts in waits.items():
         alike = _alike(cuts)
         if len(alike) > 1:
             waited, first = alike[0]
-            heartbeat = first.about("activesync")["heartbeat_s"]
+            heartbeat = heartbeats[device_of(first)]
             yield hit_at(
                 first,
                 f"{len(alike)} waiting connections to {server} are cut after {waited // _SECOND} s, before their"
@@ -183,11 +187,11 @@ def direct_push_cut(scene: Scene) -> Iterator[Hit]:
             )
 
 
-def _cut_after(scene: Scene, step: Step) -> int | None:
+def _cut_after(scene: Scene, step: Step, heartbeat: int) -> int | None:
     """How long a request waited until its connection ended without an answer, None where that is not so."""
-    heartbeat = step.about("activesync").get("heartbeat_s")
     trace = step.trace
-    if step.status is not None or not heartbeat or step.request_span is None or step.index != len(trace.steps) - 1:
+    is_waiting = command_of(step) == "Ping" or "heartbeat_s" in step.about("activesync")
+    if step.status is not None or not is_waiting or step.request_span is None or step.index != len(trace.steps) - 1:
         return None
     ended = _end_of(trace)
     if trace.has_gaps or ended is None:

@@ -41,60 +41,61 @@ _PACKAGES = {"basic": {"basic"}, "ntlm": {"ntlm"}, "negotiate": {"negotiate"}}
 def only_one_channel(scene: Scene) -> Iterator[Hit]:
     """Of the two channels of a virtual connection only one came within 30 seconds, or they lead to different servers.
 
-    Channels belong together by the cookie of their virtual connection. Silent where the capture begins or ends too
-    close by, where a channel was refused (other rules tell why), and where the client has connections to that server
-    that could not be opened: the partner may be one of these.
+    Channels belong together by the cookie of their virtual connection, where it can be read. Silent where the capture
+    begins or ends too close by, where a channel was refused (other rules tell why), where another channel of the client
+    lacks its partner too, and where connections of the client to that server could not be opened: the partner may be
+    one of these.
     """
-    channels: dict[str, list[Step]] = defaultdict(list)
+    channels: dict[str, dict[str, Step]] = defaultdict(dict)
     for step in calls(scene):
         cookie = facts_of(step).get("client", {}).get("virtual_connection")
-        if cookie and step.verb in RPC_VERBS:
-            channels[cookie].append(step)
-    for steps in channels.values():
-        opened = {facts_of(step)["channel"]: step for step in steps}
-        if len(opened) == 1:
-            [(channel, step)] = opened.items()
-            if is_channel(step) and _is_alone(scene, step):
-                yield hit_at(
-                    step,
-                    f"{step.trace.client.address} opened the {channel.upper()} channel to {target_of(step)}, and no"
-                    f" {_OTHER[channel].upper()} channel came",
-                    *step.evidence,
-                    place="one channel",
-                )
-        elif target_of(opened["in"]).lower() != target_of(opened["out"]).lower():
-            step = opened["in"]
+        if step.verb in RPC_VERBS and (is_channel(step) or step.status == 200):  # noqa: PLR2004  OK
+            channels[cookie or f"without {step.trace.id} {step.index}"][facts_of(step)["channel"]] = step
+    alone = [step for pair in channels.values() if len(pair) == 1 for step in pair.values()]
+    for step in alone:
+        channel = str(facts_of(step)["channel"])
+        if _is_alone(scene, step) and not any(_may_be_partner(other, step) for other in alone):
             yield hit_at(
                 step,
-                f"The channels of {step.trace.client.address} lead to different servers: IN to"
-                f" {target_of(opened['in'])}, OUT to {target_of(opened['out'])}",
-                opened["in"].asked(opened["in"].target),
-                opened["out"].asked(opened["out"].target),
-                place="different servers",
+                f"{step.trace.client.address} opened the {channel.upper()} channel to {target_of(step)}, and no"
+                f" {_OTHER[channel].upper()} channel came",
+                *step.evidence,
+                place="one channel",
             )
+    for pair in channels.values():
+        if len(pair) > 1 and target_of(pair["in"]).lower() != target_of(pair["out"]).lower():
+            yield _astray(pair["in"], pair["out"])
+
+
+def _astray(inward: Step, outward: Step) -> Hit:
+    return hit_at(
+        inward,
+        f"The channels of {inward.trace.client.address} lead to different servers: IN to {target_of(inward)},"
+        f" OUT to {target_of(outward)}",
+        inward.asked(inward.target),
+        outward.asked(outward.target),
+        place="different servers",
+    )
 
 
 def _is_alone(scene: Scene, step: Step) -> bool:
     """Whether the capture shows that no partner came, as far as it can."""
     begun = step.time_ns
-    if scene.start_ns is None or scene.end_ns is None or step.trace.has_gaps:
-        return False
-    if scene.end_ns - begun < PARTNER_NS or not step.trace.has_syn:
+    if scene.end_ns is None or step.trace.has_gaps or scene.end_ns - begun < PARTNER_NS or not step.trace.has_syn:
         return False
     for trace in scene.by_pair[step.trace.pair]:
         is_near = abs(trace.span.first_time_ns - begun) <= PARTNER_NS
-        if trace is not step.trace and is_near and trace.tls is not None and not trace.is_opened:
-            return False
-        if is_near and any(_is_partner(each, step) for each in trace.steps):
+        is_closed = trace.tls is not None and not trace.is_opened
+        if is_near and (is_closed or any(_may_be_partner(each, step) for each in trace.steps if not is_channel(each))):
             return False
     return True
 
 
-def _is_partner(other: Step, step: Step) -> bool:
-    """A request for the other channel that did not carry its cookie: refused, or its content was lost."""
-    facts = facts_of(other)
-    has_no_cookie = "virtual_connection" not in facts.get("client", {})
-    return facts.get("channel") == _OTHER.get(facts_of(step)["channel"]) and has_no_cookie
+def _may_be_partner(other: Step, step: Step) -> bool:
+    """Whether a request is for the other channel of the same client, at about the same time."""
+    is_other = facts_of(other).get("channel") == _OTHER.get(str(facts_of(step)["channel"]))
+    is_same_client = other.trace.client.address == step.trace.client.address
+    return is_other and is_same_client and abs(other.time_ns - step.time_ns) <= PARTNER_NS
 
 
 @rule(
