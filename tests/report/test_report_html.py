@@ -63,8 +63,9 @@ def test_the_verdict_comes_first(analysis: Analysis) -> None:
 def test_a_consequence_is_no_headline(analysis: Analysis) -> None:
     page = parsed(replace(analysis, findings=(finding("a"), finding("b", caused_by="a"))))
     told = [words(each) for each in page.findall(".//header/ul/li")]
-    assert told[0] == "a <b>happened</b>"
-    assert not any(each.startswith("b ") for each in told)
+    assert words(page.find(".//h1")) == "1 error found"
+    assert told[0] == "A <b>happened</b>"
+    assert not any(each.startswith("B ") for each in told)
     assert "a consequence of a" in words(page.get_element_by_id("findings"))
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.flow import Span
+from tlsdecrypt.report.findings_document import finding_document
 from tlsdecrypt.report.quantities import clock_time, counted, duration, which_connections
 
 if TYPE_CHECKING:
@@ -24,38 +25,23 @@ _NOUNS = {"error": "error", "warning": "warning"}
 
 def finding_views(analysis: Analysis, redactor: Redactor, frames: FrameNames) -> list[dict[str, Any]]:
     """The findings in their order, frames by their names."""
-    return [
-        {
-            "rule": finding.rule,
-            "severity": finding.severity.label,
-            "tone": _TONES[finding.severity.label],
-            "confidence": finding.confidence.label,
-            "summary": redactor.text(finding.summary),
-            "advice": redactor.text(finding.advice),
-            "count": finding.count,
-            "caused_by": finding.caused_by,
-            "is_open": place < MAX_OPEN,
-            "evidence": [
-                {
-                    "frame": None if each.frame is None else frames.range(Span(each.frame, each.frame, 0, 0)),
-                    "connection": each.connection,
-                    "what": redactor.text(each.what),
-                }
-                for each in finding.evidence
-            ],
-        }
-        for place, finding in enumerate(analysis.findings)
-    ]
+    views = [finding_document(each, redactor) for each in analysis.findings]
+    for place, view in enumerate(views):
+        view["tone"] = _TONES[view["severity"]]
+        view["is_open"] = place < MAX_OPEN
+        for evidence in view["evidence"]:
+            frame = evidence["frame"]
+            evidence["frame"] = None if frame is None else frames.range(Span(frame, frame, 0, 0))
+    return views
 
 
 def verdict_view(analysis: Analysis, findings: list[dict[str, Any]], exchanges: tuple[int, int]) -> dict[str, Any]:
     """A headline, a few sentences, and how bad it is; `exchanges` counts all of them and those that failed."""
-    grave = [each for each in findings if each["severity"] in _NOUNS]
-    counts = {severity: sum(each["severity"] == severity for each in grave) for severity in _NOUNS}
+    causes = [each for each in findings if each["severity"] in _NOUNS and each["caused_by"] is None]
+    counts = {severity: sum(each["severity"] == severity for each in causes) for severity in _NOUNS}
     told = [counted(counts[severity], noun) for severity, noun in _NOUNS.items() if counts[severity]]
     headline = f"{' and '.join(told)} found" if told else "No fault was found"
     tone = "bad" if counts["error"] else "caution" if counts["warning"] else "good"
-    causes = [each for each in grave if each["caused_by"] is None] or grave
     sentences = [each["summary"] for each in causes[:MAX_TOLD]]
     if len(causes) > MAX_TOLD:
         sentences.append(f"... and {counted(len(causes) - MAX_TOLD, 'more finding')}, below.")
