@@ -17,6 +17,7 @@ from tlsdecrypt.report.explain_document import explain_document
 from tlsdecrypt.report.findings_document import finding_document
 from tlsdecrypt.report.json_bytes import json_bytes
 from tlsdecrypt.report.quantities import iso_time
+from tlsdecrypt.report.surroundings_document import surroundings_document
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, CaptureFacts, Conversation, KeyFacts
@@ -70,6 +71,7 @@ def _explained(analysis: Analysis, redactor: Redactor, *, is_explained: bool) ->
 def _tail(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
     """`errors` names the captures that could not be read."""
     return {
+        "surroundings": surroundings_document(analysis),
         "findings": [finding_document(each, redactor) for each in analysis.findings],
         "notes": list(analysis.notes),
         "errors": list(analysis.errors),
