@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tlsdecrypt.flow import Span
 from tlsdecrypt.tls.record import (
+    MAX_BEFORE,
     MAX_SEARCH_BYTES,
     SSLV2_HELLO,
     Record,
@@ -85,6 +86,7 @@ def test_behind_a_hole_the_next_record_is_found_and_the_loss_is_counted() -> Non
     assert [record.content_type for record in found] == [23, 21]
     assert found[0].lost == 7 + 10 + 20
     assert found[1].lost == 0
+    assert (found[0].before, found[1].before) == (noise, b"")
 
 
 def test_a_hole_of_unknown_size_makes_the_loss_unknown() -> None:
@@ -112,6 +114,15 @@ def test_the_search_behind_a_hole_goes_on_over_pieces(cut: int) -> None:
     found = read([stream[:cut], stream[cut:]], reader)
     assert [record.content_type for record in found] == [23, 21]
     assert found[0].lost == 23
+    assert found[0].before == b"\x99" * 20
+
+
+def test_of_what_stands_before_a_record_only_the_end_is_kept() -> None:
+    reader = RecordReader()
+    read([HELLO], reader)
+    reader.gap(3)
+    tail = bytes(range(MAX_BEFORE))
+    assert read([b"\x99" * 500 + tail + DATA + ALERT], reader)[0].before == tail
 
 
 def test_nonsense_is_named_once_and_skipped() -> None:

@@ -187,12 +187,13 @@ class TlsConnection:
     def _recover(self, side: Side, protection: RecordProtection, record: Record) -> tuple[int, bytes] | None:
         """Open the first record behind a hole, and tell how much application data the hole swallowed."""
         before = protection.sequence_number
-        opened = protection.recover(record.content_type, record.version, record.fragment, record.lost)
+        opened = _recovered(protection, record)
         side.drop_handshake()
         length = None
         if opened is not None and record.lost is not None and protection.overhead is not None:
             skipped = protection.sequence_number - 1 - before
-            length = max(record.lost - skipped * protection.overhead, 0)
+            if skipped >= 0:  # else the hole swallowed a change of keys, from which numbers start anew
+                length = max(record.lost - skipped * protection.overhead, 0)
         self._tell_gap(side, length, record.span)
         return opened
 
@@ -287,7 +288,7 @@ class TlsConnection:
         if record.lost == 0:
             opened = protection.open(record.content_type, record.version, record.fragment)
         else:
-            opened = protection.recover(record.content_type, record.version, record.fragment, record.lost)
+            opened = _recovered(protection, record)
         if opened is None:
             return False
         negotiation.proved = candidate
@@ -367,6 +368,11 @@ class TlsConnection:
             return
         side.epoch += 1
         self.dialogue.events.append(KeysChanged(side.direction, side.epoch, span))
+
+
+def _recovered(protection: RecordProtection, record: Record) -> tuple[int, bytes] | None:
+    kind, version, fragment, _, lost, before = record
+    return protection.recover(kind, version, fragment, lost, before=before)
 
 
 def _is_protected(record: Record) -> bool:

@@ -58,8 +58,6 @@ class Ladder:
     `origin` is where the last one that was proved came from, `refused` that of one that opened nothing.
     """
 
-    overhead: int | None = None
-
     def __init__(
         self,
         direction: Direction,
@@ -84,6 +82,11 @@ class Ladder:
     def sequence_number(self) -> int:
         """Of the next record, in the stage in force."""
         return self._in_force.sequence_number if self._in_force else 0
+
+    @property
+    def overhead(self) -> int | None:
+        """That of the stage in force."""
+        return self._in_force.overhead if self._in_force else None
 
     @property
     def lacks_secrets(self) -> bool:
@@ -121,8 +124,11 @@ class Ladder:
                 return opened
         return None
 
-    def recover(self, content_type: int, version: int, fragment: Buffer, lost: int | None) -> tuple[int, bytes] | None:
+    def recover(
+        self, content_type: int, version: int, fragment: Buffer, lost: int | None, *, before: bytes = b""
+    ) -> tuple[int, bytes] | None:
         """As `open`, behind a hole of `lost` bytes, which may have swallowed a KeyUpdate too."""
+        del before  # of use to CBC only
         if self._in_force is not None:
             opened = self._in_force.recover(content_type, version, fragment, lost)
             if opened is not None:

@@ -58,11 +58,13 @@ class RecordProtection(Protocol):
         """
         ...
 
-    def recover(self, content_type: int, version: int, fragment: Buffer, lost: int | None) -> tuple[int, bytes] | None:
+    def recover(
+        self, content_type: int, version: int, fragment: Buffer, lost: int | None, *, before: bytes = b""
+    ) -> tuple[int, bytes] | None:
         """As `open`, for a record right behind a hole in the capture.
 
         `lost` is how many bytes of records (headers included) the hole has swallowed since the last record that was
-        given to this object; None where nobody knows.
+        given to this object; None where nobody knows. `before` is what was captured right before the record's header.
         """
         ...
 

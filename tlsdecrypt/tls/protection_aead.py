@@ -128,7 +128,8 @@ class ImplicitNonceProtection(AeadProtection):
 class Tls13Protection(AeadProtection):
     """TLS 1.3: the content type stands behind the content, and zeros behind it may pad the record.
 
-    `overhead` is None for the padding's sake. Up to draft 24 the record's header was not authenticated.
+    `overhead` is what it is without padding, and None once a sender was seen to pad. Up to draft 24 the record's header
+    was not authenticated.
     """
 
     __slots__ = ("_decrypt", "_header_is_authenticated", "_iv", "_nonce_length")
@@ -137,7 +138,7 @@ class Tls13Protection(AeadProtection):
         self, aead: Aead, iv: bytes, tag_length: int, *, header_is_authenticated: bool = True, weight: int = 1
     ) -> None:
         """`iv` is as long as the nonce."""
-        super().__init__(1 + tag_length, None, weight)
+        super().__init__(1 + tag_length, HEADER_LENGTH + 1 + tag_length, weight)
         self._decrypt = aead.decrypt
         self._iv = int.from_bytes(iv, "big")
         self._nonce_length = len(iv)
@@ -157,6 +158,7 @@ class Tls13Protection(AeadProtection):
             return None
         if not inner[-1]:
             inner = inner.rstrip(b"\0")
+            self.overhead = None
             if not inner:  # RFC 8446 section 5.4: no content type at all is an error of the sender
                 return None
         self.sequence_number = sequence_number + 1

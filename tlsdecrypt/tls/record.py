@@ -19,6 +19,7 @@ Locate: TypeAlias = Callable[[int, int], Span]  # the frames of data[start:end]
 
 HEADER_LENGTH = 5
 MAX_FRAGMENT_LENGTH = 2**14 + 2048  # TLSCiphertext.length, RFC 5246 section 6.2.3
+MAX_BEFORE = 64  # bytes before a record behind a hole: a block that the next one is chained to, and a MAC behind it
 MAX_SEARCH_BYTES = 4 << 20  # how far a record boundary is looked for, after a hole or after nonsense
 
 HANDSHAKE = 0x16
@@ -55,13 +56,17 @@ def starts_with_server_answer(data: Buffer) -> bool:
 
 
 class Record(NamedTuple):
-    """A record as it was on the wire. `lost` bytes of the stream are missing right before it (None: nobody knows)."""
+    """A record as it was on the wire. `lost` bytes of the stream are missing right before it (None: nobody knows).
+
+    `before` is the end of what was captured of the record that was damaged, right up to this one's header.
+    """
 
     content_type: int
     version: int
     fragment: Buffer
     span: Span
     lost: int | None = 0
+    before: bytes = b""
 
 
 class RecordReader:
@@ -73,6 +78,7 @@ class RecordReader:
 
     __slots__ = (
         "_at_start",
+        "_before",
         "_lost",
         "_rest",
         "_rest_span",
@@ -89,6 +95,7 @@ class RecordReader:
         self._rest_span: Span | None = None
         self._wanted = 0
         self._lost: int | None = 0 if has_start else None
+        self._before = b""
         self._at_start = has_start
         self._searching = not has_start
         self._searched = 0
@@ -100,6 +107,7 @@ class RecordReader:
         self._lose(len(self._rest))
         self._lose(length)
         self._rest.clear()
+        self._before = b""
         self._searching = True
         self._at_start = False
 
@@ -165,8 +173,12 @@ class RecordReader:
             if stop > end:
                 self._wanted = stop - position
                 break
-            records.append(Record(content_type, version, view[start:stop], locate(position, stop), self._lost))
-            self._lost = 0
+            span = locate(position, stop)
+            if self._lost == 0:
+                records.append(Record(content_type, version, view[start:stop], span))
+            else:
+                records.append(Record(content_type, version, view[start:stop], span, self._lost, self._before))
+                self._lost, self._before = 0, b""
             position = stop
         if position < end:
             self._keep(data, position, locate)
@@ -212,6 +224,7 @@ class RecordReader:
                 self._wanted = stop + 4 - start
                 break
         self._lose(kept - position)
+        self._before = (self._before + data[max(position, kept - MAX_BEFORE) : kept])[-MAX_BEFORE:]
         self._searched += kept - position
         self.is_opaque = self._searched > MAX_SEARCH_BYTES
         return kept

@@ -1,0 +1,56 @@
+"""Loss: a segment in the middle of a transfer costs the record it belongs to, and nothing else, whatever the cipher."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from packets import C, S, Scene, http_request, http_response
+from tls_dialogues import public_identity, tls
+
+from tlsdecrypt.flow import Direction
+
+if TYPE_CHECKING:
+    from tlsdecrypt.conversation import Conversation
+
+RECORD = 16_384  # bytes of plaintext that OpenSSL puts into one
+CONTENT = bytes(range(256)) * 1_000
+GOOD = public_identity("mail.contoso.com")
+TLS10, TLS12 = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_2
+
+FAMILIES = [
+    pytest.param("AES128-GCM-SHA256", TLS12, id="GCM"),
+    pytest.param("AES128-SHA", TLS12, id="CBC with its own IVs"),
+    pytest.param("AES128-SHA256", TLS12, id="CBC with SHA-256"),
+    pytest.param("AES128-SHA", TLS10, id="CBC that is chained"),
+]
+
+
+def transfer(cipher: str, version: ssl.TLSVersion, lost: range) -> Conversation:
+    """An answer of many records; the frames in `lost`, counted from its first one, were not captured."""
+    said = [C(http_request("GET /owa/")), S(http_response("200 OK", [], CONTENT))]
+    scene = Scene()
+    flights = tls(said, GOOD, ciphers=cipher, client=(version, version), versions=(version, version))
+    scene.dialogue(flights, port=443)
+    first = next(index for index, (_, frame) in enumerate(scene.frames) if len(frame) > 1_400 and index > 12)
+    scene.frames = [each for index, each in enumerate(scene.frames) if index - first not in lost]
+    (conversation,) = scene.analysis(keys=GOOD.store).conversations
+    return conversation
+
+
+@pytest.mark.parametrize(("cipher", "version"), FAMILIES)
+def test_a_lost_segment_costs_its_record_alone(cipher: str, version: ssl.TLSVersion) -> None:
+    whole = transfer(cipher, version, range(0)).digest(Direction.SERVER_TO_CLIENT).length
+    assert whole > len(CONTENT)
+    for place in (30, 31, 77):
+        holed = transfer(cipher, version, range(place, place + 1))
+        assert whole - holed.digest(Direction.SERVER_TO_CLIENT).length in (RECORD, 2 * RECORD), place
+        assert holed.exchanges[0].response.missing in (0, RECORD, 2 * RECORD)
+
+
+@pytest.mark.parametrize(("cipher", "version"), FAMILIES)
+def test_a_hole_of_many_records_is_got_over(cipher: str, version: ssl.TLSVersion) -> None:
+    whole = transfer(cipher, version, range(0)).digest(Direction.SERVER_TO_CLIENT).length
+    holed = transfer(cipher, version, range(40, 100)).digest(Direction.SERVER_TO_CLIENT).length
+    assert whole - 7 * RECORD <= holed < whole
