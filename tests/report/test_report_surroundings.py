@@ -89,6 +89,7 @@ def test_the_text_has_a_line_for_each_message(analysis: Analysis) -> None:
         "#5  10.4.2.15 is at 03:bf:0a:04:02:0f, tells 10.4.2.1",
         "Kerberos errors",
         "#7  192.0.2.88 refuses 192.0.2.10 for HTTP/mail: KRB_AP_ERR_SKEW (37)",
+        "",
     ]
 
 
@@ -97,5 +98,5 @@ def test_the_text_of_nothing_is_empty_and_long_lists_are_cut(analysis: Analysis)
     assert list(surroundings_lines(analysis, names)) == []
     many = replace(analysis, surroundings=Surroundings(dns=SEEN.dns[:1] * 250))
     lines = list(surroundings_lines(many, names))
-    assert len(lines) == 203
-    assert lines[-1].parts == (("and 50 messages more", "faint"),)
+    assert len(lines) == 204
+    assert lines[-2].parts == (("and 50 messages more", "faint"),)

@@ -8,6 +8,7 @@ from tlsdecrypt.explanation import explain
 from tlsdecrypt.report.text_explain import explain_lines
 from tlsdecrypt.report.text_findings import finding_lines
 from tlsdecrypt.report.text_summary import input_lines, session_count_lines, summary_lines
+from tlsdecrypt.report.text_surroundings import surroundings_lines
 from tlsdecrypt.report.text_view import TextView
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def report_lines(analysis: Analysis, conversations: Iterable[Line], view: TextVi
     """The whole report around the lines of its conversations; what it comes to stands at both ends."""
     yield from finding_lines(analysis.findings, view)
     yield from conversations
+    if view.is_verbose:
+        yield from surroundings_lines(analysis, view.frames)
     yield from summary_lines(analysis)
 
 

@@ -40,6 +40,7 @@ def surroundings_lines(analysis: Analysis, names: FrameNames) -> Iterator[Line]:
             yield line((names.range(Span(message.frame, message.frame, 0, 0)), "faint"), describe(message), level=2)
         if len(messages) > SHOWN_MAX:
             yield line((f"and {counted(len(messages) - SHOWN_MAX, 'message')} more", "faint"), level=2)
+    yield line()
 
 
 def _dns(message: DnsMessage) -> str:
