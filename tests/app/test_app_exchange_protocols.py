@@ -136,6 +136,7 @@ def test_responses_are_bounded_and_still_counted(monkeypatch: pytest.MonkeyPatch
     facts = annotate(EWS, None, b"<Envelope><Body><X>" + one * 5 + error + b"</X></Body></Envelope>")["ews"]
     assert (facts["response_count"], len(facts["responses"])) == (6, 2)
     assert facts["response_code"] == "ErrorItemNotFound"
+    assert [each["code"] for each in facts["responses"]] == ["NoError", "ErrorItemNotFound"]
 
 
 def test_a_cut_answer_tells_what_stands_before_the_cut() -> None:

@@ -65,6 +65,9 @@ def put_ews_response(facts: dict[str, Any], envelopes: Sequence[Envelope], mailb
 
 def _put_outcome(facts: dict[str, Any], responses: list[dict[str, Any]]) -> None:
     worst = max(responses, key=lambda each: _SEVERITY.get(each.get("class", ""), 0))
+    kept = responses[:MAX_RESPONSES]
+    if all(each is not worst for each in kept):
+        kept[-1] = worst
     put(
         facts,
         response_class=worst.get("class"),
@@ -74,7 +77,7 @@ def _put_outcome(facts: dict[str, Any], responses: list[dict[str, Any]]) -> None
         back_off_ms=next((found for each in responses if (found := _back_off(each)) is not None), None),
         response_count=len(responses),
         error_count=sum(each.get("class") == "Error" for each in responses) or None,
-        responses=responses[:MAX_RESPONSES],
+        responses=kept,
     )
 
 

@@ -61,7 +61,15 @@ def redirect_of(step: Step) -> str | None:
     if target:
         return target
     location = step.http.get("location")
-    return urljoin(url_of(step), location) if location and step.status in _REDIRECTS else None
+    return absolute(url_of(step), location) if location and step.status in _REDIRECTS else None
+
+
+def absolute(base: str, location: str) -> str:
+    """A redirect's target in full, as far as it is a URL at all."""
+    try:
+        return urljoin(base, location)
+    except ValueError:  # brackets that hold no IPv6 address
+        return location
 
 
 def has_settings(step: Step) -> bool:

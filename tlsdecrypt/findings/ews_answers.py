@@ -8,7 +8,7 @@ from tlsdecrypt.findings.finding import Evidence, quote
 from tlsdecrypt.findings.rule import Hit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from tlsdecrypt.findings.scene import Step
 
@@ -16,17 +16,20 @@ AVAILABILITY = "GetUserAvailability"
 
 Failure = dict[str, Any]
 
+_FAILED = frozenset({"Error", "Warning"})
+
 
 def operation_of(step: Step) -> str:
     """What was asked, `a request` where that was not read."""
     return str(step.about("ews").get("operation", "a request"))
 
 
-def failures(step: Step) -> Iterator[Failure]:
+def failures(step: Step) -> Sequence[Failure]:
     """The parts of the answer that failed, or that carry a warning."""
-    for response in step.about("ews").get("responses", ()):
-        if response.get("class") in ("Error", "Warning"):
-            yield response
+    facts = step.about("ews")
+    if facts.get("response_class") not in _FAILED:  # that of the worst part: most answers end here
+        return ()
+    return [each for each in facts.get("responses", ()) if each.get("class") in _FAILED]
 
 
 def codes_of(failure: Failure) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def _token(step: Step) -> str:
 def _outcome(step: Step) -> tuple[str, State]:
     if step.status is None:
         return "no answer", "bad"
-    failed = next(failures(step), None)
+    failed = next(iter(failures(step)), None)
     if failed is not None:
         text = f"{failed.get('code', 'failed')}: {failed.get('message_text', '')}".rstrip(": ")
         return text, "bad"
