@@ -277,8 +277,14 @@ def _upgrade_name(message: Message) -> str:
     return match[0].lower() if match else "unknown"
 
 
+def _goes_on(request: Message | None) -> bool:
+    """Whether nobody waits for an answer, since the content of the request never ends."""
+    body = request.body if request is not None else None
+    return body is not None and body.sink.is_endless and body.sink.length > 0
+
+
 def _unanswered(slot: _Slot) -> tuple[str, ...]:
-    if slot.response is not None or slot.faults:
+    if slot.response is not None or slot.faults or _goes_on(slot.request):
         return ()
     if slot.interim:
         return (f"no final answer was seen, only {', '.join(map(str, slot.interim))}",)
