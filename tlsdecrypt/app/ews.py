@@ -12,10 +12,10 @@ The annotation `ews` has these keys, each only where it says something:
   warning, else the first); `back_off_ms`; `response_count`, `error_count`; `is_fault` (the code stood in a SOAP fault);
   `envelope_count` where several came in one answer; `events` (notifications by kind), `connection_status`,
   `lost_subscriptions`
-- `responses`: the first `MAX_RESPONSES` of them, the worst among them: `class`, `code`, `message_text`, `descriptive_link_key`, `values`
-  (MessageXml by name), `total_items`, `includes_last`; of errors and warnings
-  `lids` (numbers of places in the server's code) and `signs` (see `ews_response`); `mailbox`, `view`, `entries`
-  (free/busy: paired by index)
+- `responses`: the first `MAX_RESPONSES` of them, the worst among them: `class`, `code`, `message_text`,
+  `descriptive_link_key`, `values` (MessageXml by name), `total_items`, `includes_last`; of errors and warnings `lids`
+  (numbers of places in the server's code) and `signs` (see `ews_response`); `mailbox`, `view`, `entries` (free/busy:
+  paired by index)
 - `summary`: one line
 """
 

@@ -227,6 +227,7 @@ A, B, C = "avery@contoso.com", "avery@fabrikam.com", "avery@adatum.com"
         ([(A, B), (B, C), (C, B)], True),
         ([(A, B), (A, B)], False),  # the client begins again, it does not follow
         ([(A, B), (B, C)], False),
+        ([(A, B), (C, A)], False),  # two searches of one client
         ([(f"a{n}@x.de", f"a{n + 1}@x.de") for n in range(11)], True),
         ([(f"a{n}@x.de", f"a{n + 1}@x.de") for n in range(9)], False),
     ],

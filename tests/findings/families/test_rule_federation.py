@@ -144,11 +144,12 @@ def test_rule_fed_tcp_is_the_cause(server: str, word: str, is_refused: bool) -> 
     assert ("internal address" in finding.summary) is (server == PUBLIC)
 
 
-def test_rule_fed_one_syn_at_the_end_of_the_capture_says_nothing() -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_rule_fed_syns_at_the_end_of_the_capture_say_nothing(times: int) -> None:
     scene = Scene()
     show_exchange(scene)
     lookup(scene, EXCHANGE, NAME, PUBLIC)
-    syns(scene, EXCHANGE, PUBLIC, times=1)
+    syns(scene, EXCHANGE, PUBLIC, times=times)
     assert found(scene, RULE) is None
 
 
