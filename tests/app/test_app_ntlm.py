@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from ntlm_peers import DOMAIN, USER, bindings_of, ntlm_login
+from spnego._ntlm_raw.messages import Authenticate, AvId, NTClientChallengeV2, TargetInfo
 from spnego.channel_bindings import GssChannelBindings
 
 from tlsdecrypt.app.ntlm import NtlmMessage, parse_ntlm
@@ -49,6 +50,16 @@ def test_the_channel_binding_of_a_login_is_the_hash_that_pyspnego_was_given(logi
 
 def test_a_login_without_channel_binding_says_so() -> None:
     assert _message(ntlm_login()[-1]).channel_binding == ""
+
+
+def test_a_channel_binding_of_zeros_is_none() -> None:
+    # MS-NLMP section 2.2.2.1: what clients send that know of bindings, for applications that gave none.
+    for binding, expected in ((bytes(16), ""), (b"\x01" * 16, "01" * 16)):
+        pairs = TargetInfo()
+        pairs[AvId.channel_bindings] = binding
+        response = bytes(16) + NTClientChallengeV2(av_pairs=pairs).pack()
+        message = Authenticate(flags=1, nt_challenge_response=response, username="avery").pack()
+        assert _message(message).channel_binding == expected
 
 
 def test_the_version_of_windows_is_told() -> None:

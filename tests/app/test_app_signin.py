@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trust_messages import SECRET, issued
 
+from tlsdecrypt.app import adfs_signin
+from tlsdecrypt.app.form_parameters import MAX_LENGTH
+
 FORM = ["Content-Type: application/x-www-form-urlencoded"]
 HTML = ["Content-Type: text/html; charset=utf-8"]
 AUTHN_REQUEST = """<samlp:AuthnRequest ID="_7" Version="2.0" Destination="https://sts.contoso.com/adfs/ls/"
@@ -113,6 +116,7 @@ def test_the_home_realm_of_a_user_is_told(line: str, kind: str, answer: str) -> 
 def test_a_deflated_bomb_is_bounded() -> None:
     deflate = zlib.compressobj(9, wbits=-15)
     packed = deflate.compress(b" " * 100_000_000) + deflate.flush()
+    assert len(adfs_signin._inflate(packed)) == MAX_LENGTH
     facts = _signin(f"GET /adfs/ls/?SAMLRequest={quote(base64.b64encode(packed[:40_000]).decode(), safe='')}")
     assert facts["protocol"] == "saml"
 

@@ -87,6 +87,10 @@ def test_streams_that_are_no_fragments_are_survived() -> None:
     assert "errors" not in _wsman(command_request(), answer=body).get("response", {})
 
 
+def test_what_goes_on_from_another_envelope_is_no_message() -> None:
+    assert messages_of(fragments_of(3, 0x00041005, ERROR_RECORD, 100)[1]) == []
+
+
 def test_cut_fragments_give_what_was_there() -> None:
     whole = b"".join(fragments_of(3, 0x00041005, ERROR_RECORD))
     for length in range(0, len(whole), 7):

@@ -127,9 +127,12 @@ def test_the_last_token_of_the_server_is_hidden(scheme: str, tmp_path: Path) -> 
     ],
 )
 def test_a_token_whose_padding_looks_like_a_parameter_is_hidden(form: str, padding: int, tmp_path: Path) -> None:
-    field = form.format(b64(b"\x01" * padding + MARKER.encode() * 2))
-    said = ask(field) if field.startswith("A") else ask(basic(password="other-secret"), offers=[field])
-    assert_hidden(outputs(said, tmp_path))
+    for times in (1, 2):
+        folder = tmp_path / str(times)
+        folder.mkdir()
+        field = form.format(b64(b"\x01" * padding + MARKER.encode() * times))
+        said = ask(field) if field.startswith("A") else ask(basic(password="other-secret"), offers=[field])
+        assert_hidden(outputs(said, folder))
 
 
 FORMS = {

@@ -53,7 +53,9 @@ def _narrow(content: bytes) -> bytes:
 
 def _roles(root: _Element) -> list[str]:
     kinds = (each.get(_XSI_TYPE) or local_name(each) for each in elements(root))
-    return list(dict.fromkeys(each.rpartition(":")[2][:100] for each in kinds if each.endswith(("Descriptor", "Type"))))[:10]
+    return list(
+        dict.fromkeys(each.rpartition(":")[2][:100] for each in kinds if each.endswith(("Descriptor", "Type")))
+    )[:10]
 
 
 def _certificates(root: _Element) -> list[dict[str, Any]]:
@@ -62,8 +64,8 @@ def _certificates(root: _Element) -> list[dict[str, Any]]:
         use = attribute(descriptor, "use") or "any"
         for each in find_all(descriptor, "X509Certificate"):
             der = decode_base64(long_text_of(each))
-            if der not in found and len(found) < MAX_CERTIFICATES:
-                found[der] = {"use": use, **_validity(der)}
+            if len(found) < MAX_CERTIFICATES:
+                found.setdefault(der, {"use": use, **_validity(der)})
     return list(found.values())
 
 

@@ -17,7 +17,9 @@ _TOKEN_SCHEMES = frozenset({"ntlm", "negotiate", "kerberos"})
 _TOKEN = re.compile(r"[A-Za-z0-9+/]+=*")
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 9110 section 11.2; its padding looks like a parameter
 _TOKEN_AMONG_SCHEMES = re.compile(r"(\b(?:ntlm|negotiate|kerberos)\s+)([A-Za-z0-9+/]{8,}=*)", re.IGNORECASE)
-_PARAMETER = re.compile(r"(?<![A-Za-z0-9+/_-])([A-Za-z][A-Za-z0-9_-]{0,40})(\s*=\s*)(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]+)")
+_PARAMETER = re.compile(
+    r"(?<![A-Za-z0-9+/_-])([A-Za-z][A-Za-z0-9_-]{0,40})(\s*=\s*)(\"(?:[^\"\\]|\\.)*\"|[^\s,\"=][^\s,\"]*)"
+)
 _SHOWN_PARAMETERS = frozenset(
     {"username", "realm", "uri", "algorithm", "qop", "nc", "opaque", "domain", "charset", "credential", "signedheaders"}
 )
@@ -74,11 +76,15 @@ def _ntlm_facts(ntlm: NtlmMessage) -> list[str]:
 
 def _show_parameters(text: str, mask: Callable[[str, str], str]) -> str:
     """`name="value", ...` of Digest and the like, with the proofs masked, and whatever stands between."""
-    shown = [
-        match[0]
-        if match[1].lower() in _SHOWN_PARAMETERS
-        else f"{match[1]}{match[2]}{mask(names.TOKEN, match[3].strip(chr(34)))}"
-        for match in _PARAMETER.finditer(text)
-    ]
+    shown = [_show_parameter(match, mask) for match in _PARAMETER.finditer(text)]
     rest = _PARAMETER.sub("", text).strip(", \t")
     return ", ".join([*shown, mask(names.TOKEN, rest)] if rest else shown)
+
+
+def _show_parameter(match: re.Match[str], mask: Callable[[str, str], str]) -> str:
+    """One of them; a name with digits is rather a token whose padding looks like a parameter."""
+    if match[1].lower() in _SHOWN_PARAMETERS:
+        return match[0]
+    if any(each.isdigit() for each in match[1]):
+        return mask(names.TOKEN, match[0])
+    return f"{match[1]}{match[2]}{mask(names.TOKEN, match[3].strip(chr(34)))}"
