@@ -39,7 +39,7 @@ _SERVICES = (
     (r"/oab(/.*)?", "oab"),
     (r"/powershell(-[^/]*)?(/.*)?|/wsman(/.*)?", "wsman"),
     (r"/public(/.*)?", "legacy-free-busy"),
-    (r"/adfs/(services/trust|ls|oauth2)(/.*)?|/federationmetadata/.*", "ws-trust"),
+    (r"/adfs(/.*)?|/federationmetadata/.*", "ws-trust"),
     (r".*/?(extsts|rst2|getuserrealm)\.srf|/[^/]+/userrealm(/.*)?", "ws-trust"),
     (r"(/[^/]+)?/oauth2(/.*)?|/tokens/oauth/2(/.*)?|/common/oauth2(/.*)?", "oauth"),
     (r"/cookieauth\.dll.*", "tmg-forms"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.findings.exchange_answers import is_login_page
@@ -28,9 +29,19 @@ def auth_of(step: Step) -> dict[str, Any]:
 
 def login_steps(scene: Scene) -> Iterator[Step]:
     """The HTTP steps in which somebody authenticates or is asked to, without those of monitors, in order of time."""
-    for step in scene.steps:
-        if "auth" in step.annotations and step.protocol == "http" and not is_probe(step):
-            yield step
+    return (step for step in steps_about(scene, "auth") if step.protocol == "http")
+
+
+def steps_about(scene: Scene, protocol: str) -> Iterator[Step]:
+    """The steps with an annotation of this name, without those of monitors (guard 4), in order of time."""
+    return (step for step in scene.steps if protocol in step.annotations and not is_probe(step))
+
+
+def unauthorized_steps(scene: Scene) -> Iterator[Step]:
+    """The HTTP steps that were answered with 401, without those of monitors, in order of time."""
+    return (
+        step for step in scene.steps if step.status == UNAUTHORIZED and step.protocol == "http" and not is_probe(step)
+    )
 
 
 def scheme_of(step: Step) -> str:
@@ -79,11 +90,16 @@ class Entries:
     """When clients got past the login of a host and path: built once for a rule, asked for each of its steps."""
 
     def __init__(self, scene: Scene) -> None:
-        """Of all steps of the scene."""
-        self._times: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-        for step in scene.steps:
+        """Of all steps of the scene, which are read when first somebody asks."""
+        self._scene = scene
+
+    @cached_property
+    def _times(self) -> dict[tuple[str, str, str], list[int]]:
+        times: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        for step in self._scene.steps:
             if step.protocol == "http" and step.status is not None and _is_in(step):
-                self._times[_door(step)].append(step.time_ns)
+                times[_door(step)].append(step.time_ns)
+        return times
 
     def after(self, step: Step) -> int | None:
         """When the same client first got in at the same host and path after `step`, None for never."""

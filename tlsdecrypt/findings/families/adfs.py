@@ -41,7 +41,7 @@ def metadata_503(scene: Scene) -> Iterator[Hit]:
     device says so, and at a proxy of AD FS, whose metadata must be asked of the farm itself. Silent with Retry-After,
     where sign-in works but mex does not, and where mex works but one endpoint for tokens does not (rules of their own).
     """
-    steps = [step for step in without_probes(scene.steps) if _is_adfs(step)]
+    steps = [step for step in without_probes(scene.steps_by_service["ws-trust"]) if _is_adfs(step)]
     for step in steps:
         if step.status != _UNAVAILABLE or "retry_after" in step.http:
             continue
@@ -112,7 +112,7 @@ def mex_port_conflict(scene: Scene) -> Iterator[Hit]:
 
     Silent at a proxy of AD FS, which answers so always, and with Retry-After.
     """
-    steps = [step for step in without_probes(scene.steps) if _is_adfs(step)]
+    steps = [step for step in without_probes(scene.steps_by_service["ws-trust"]) if _is_adfs(step)]
     works = {step.trace.server.address: step for step in steps if step.path.startswith(_SIGN_IN) and _works(step)}
     for step in steps:
         sign_in = works.get(step.trace.server.address)

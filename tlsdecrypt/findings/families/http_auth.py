@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import is_microsoft
-from tlsdecrypt.findings.exchange_answers import SOON_NS, has_succeeded, without_probes
+from tlsdecrypt.findings.exchange_answers import SOON_NS, has_succeeded
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import (
     UNAUTHORIZED,
@@ -19,6 +19,7 @@ from tlsdecrypt.findings.logins import (
     login_steps,
     offered,
     scheme_of,
+    unauthorized_steps,
     user_of,
 )
 from tlsdecrypt.findings.rule import Hit, rule
@@ -131,8 +132,8 @@ def no_auth_offered(scene: Scene) -> Iterator[Hit]:
     and where x-ms-diagnostics tells why.
     """
     entries = Entries(scene)
-    for step in without_probes(scene.steps):
-        if step.status != UNAUTHORIZED or not _is_login_by_http(step):
+    for step in unauthorized_steps(scene):
+        if not _is_login_by_http(step):
             continue
         if "challenges" in step.http or "x_ms_diagnostics" in step.http or step.faults:
             continue

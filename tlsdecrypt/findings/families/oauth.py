@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.exchange_answers import inner_legs, without_probes
+from tlsdecrypt.findings.exchange_answers import inner_legs
 from tlsdecrypt.findings.finding import Confidence, Severity
-from tlsdecrypt.findings.logins import auth_of, hit_at, host_of
+from tlsdecrypt.findings.logins import auth_of, hit_at, host_of, unauthorized_steps
 from tlsdecrypt.findings.oauth_refusals import (
     MEANINGS,
     category_of,
@@ -71,7 +71,7 @@ def audience_ssl_offload(scene: Scene) -> Iterator[Hit]:
     The reason says so, or the resource is called invalid, and a leg in clear is in the capture: this one, or one that
     its server opens. Silent where the token names another host than the one that is asked.
     """
-    for step in without_probes(scene.steps):
+    for step in unauthorized_steps(scene):
         if not is_token_refused(step) or foreign_audience(step) is not None:
             continue
         inner = any(any(each.is_clear for each in leg.steps) for leg in inner_legs(scene, step.trace))

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.exchange_answers import without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
-from tlsdecrypt.findings.logins import UNAUTHORIZED, Entries, auth_of, hit_at, host_of, offered, scheme_of
+from tlsdecrypt.findings.logins import (
+    UNAUTHORIZED,
+    Entries,
+    auth_of,
+    hit_at,
+    host_of,
+    offered,
+    scheme_of,
+    unauthorized_steps,
+)
 from tlsdecrypt.findings.oauth_refusals import (
     codes_of,
     foreign_audience,
@@ -70,8 +78,8 @@ def token_expired(scene: Scene) -> Iterator[Hit]:
     tokens are renewed.
     """
     entries = Entries(scene)
-    for step in without_probes(scene.steps):
-        if step.status != UNAUTHORIZED or not has_expired(step):
+    for step in unauthorized_steps(scene):
+        if not has_expired(step):
             continue
         token = auth_of(step).get("token", {})
         when = f" on {token['expires']}" if "expires" in token else ""

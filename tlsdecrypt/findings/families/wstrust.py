@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tlsdecrypt.findings.addresses import is_private_name
 from tlsdecrypt.findings.exchange_answers import without_probes
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
-from tlsdecrypt.findings.logins import hit_at, host_of
+from tlsdecrypt.findings.logins import hit_at, host_of, steps_about
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def failed_authentication(scene: Scene) -> Iterator[Hit]:
     A private suffix points to the second. Where the same user gets a token within ten minutes, the first. Silent where
     the fault says more: an expired message, an unknown relying party, the state of the password.
     """
-    trusts = [step for step in without_probes(scene.steps) if "wstrust" in step.annotations]
+    trusts = list(steps_about(scene, "wstrust"))
     for step in trusts:
         facts = step.about("wstrust")
         if "FailedAuthentication" not in facts.get("fault_codes", ()) or step.status == _UNAUTHORIZED:
@@ -238,7 +238,7 @@ def endpoint_disabled(scene: Scene) -> Iterator[Hit]:
 
     Silent without a metadata request that worked, and where the client shall come back later (Retry-After).
     """
-    steps = [step for step in scene.steps if step.path.startswith("/adfs/services/trust/")]
+    steps = [step for step in scene.steps_by_service["ws-trust"] if step.path.startswith("/adfs/services/trust/")]
     works = {
         step.trace.server.address: step
         for step in steps
