@@ -87,7 +87,8 @@ def goal_of(step: Step) -> str:
 def failure_evidence(step: Step, failure: Failure) -> tuple[Evidence, ...]:
     """The operation, and what the answer says about it."""
     code, text = failure.get("code", ""), failure.get("message_text", "")
-    asked = f"{step.verb} {step.target.partition('?')[0]}: {operation_of(step)}{goal_of(step)}"
+    goal = f" of {failure['mailbox']}" if "mailbox" in failure else goal_of(step)
+    asked = f"{step.verb} {step.target.partition('?')[0]}: {operation_of(step)}{goal}"
     more = "; ".join(f"{name}={value}" for name, value in failure.get("values", {}).items())
     return (
         step.asked(asked),

@@ -39,9 +39,7 @@ _SERVICES = frozenset(
         "wsman",
     }
 )
-_SERVER_AGENT = re.compile(
-    r"asproxy/|asautodiscover/|exchangeservicesclient|exchange(?:online)?/|msexchange", re.IGNORECASE
-)
+_SERVER_AGENT = re.compile(r"asproxy/|asautodiscover/|exchange(?:online)?/|msexchange", re.IGNORECASE)
 _FAILURES = ("NXDOMAIN", "SERVFAIL", "REFUSED")
 
 

@@ -167,6 +167,27 @@ def test_rule_fed_tls_is_the_cause() -> None:
     assert "www.fabrikam.com" in finding.evidence[0].what
 
 
+def test_rule_fed_tls_is_the_cause_where_no_lookup_was_captured() -> None:
+    wrong = public_identity("www.fabrikam.com", ["www.fabrikam.com"])
+    scene = Scene()
+    show_exchange(scene)
+    said = tls((C(b"x"),), wrong, name=NAME, trusts=identity("CN=Somebody else"))
+    scene.dialogue(said, client=EXCHANGE, server=PUBLIC, port=443)
+    scene.silence(5)
+    finding = found(scene, RULE)
+    assert finding is not None
+    assert finding.confidence is Confidence.HINT
+
+
+def test_rule_fed_tls_that_is_accepted_says_nothing() -> None:
+    right = public_identity(NAME, [NAME])
+    scene = Scene()
+    show_exchange(scene)
+    scene.dialogue(tls((C(b"hidden"), S(b"hidden")), right, name=NAME), client=EXCHANGE, server=PUBLIC, port=443)
+    scene.silence(5)
+    assert found(scene, RULE) is None
+
+
 def test_rule_fed_outlook_that_looks_for_autodiscover_is_left_out() -> None:
     scene = Scene()
     lookup(scene, USER, NAME, rcode="NXDOMAIN")

@@ -98,6 +98,7 @@ def test_rule_freebusy_no_access_is_a_warning_where_others_of_the_domain_are_sho
     assert finding is not None
     assert finding.severity is Severity.WARNING
     assert "casey@contoso.com" in finding.summary
+    assert finding.evidence[0].what.endswith("GetUserAvailability of casey@contoso.com")
 
 
 def test_rule_freebusy_dl_limit_in_a_fault() -> None:

@@ -147,6 +147,8 @@ def _lookups_in_vain(scene: Scene, asked: set[tuple[str, str]]) -> Iterator[Hit]
         for question in message.questions
         if question.name.startswith(_PREFIX)
     }
+    asked_in_tls = ((trace.client.address, trace.server_name) for trace in scene.traces if trace.server_name)
+    wanted |= {(client, name) for client, name in asked_in_tls if name.startswith(_PREFIX)}
     for client, name in sorted(wanted)[:MAX_NAMES]:
         domain = name.removeprefix(_PREFIX)
         if (client, domain) in asked:
