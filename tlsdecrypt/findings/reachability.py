@@ -23,9 +23,10 @@ _PREFIX = "autodiscover."
 _OK = 200
 _FALLBACK_NS = 30_000_000_000
 _COMPARED_MAX = 100
+_CLOSING_RECORDS = 2  # alerts look like data in TLS 1.3
 _LOOPBACK = {"::1", "127.0.0.1"}
 _WEB_PORTS = (80, 443)
-_SCANNED = 10  # ports of one server, or servers on one port, that refuse one client: a scan
+_SCANNED_PORTS, _SCANNED_SERVERS = 5, 10  # that refuse one client: it looks for what is open
 
 Target: TypeAlias = "tuple[str, str, int]"  # client, server, port
 
@@ -66,11 +67,13 @@ def by_target(traces: Iterable[Trace]) -> dict[Target, list[Trace]]:
 def scanned_by(traces: Iterable[Trace]) -> set[str]:
     """Clients that were refused at so many places that they look for open ports."""
     refused = {target_of(trace) for trace in traces}
-    counts: dict[tuple[str, str | int], int] = defaultdict(int)
+    ports: dict[tuple[str, str], int] = defaultdict(int)
+    servers: dict[tuple[str, int], int] = defaultdict(int)
     for client, server, port in refused:
-        counts[client, server] += 1
-        counts[client, port] += 1
-    return {client for (client, _), count in counts.items() if count >= _SCANNED}
+        ports[client, server] += 1
+        servers[client, port] += 1
+    scanners = {client for (client, _), count in ports.items() if count >= _SCANNED_PORTS}
+    return scanners | {client for (client, _), count in servers.items() if count >= _SCANNED_SERVERS}
 
 
 def dns_of(scene: Scene) -> tuple[DnsMessage, ...]:
@@ -110,6 +113,17 @@ def _has_failed(step: Step) -> bool:
     return bool(code) and str(code) not in ("0", "NoError")
 
 
+def autodiscover_clients(scene: Scene) -> set[str]:
+    """Clients that were served by an Autodiscover host inside TLS that stays closed."""
+    return {
+        trace.client.address
+        for trace in scene.traces
+        if trace.tls is not None
+        and _is_place(trace.server_name or "")
+        and trace.tls.application_records_undecrypted > _CLOSING_RECORDS
+    }
+
+
 def autodiscover_addresses(scene: Scene) -> set[str]:
     """Where Autodiscover may be tried: addresses of `autodiscover.<domain>`, and of the domains themselves."""
     names = scene.derived(names_by_address)
@@ -121,7 +135,8 @@ def autodiscover_addresses(scene: Scene) -> set[str]:
 def is_settled_candidate(scene: Scene, target: Target) -> bool:
     """A place that Autodiscover only tries, and another one of its places gave the answer (guard 3)."""
     client, server, port = target
-    if port not in _WEB_PORTS or client not in scene.derived(autodiscover_answers):
+    has_answer = client in scene.derived(autodiscover_answers) or client in scene.derived(autodiscover_clients)
+    if port not in _WEB_PORTS or not has_answer:
         return False
     return server in scene.derived(autodiscover_addresses)
 

@@ -28,12 +28,12 @@ def recent_of(piece: StreamData) -> Recent:
 class Repeats:
     """Counts of one direction."""
 
-    __slots__ = ("_by_offset", "count", "filled", "frame", "largest", "most", "time_ns")
+    __slots__ = ("_by_offset", "count", "filled", "frame", "largest", "length", "most", "time_ns")
 
     def __init__(self) -> None:
         """Nothing came again yet."""
         self.count = self.most = self.largest = self.filled = 0
-        self.frame = self.time_ns = 0  # of what was repeated most
+        self.frame = self.time_ns = self.length = 0  # of what was repeated most
         self._by_offset: dict[int, int] = {}
 
     def add(self, piece: StreamData, end: int, recent: tuple[Recent, ...]) -> None:
@@ -51,7 +51,7 @@ class Repeats:
             return
         times = self._by_offset[offset] = self._by_offset.get(offset, 0) + 1
         if times > self.most:
-            self.most, self.frame, self.time_ns = times, frame, time_ns
+            self.most, self.frame, self.time_ns, self.length = times, frame, time_ns, length
 
 
 def _is_doubled(offset: int, time_ns: int, recent: tuple[Recent, ...]) -> bool:

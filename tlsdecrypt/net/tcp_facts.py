@@ -38,12 +38,12 @@ class SideFacts:
     """One sender of a connection.
 
     `ttl`, `ip_id` and `mac` are those of its first segment (`mac` only on Ethernet). Segments that carry data and came
-    again are `repeats`, `most_repeats` of them of one segment (which is `repeated`), the largest of
-    `largest_repeat` bytes; frames that the capture holds twice are none. `filled` are segments that came long after
-    those behind them: sent again because the first was lost before it could be captured. `zero_window` is the longest
-    of `zero_windows` in which this side took nothing. `is_lost` says that the peer acknowledged bytes of this side
-    that the capture does not hold; `unacknowledged` are bytes that it holds and the peer did not acknowledge, None
-    where the peer acknowledged nothing at all.
+    again are `repeats`, `most_repeats` of them of one segment (which is `repeated`, of `repeated_length` bytes), the
+    largest of `largest_repeat` bytes; frames that the capture holds twice are none. `filled` are segments that came
+    long after those behind them: sent again because the first was lost before it could be captured. `zero_window` is
+    the longest of `zero_windows` in which this side took nothing. `is_lost` says that the peer acknowledged bytes of
+    this side that the capture does not hold; `unacknowledged` are bytes that it holds and the peer did not acknowledge,
+    None where the peer acknowledged nothing at all.
     """
 
     ttl: int | None = None
@@ -56,6 +56,7 @@ class SideFacts:
     most_repeats: int = 0
     largest_repeat: int = 0
     repeated: Sighting | None = None
+    repeated_length: int = 0
     filled: int = 0
     zero_windows: int = 0
     zero_window: ZeroWindow | None = None

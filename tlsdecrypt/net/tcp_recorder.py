@@ -114,6 +114,7 @@ class TcpRecorder:
             most_repeats=repeats.most if repeats else 0,
             largest_repeat=repeats.largest if repeats else 0,
             repeated=Sighting(repeats.frame, repeats.time_ns) if repeats and repeats.most else None,
+            repeated_length=repeats.length if repeats else 0,
             filled=repeats.filled if repeats else 0,
             zero_windows=self._times_full[side],
             zero_window=self._longest_until(side, end_ns),

@@ -82,6 +82,13 @@ def test_dns_servfail_fires_on_a_resolver_that_fails(code: str, words: str) -> N
     assert words in finding.summary
 
 
+def test_dns_servfail_fires_where_only_another_type_is_answered_with_nothing() -> None:
+    scene = Scene()
+    look_up(scene, "mail.contoso.com", code="SERVFAIL")
+    look_up(scene, "mail.contoso.com", kind="AAAA")
+    assert "dns.servfail" in rules_of(scene)
+
+
 def unanswered(tries: int, last: float = 4) -> Scene:
     scene = Scene()
     for _ in range(tries):

@@ -53,6 +53,17 @@ def test_icmp_unreachable_is_silent_where_the_connection_comes_about() -> None:
     assert "icmp.unreachable" not in rules_of(refused_by_router(3, 1, answered=True))
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_icmp_unreachable_in_the_middle_fires_only_where_the_connection_dies(goes_on: bool) -> None:  # noqa: FBT001
+    scene = Scene()
+    port = scene.dialogue([C(http_request("GET /owa/"))], port=443, end="open")
+    icmp(scene, 3, 1, quoted_tcp(port))
+    if goes_on:
+        scene.add(Segment((SERVER, 443), (CLIENT, port), 5001, 1100, ACK, b"HTTP/1.1 200 OK").frame(), 1)
+    scene.silence(4)
+    assert ("icmp.unreachable" in rules_of(scene)) is not goes_on
+
+
 def test_icmp_unreachable_is_silent_about_other_errors() -> None:
     assert "icmp.unreachable" not in rules_of(refused_by_router(11, 0))
 

@@ -88,6 +88,16 @@ def test_tcp_reset_mid_request_is_silent_for_other_resets(scene: Scene) -> None:
     assert "tcp.reset-mid-request" not in rules_of(scene)
 
 
+def test_tcp_reset_mid_request_is_silent_where_the_server_had_ended_an_idle_connection() -> None:
+    talk = Talk()
+    talk.data(0, GET)
+    talk.data(1, OK)
+    talk.send(1, FIN | ACK, after=120)
+    talk.data(0, GET, after=0.01)
+    talk.send(1, RST | ACK)
+    assert "tcp.reset-mid-request" not in rules_of(talk.scene)
+
+
 def test_tcp_reset_mid_request_is_silent_where_the_client_aborts() -> None:
     scene = Scene()
     scene.dialogue([C(GET)], end="client-rst")
@@ -167,7 +177,9 @@ def test_tcp_retransmissions_fires_on_one_segment_that_is_sent_again_and_again()
     assert "one of them 4 times" in finding.summary
 
 
-@pytest.mark.parametrize("scene", [lossy(2), lossy(20, after=0.00001)], ids=["a few", "captured twice"])
+@pytest.mark.parametrize(
+    "scene", [lossy(1), lossy(4, 300), lossy(20, after=0.00001)], ids=["one", "a few of many", "captured twice"]
+)
 def test_tcp_retransmissions_is_silent_for_what_is_normal(scene: Scene) -> None:
     assert "tcp.retransmissions" not in rules_of(scene)
 
@@ -199,6 +211,16 @@ def test_tcp_zero_window_fires_after_more_than_a_second() -> None:
 
 def test_tcp_zero_window_is_silent_for_a_short_pause() -> None:
     assert "tcp.zero-window" not in rules_of(full(0.8))
+
+
+def test_tcp_zero_window_is_silent_where_the_peer_has_nothing_more_to_send() -> None:
+    talk = Talk()
+    talk.data(0, GET)
+    talk.data(1, OK)
+    talk.send(1, FIN | ACK)
+    talk.send(0, ACK, window=0)
+    talk.send(0, FIN | ACK, after=9)
+    assert "tcp.zero-window" not in rules_of(talk.scene)
 
 
 def blackhole(size: int = 1460, *, acknowledged: bool = False, reported: bool = False) -> Scene:
@@ -233,6 +255,19 @@ def test_icmp_pmtu_blackhole_fires_where_large_segments_vanish() -> None:
 )
 def test_icmp_pmtu_blackhole_is_silent_for_other_losses(scene: Scene) -> None:
     assert "icmp.pmtu-blackhole" not in rules_of(scene)
+
+
+def test_icmp_pmtu_blackhole_is_silent_where_small_segments_are_lost_too() -> None:
+    talk = Talk()
+    talk.data(0, GET)
+    talk.data(1, OK)
+    small = talk.data(0, b"x" * 300)
+    large = talk.data(0, b"y" * 1460)
+    for after in (0.3, 0.6, 1.2):
+        talk.again(small, after)
+        talk.again(large, 0.001)
+    talk.scene.silence(4)
+    assert "icmp.pmtu-blackhole" not in rules_of(talk.scene)
 
 
 def test_a_healthy_connection_gives_no_finding_of_this_family() -> None:

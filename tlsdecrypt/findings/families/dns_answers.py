@@ -209,12 +209,21 @@ def _serves_mailboxes(scene: Scene, domain: str) -> Step | None:
     for service in _MAILBOX_SERVICES:
         for step in scene.steps_by_service.get(service, ()):
             host = (step.host or step.trace.server_name or "").partition(":")[0]
-            if step.status != _OK or is_microsoft(host):
+            if step.status != _OK or is_microsoft(host) or _is_elsewhere(step):
                 continue
             user = str(step.about("autodiscover").get("email_address") or step.http.get("user") or "")
             if domain_of(host) == domain_of(domain) or user.lower().endswith(f"@{domain}"):
                 return step
     return None
+
+
+def _is_elsewhere(step: Step) -> bool:
+    """The answer says that the mailbox is not here: a redirect, or an error."""
+    facts = step.about("autodiscover")
+    names = ("redirect_address", "redirect_url", "error_code")
+    return any(facts.get(name) not in (None, "", "0", "NoError") for name in names) or (
+        step.about("ews").get("response_class") == "Error"
+    )
 
 
 @rule(

@@ -88,9 +88,9 @@ def servfail(scene: Scene) -> Iterator[Hit]:
     """
     lookups = scene.derived(Lookups)
     for lookup in lookups.by_clients():
-        if lookup.name.endswith(".arpa") or any(
-            other.is_settled for other in lookups.of(lookup.name) if other.client == lookup.client
-        ):
+        same = [other for other in lookups.of(lookup.name) if other.client == lookup.client]
+        is_served = any(other.is_found or (other.type == lookup.type and other.is_settled) for other in same)
+        if lookup.name.endswith(".arpa") or is_served:
             continue
         failed = next((each for each in lookup.answers if each.rcode in _FAILURES), None)
         if failed is not None:

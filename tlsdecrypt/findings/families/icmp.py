@@ -81,11 +81,21 @@ def _about_connection(error: IcmpError, by_ends: dict[tuple[Endpoint, Endpoint],
         return
     if _is_too_large(error):
         severity = None if _is_ignored(trace, direction) else Severity.INFO
-    elif has_accepted(trace):
+    elif has_accepted(trace) and _goes_on(trace, direction.other, error.time_ns):
         return
     else:
         severity = None
     yield _hit(error, trace.client.address, trace.server, severity, trace.id)
+
+
+def _goes_on(trace: Trace, direction: Direction, time_ns: int) -> bool:
+    """The side that the router speaks of is heard after all, later than the error."""
+    tcp = trace.tcp
+    if tcp is None:
+        return True
+    side = tcp.side(direction)
+    seen = (side.last_payload, side.fin, tcp.syn_ack if direction is Direction.SERVER_TO_CLIENT else None)
+    return any(each is not None and each.time_ns > time_ns for each in seen)
 
 
 def _is_ignored(trace: Trace, direction: Direction) -> bool:

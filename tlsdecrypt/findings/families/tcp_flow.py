@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 IDLE_MIN_NS, IDLE_MAX_NS = 20_000_000_000, 900_000_000_000
 LONG_IDLE_NS = 300_000_000_000  # after so long a silence a reset is no answer to the request
 IDLE_TIMES, IDLE_TOLERANCE = 3, 0.05
-LOSS_SHARE, LOSS_MIN, REPEATS_OF_ONE = 0.02, 3, 3
+LOSS_SHARE, LOSS_MIN, REPEATS_OF_ONE = 0.02, 2, 3
 ZERO_WINDOW_NS = 1_000_000_000
 LARGE_SEGMENT = 1360  # bytes of payload: with its headers a packet of 1400
 BLACKHOLE_REPEATS = 2
@@ -40,14 +40,16 @@ def reset_mid_request(trace: Trace) -> Iterator[Hit]:
     """The server's side resets the connection while a request waits for its answer.
 
     Where the reset took another number of hops than the server's segments, a device between sent it. Silent where the
-    client ended first, where nothing moved for more than five minutes before, and where bytes of the server are
-    missing in the capture.
+    client ended first, where the server had ended before the request came, where nothing moved for more than five
+    minutes before, and where bytes of the server are missing in the capture.
     """
     tcp = trace.tcp
     step = trace.steps[-1] if trace.steps else None
     if tcp is None or tcp.reset is None or tcp.reset.sender is not _SERVER or step is None or not _is_waiting(step):
         return
     server = tcp.side(_SERVER)
+    if server.fin is not None and server.fin.time_ns <= step.time_ns:
+        return
     if ended_by(trace) is _CLIENT or server.is_lost or trace.streams[_SERVER].gaps or _idle_ns(trace) > LONG_IDLE_NS:
         return
     asked = step.asked(f"{step.verb} {step.target}" if step.protocol == "http" else step.verb)
@@ -130,12 +132,17 @@ def retransmissions(trace: Trace) -> Iterator[Hit]:
     source="RFC 9293 section 3.8.6.1",
 )
 def zero_window(trace: Trace) -> Iterator[Hit]:
-    """A receiver takes nothing for more than a second: it, and not the network, is the bottleneck."""
+    """A receiver takes nothing for more than a second: it, and not the network, is the bottleneck.
+
+    Silent where the peer had ended before, and has nothing more to send.
+    """
     if trace.tcp is None:
         return
     for direction in Direction:
         full = trace.tcp.side(direction).zero_window
-        if full is not None and full.duration_ns > ZERO_WINDOW_NS:
+        peer_fin = trace.tcp.side(direction.other).fin
+        is_over = full is not None and peer_fin is not None and peer_fin.time_ns <= full.time_ns
+        if full is not None and full.duration_ns > ZERO_WINDOW_NS and not is_over:
             end = trace.client if direction is _CLIENT else trace.server
             seconds = full.duration_ns / _SECOND
             summary = (
@@ -227,7 +234,7 @@ def _is_heartbeat(idle_ns: float, traces: list[Trace]) -> bool:
 
 def _is_swallowed(side: SideFacts) -> bool:
     """Large segments came again, and what was sent is still unacknowledged at the end."""
-    is_again = side.most_repeats >= BLACKHOLE_REPEATS and side.largest_repeat >= LARGE_SEGMENT
+    is_again = side.most_repeats >= BLACKHOLE_REPEATS and side.repeated_length >= LARGE_SEGMENT
     return is_again and (side.unacknowledged or 0) >= LARGE_SEGMENT and not side.is_lost
 
 
