@@ -14,7 +14,7 @@ HEADER = 12
 RECORDS_MAX = 64  # of a section, that are kept
 DATA_MAX = 300  # characters of a record's data
 
-_ANSWERS, _AUTHORITY = 1, 2
+_ANSWERS, _AUTHORITY, _ADDITIONAL = 1, 2, 3
 _TYPES_OF_NAMES = ("CNAME", "NS", "PTR", "SRV", "MX", "DNAME")
 
 
@@ -52,6 +52,7 @@ def parse_dns(
         _questions(message.sections[0]),
         _records(message.sections[_ANSWERS]),
         _records(message.sections[_AUTHORITY]),
+        _records(message.sections[_ADDITIONAL]),
         bool(message.flags & dns.flags.TC),
         is_tcp,
         tuple(type(error.exception).__name__ for error in message.errors[:1]),

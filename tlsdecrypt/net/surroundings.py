@@ -36,7 +36,7 @@ class DnsMessage:
     """A query of a client, or the answer that it got.
 
     `opcode` and `rcode` are the names of IANA (`QUERY`, `NXDOMAIN`). `is_truncated`: the answer did not fit (TC).
-    `faults` says that a part of the message cannot be read.
+    `faults` says that a part of the message cannot be read. `additional` has the addresses of what the answers name.
     """
 
     frame: int
@@ -50,6 +50,7 @@ class DnsMessage:
     questions: tuple[DnsQuestion, ...] = ()
     answers: tuple[DnsRecord, ...] = ()
     authority: tuple[DnsRecord, ...] = ()
+    additional: tuple[DnsRecord, ...] = ()
     is_truncated: bool = False
     is_tcp: bool = False
     faults: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ def _dns(message: DnsMessage) -> dict[str, Any]:
         "questions": [{"name": each.name, "type": each.type} for each in message.questions],
         "answers": [_record(each) for each in message.answers],
         "authority": [_record(each) for each in message.authority],
+        "additional": [_record(each) for each in message.additional],
         "faults": list(message.faults),
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import dns.message
+import dns.rrset
 import pytest
 from dns_scenes import RESOLVER, addresses, look_up
 from packets import (
@@ -86,6 +88,22 @@ def test_dns_multi_a_dead_address_knows_a_cluster() -> None:
     finding = found(scene, "dns.multi-a-dead-address")
     assert finding is not None
     assert "address of a load-balancing cluster" in finding.summary
+
+
+def test_dns_multi_a_dead_address_knows_hosts_that_an_srv_record_names() -> None:
+    scene = Scene()
+    service = "_ldap._tcp.contoso.local"
+    query = dns.message.make_query(service, "SRV")
+    response = dns.message.make_response(query)
+    response.answer.append(dns.rrset.from_text(f"{service}.", 60, "IN", "SRV", f"0 100 389 {NAME}."))
+    response.additional.append(dns.rrset.from_text(f"{NAME}.", 60, "IN", "A", ALIVE, DEAD))
+    scene.udp((RESOLVER, 53), (CLIENT, 40_000), response.to_wire())
+    scene.dialogue(HELLO, port=389, server=ALIVE)
+    syn(scene)
+    reset(scene)
+    finding = found(scene, "dns.multi-a-dead-address")
+    assert finding is not None
+    assert finding.place == f"{NAME} 389"
 
 
 def both_dead() -> Scene:

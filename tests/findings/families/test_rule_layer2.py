@@ -169,7 +169,7 @@ def test_l2_nlb_unicast_flooding_fires_where_a_stranger_gets_the_frames() -> Non
     finding = found(flooded(), "l2.nlb-unicast-flooding")
     assert finding is not None
     assert (finding.severity, finding.server) == (Severity.INFO, VIP)
-    assert finding.summary.endswith(f"are flooded to {HOST_MAC}")
+    assert finding.summary.endswith(f"where they do not belong: that of {HOST_MAC}")
 
 
 @pytest.mark.parametrize("scene", [flooded(is_mirror=True), flooded(is_member=True)], ids=["mirror", "member"])

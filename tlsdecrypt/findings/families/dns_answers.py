@@ -11,6 +11,7 @@ from tlsdecrypt.findings.addresses import domain_of, is_internal, is_microsoft, 
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.lookups import Lookups
 from tlsdecrypt.findings.reachability import (
+    ADDRESS_TYPES,
     TRIES,
     addresses_in,
     dns_of,
@@ -72,17 +73,28 @@ def multi_a_dead_address(scene: Scene) -> Iterator[Hit]:
     forbidden = _forbidden(scene)
     compared: set[tuple[str, ...]] = set()
     for answer in dns_of(scene):
-        addresses = addresses_in(answer) if answer.is_response else []
-        tried = sorted(address for address in addresses if address in scene.by_server)
-        name = answer.questions[0].name if answer.questions else ""
-        if len(tried) < 2 or (name, *tried) in compared:  # noqa: PLR2004 - one has no other
-            continue
-        compared.add((name, *tried))
-        ports = {trace.server.port for address in tried for trace in scene.by_server[address]}
-        for port, (dead, alive) in product(sorted(ports), permutations(tried, 2)):
-            pair = _contrast(scene, by_address[dead, port], by_address[alive, port]) if dead not in forbidden else None
-            if pair is not None:
-                yield _dead(scene, answer, name, pair)
+        for name, addresses in _several_addresses(answer):
+            tried = sorted(address for address in addresses if address in scene.by_server)
+            if len(tried) < 2 or (name, *tried) in compared:  # noqa: PLR2004 - one has no other
+                continue
+            compared.add((name, *tried))
+            ports = {trace.server.port for address in tried for trace in scene.by_server[address]}
+            for port, (dead, alive) in product(sorted(ports), permutations(tried, 2)):
+                pair = None if dead in forbidden else _contrast(scene, by_address[dead, port], by_address[alive, port])
+                if pair is not None:
+                    yield _dead(scene, answer, (name, addresses), pair)
+
+
+def _several_addresses(answer: DnsMessage) -> Iterator[tuple[str, list[str]]]:
+    """Names for which an answer gives several addresses: what was asked for, or the hosts that an SRV record names."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for record in (*answer.answers, *answer.additional) if answer.is_response else ():
+        if record.type in ADDRESS_TYPES and record.data not in by_name[record.name]:
+            by_name[record.name].append(record.data)
+    aliases = {record.data for record in answer.answers if record.type == "CNAME"}
+    for name, addresses in by_name.items():
+        if len(addresses) > 1:
+            yield answer.questions[0].name if name in aliases and answer.questions else name, addresses
 
 
 def _contrast(scene: Scene, dead: list[Trace], alive: list[Trace]) -> tuple[Trace, Trace] | None:
@@ -109,8 +121,8 @@ def _forbidden(scene: Scene) -> set[str]:
     return {error.destination.address for error in errors if _PROHIBITED in error.words}
 
 
-def _dead(scene: Scene, answer: DnsMessage, name: str, pair: tuple[Trace, Trace]) -> Hit:
-    failed, taken = pair
+def _dead(scene: Scene, answer: DnsMessage, named: tuple[str, list[str]], pair: tuple[Trace, Trace]) -> Hit:
+    (name, addresses), (failed, taken) = named, pair
     dead, alive, port = failed.server.address, taken.server.address, failed.server.port
     open_ports = sorted({trace.server.port for trace in scene.by_server[dead] if has_accepted(trace)})
     summary = f"{name} is {alive}, which answers on port {port}, and {dead}, which does not"
@@ -118,8 +130,7 @@ def _dead(scene: Scene, answer: DnsMessage, name: str, pair: tuple[Trace, Trace]
         summary += f"; {dead} was seen to answer on {', '.join(map(str, open_ports))} only"
     if _is_cluster(scene, dead):
         summary += f". {dead} is the address of a load-balancing cluster, registered in DNS by mistake"
-    records = ", ".join(addresses_in(answer))
-    evidence = [Evidence(answer.frame, None, f"{name} has the addresses {records}")]
+    evidence = [Evidence(answer.frame, None, f"{name} has the addresses {', '.join(addresses)}")]
     if failed.tcp is not None and failed.tcp.syns:
         evidence.append(failed.saw(failed.tcp.syns[0].frame, f"SYN from {failed.client} to {failed.server}"))
         if failed.tcp.reset is not None:

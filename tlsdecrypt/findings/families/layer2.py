@@ -84,11 +84,15 @@ def unicast_flooding(scene: Scene) -> Iterator[Hit]:
     talks = scene.surroundings.talks if scene.surroundings is not None else ()
     flooded = [talk for talk in talks if talk.destination_mac.startswith(_NLB_UNICAST)]
     plain = [talk for talk in talks if not _is_group(talk.destination_mac) and talk not in flooded]
-    host = _taking_part(plain)
+    hosts = _taking_part(plain)
     for talk in flooded:
-        if host is None or host == talk.source_mac or _is_member(host, talk, talks):
+        strangers = sorted(hosts - {talk.source_mac})
+        if not strangers or any(_is_member(host, talk, talks) for host in hosts):
             continue
-        summary = f"Frames to the cluster address {talk.destination_ip} ({talk.destination_mac}) are flooded to {host}"
+        summary = (
+            f"Frames to the cluster address {talk.destination_ip} ({talk.destination_mac}) are flooded to a port where"
+            f" they do not belong: that of {' or '.join(strangers)}"
+        )
         seen = Evidence(talk.first_frame, None, f"from {talk.source_mac} to {talk.destination_mac}")
         yield Hit(summary, (seen,), client="", server=talk.destination_ip, place=talk.destination_mac)
 
@@ -200,14 +204,10 @@ def _rejected(seen: Surroundings, vip: str, station: str, pairs: list[tuple[ArpM
     yield Hit(summary, evidence, confidence=confidence, client="", server=vip, place=station)
 
 
-def _taking_part(talks: list[EthernetTalk]) -> str | None:
-    """The one station that is an end of all of these talks, None where there is none, or two."""
+def _taking_part(talks: list[EthernetTalk]) -> set[str]:
+    """The stations that are an end of each of these talks: one of them captures. Empty where there are none."""
     ends = [{talk.source_mac, talk.destination_mac} for talk in talks]
-    common = set.intersection(*ends) if ends else set()
-    speaks = {talk.source_mac for talk in talks} & {talk.destination_mac for talk in talks}
-    if len({frozenset(pair) for pair in ends}) == 1:
-        common &= speaks
-    return common.pop() if len(common) == 1 else None
+    return set.intersection(*ends) if ends else set()
 
 
 def _is_member(host: str, flooded: EthernetTalk, talks: Iterable[EthernetTalk]) -> bool:
