@@ -58,6 +58,7 @@ def annotate(request: HttpRequest | None, response: HttpResponse | None, annotat
         return
     facts["summary"] = _summary(facts, response.status if response is not None else None)
     annotations["wsman"] = facts
+    annotations["http"].setdefault("service", "wsman")
 
 
 def _seal(message: HttpRequest | HttpResponse | None) -> str | None:

@@ -32,6 +32,7 @@ _OWN_APPLICATION = re.compile(r"00000002-0000-0ff1-ce00-000000000000(?:/|\Z)", r
 _OTHER_APPLICATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/([^@]+))?(?:@.*)?\Z", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:[a-z][a-z0-9+.-]*://)([^/:?#]+)", re.IGNORECASE)
 _ABOUT_AUDIENCE = frozenset({"", "invalid_resource", "invalid_token"})
+_FIRST_ERROR = 400
 _LINKED_ACCOUNT = "missing a linked account"
 
 
@@ -54,9 +55,10 @@ def category_of(step: Step) -> str:
 
 def is_token_refused(step: Step) -> bool:
     """Whether a token was refused with diagnostics; an empty Bearer only asks how to log in."""
-    auth = auth_of(step)
-    is_question = scheme_of(step) == "bearer" and not auth.get("is_complete")
-    return step.status == UNAUTHORIZED and bool(diagnostics_of(step)) and not is_question and bool(scheme_of(step))
+    if step.status != UNAUTHORIZED or not diagnostics_of(step):
+        return False
+    is_question = scheme_of(step) == "bearer" and not auth_of(step).get("is_complete")
+    return bool(scheme_of(step)) and not is_question
 
 
 def token_evidence(step: Step) -> tuple[Evidence, ...]:
@@ -88,6 +90,8 @@ def is_user_missing(step: Step) -> bool:
 
 def is_role_missing(step: Step) -> bool:
     """Whether the application has no account with a role."""
+    if (step.status or 0) < _FIRST_ERROR:
+        return False
     said = f"{reason_of(step)} {step.about('soap').get('fault_reason', '')} {step.http.get('error_text', '')}"
     return _LINKED_ACCOUNT in said.lower()
 
@@ -125,8 +129,9 @@ def foreign_audience(step: Step) -> str | None:
 
 def is_about_audience(step: Step) -> bool:
     """Whether the token was refused for its audience, as far as anybody can see."""
-    is_open = category_of(step) in _ABOUT_AUDIENCE
-    return step.status == UNAUTHORIZED and is_open and foreign_audience(step) is not None
+    if step.status != UNAUTHORIZED or category_of(step) not in _ABOUT_AUDIENCE:
+        return False
+    return foreign_audience(step) is not None
 
 
 def codes_of(facts: dict[str, Any]) -> set[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SOON_DAYS = 30  # in which the end of a certificate is worth a warning
 
 _DAY_S = 86_400
-_UNAVAILABLE, _NOT_FOUND, _FIRST_SERVER_ERROR, _FIRST_REDIRECT = 503, 404, 500, 300
+_UNAVAILABLE, _NOT_FOUND, _FIRST_SERVER_ERROR, _FIRST_ERROR, _FIRST_REDIRECT = 503, 404, 500, 400, 300
 _CLOSED = frozenset({403, 404, 503})
 _MEX, _SIGN_IN, _TRUST = "/adfs/services/trust/mex", "/adfs/ls", "/adfs/services/trust/"
 _UNREACHABLE = "federatedstsunreachable"
@@ -131,7 +131,7 @@ def mex_port_conflict(scene: Scene) -> Iterator[Hit]:
     Severity.ERROR,
     advice="Look the code up in the event log of AD FS (AD FS Admin) by the activity id that the page shows.",
     source="Error pages of AD FS",
-    protocols=("http",),
+    services=("ws-trust",),
 )
 def passive_error(step: Step) -> Iterator[Hit]:
     """The sign-in page of AD FS tells of an error. A warning where it shows no code: often a wrong password."""
@@ -156,7 +156,7 @@ def passive_error(step: Step) -> Iterator[Hit]:
     " accounts and to guess passwords.",
     source="Microsoft Entra documentation: WS-Trust endpoints for Windows must stay internal",
     confidence=Confidence.LIKELY,
-    protocols=("http",),
+    services=("ws-trust",),
 )
 def windowstransport_external(step: Step) -> Iterator[Hit]:
     """The endpoint for Windows logins can be reached from a public address.
@@ -180,6 +180,8 @@ def windowstransport_external(step: Step) -> Iterator[Hit]:
 )
 def federated_sts_unreachable(step: Step) -> Iterator[Hit]:
     """The cloud says that it could not reach the STS to which the organization sends its logins."""
+    if (step.status or 0) < _FIRST_ERROR and "page_text" not in step.http:
+        return
     said = next((text for text in _said(step) if _UNREACHABLE in text.replace(" ", "").lower()), None)
     if said is not None:
         yield Hit(f"{host_of(step)} cannot reach the STS of the organization", (*step.evidence, step.answered(said)))
@@ -197,7 +199,7 @@ def _said(step: Step) -> Iterator[str]:
     advice="Renew the token-signing certificate (Update-AdfsCertificate), and let every relying party, the cloud"
     " included, read the metadata again (Update-MsolFederatedDomain).",
     source="WS-Federation 1.2 section 3",
-    protocols=("http",),
+    services=("ws-trust",),
 )
 def signing_certificate_expiring(step: Step) -> Iterator[Hit]:
     """The metadata of an STS names a certificate for signing that ends within 30 days of the capture.

@@ -195,9 +195,11 @@ def header_too_large(step: Step) -> Iterator[Hit]:
     The answer is 431, or 400 with a text that says so, or 400 of http.sys to a ticket near its limit. Silent where the
     login is short: then cookies are to blame.
     """
-    auth = step.about("auth")
+    if step.status not in (_BAD_REQUEST, _FIELDS_TOO_LARGE):
+        return
+    auth = auth_of(step)
     size = auth.get("size", 0)
-    if step.status not in (_BAD_REQUEST, _FIELDS_TOO_LARGE) or scheme_of(step) not in _TICKETS or size < LARGE:
+    if scheme_of(step) not in _TICKETS or size < LARGE:
         return
     text = str(step.http.get("error_text", "")).lower()
     says_so = step.status == _FIELDS_TOO_LARGE or any(each in text for each in _TOO_LONG)

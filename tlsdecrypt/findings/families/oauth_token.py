@@ -43,7 +43,7 @@ _MFA_STATUS, _FIRST_ERROR = 456, 400
     advice="Upload the current auth certificate of Exchange to Entra (hybrid wizard, or"
     " New-MsolServicePrincipalCredential).",
     source="AADSTS50012, AADSTS70002, AADSTS700027",
-    protocols=("http",),
+    services=("oauth", "ws-trust"),
 )
 def client_assertion_key(step: Step) -> Iterator[Hit]:
     """The token service does not know the certificate with which the server proves who it is.
@@ -126,8 +126,7 @@ def bearer_not_offered(step: Step) -> Iterator[Hit]:
     The 401 either lacks Bearer, or Bearer without authorization_uri. Silent where a token is sent.
     """
     auth = auth_of(step)
-    is_question = scheme_of(step) == "bearer" and not auth.get("is_complete")
-    if not is_question or step.status != UNAUTHORIZED or step.service == "oauth":
+    if step.status != UNAUTHORIZED or scheme_of(step) != "bearer" or auth.get("is_complete") or step.service == "oauth":
         return
     bearer = next((each for each in auth.get("offers", ()) if str(each["scheme"]).lower() == "bearer"), None)
     if bearer is None:
@@ -156,10 +155,12 @@ def mfa_required(step: Step) -> Iterator[Hit]:
 
     Told by an error code, by a text, or by the status 456 (for ActiveSync that is any block, and another rule).
     """
+    if (step.status or 0) < _FIRST_ERROR:
+        return
     facts = step.about("oauth")
     codes = codes_of(facts) & _MFA_CODES
     said = f"{step.http.get('error_text', '')} {reason_of(step)} {facts.get('error_description', '')}"
-    is_said = _MFA in said.lower() and (step.status or 0) >= _FIRST_ERROR
+    is_said = _MFA in said.lower()
     is_status = step.status == _MFA_STATUS and step.service != "activesync"
     if codes or is_said or is_status:
         who = facts.get("username") or step.http.get("user") or "the user"

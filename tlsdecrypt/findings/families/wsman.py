@@ -96,7 +96,7 @@ def redirect(step: Step) -> Iterator[Hit]:
     advice="Use https for the session and Basic or certificates for the login where contents must be read; a log of"
     " PowerShell on client or server tells what was run.",
     source="MS-WSMV section 2.2.9.1",
-    protocols=("http",),
+    services=("wsman",),
 )
 def encrypted_body(step: Step) -> Iterator[Hit]:
     """The bodies of PowerShell remoting are sealed by Kerberos, NTLM or CredSSP: no TLS key opens them."""

@@ -108,7 +108,7 @@ def _fault_hit(step: Step, summary: str, **more: Any) -> Hit:
     Severity.ERROR,
     advice="Set the clocks of client and STS right (w32tm /query /status): Windows accepts five minutes of difference.",
     source="WS-Security 1.1 section 10; WS-SecureConversation",
-    protocols=("http",),
+    services=("ws-trust",),
 )
 def clock_skew(step: Step) -> Iterator[Hit]:
     """The STS finds the message expired, or its Date is more than five minutes away from the client's Timestamp.
@@ -145,7 +145,7 @@ def _minutes(seconds: int) -> str:
     advice="Configure this identifier as a relying party trust of the STS, or let the client ask for the right one"
     " (urn:federation:MicrosoftOnline for Microsoft 365).",
     source=f"{_STS} (InvalidScope); ID3082, MSIS3020",
-    protocols=("http",),
+    services=("ws-trust",),
     suppresses=("wstrust.request-failed",),
 )
 def unknown_relying_party(step: Step) -> Iterator[Hit]:
@@ -165,7 +165,7 @@ def _is_unknown_party(facts: dict[str, Any]) -> bool:
     Severity.ERROR,
     advice="Look at the event log of the STS (AD FS Admin) at this time, with the code and the activity id.",
     source=f"{_STS} (InvalidRequest, RequestFailed); MSIS3127",
-    protocols=("http",),
+    services=("ws-trust",),
 )
 def request_failed(step: Step) -> Iterator[Hit]:
     """The STS finds the request invalid, or could not serve it. Silent where the fault says more."""
@@ -183,7 +183,7 @@ def request_failed(step: Step) -> Iterator[Hit]:
     advice="Compare UserPrincipalName and ImmutableId of the account in the cloud with the claims that AD FS issues"
     " (UPN, ImmutableID).",
     source="Error codes of Microsoft's STS: 0x80048821 with 0x80041034",
-    protocols=("http",),
+    services=("ws-trust",),
 )
 def member_name_invalid(step: Step) -> Iterator[Hit]:
     """Microsoft's STS does not find the user that the token names: UPN or ImmutableId do not agree."""
@@ -203,7 +203,7 @@ def _is_member_name_invalid(facts: dict[str, Any]) -> bool:
     Severity.ERROR,
     advice="Change the password of the account, or set it anew, and synchronise it again.",
     source="Texts of faults of Microsoft's STS and AD FS",
-    protocols=("http",),
+    services=("ws-trust",),
 )
 def password_state(step: Step) -> Iterator[Hit]:
     """The STS names the state of the password: expired, to be changed, or not the one that is stored."""
