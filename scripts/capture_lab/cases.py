@@ -48,6 +48,10 @@ FROM_RESUMED = "made from openssl-resumed-by-id.pcap"
 CASES = (
     Case("exchange.pcapng", "exchangelib, curl and openssl s_client against a stub Exchange front end (Python ssl)"),
     Case("exchange-healthy.pcap", "exchangelib and curl against the same stub on a good day: nothing goes wrong"),
+    Case(
+        "mobile-healthy.pcap",
+        "pyactivesync and curl against a stub of Exchange for phones, browsers and MAPI: nothing goes wrong",
+    ),
     Case("openssl-tls10.pcap", f"{OPENSSL}: TLS 1.0, AES-CBC with SHA-1"),
     Case("openssl-tls11.pcap", f"{OPENSSL}: TLS 1.1, AES-CBC with SHA-1"),
     Case("openssl-tls12.pcapng", f"{OPENSSL}: TLS 1.2, AES-CBC with SHA-1 and SHA-256, AES-GCM"),

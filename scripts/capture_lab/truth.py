@@ -58,7 +58,7 @@ class Connection:
 
     def exchanges(self) -> list[dict[str, Any]]:
         """The HTTP exchanges, read off the start lines."""
-        asked = re.findall(rb"(GET|POST|HEAD) (/\S*) HTTP/1\.", self.content(of_server=False))
+        asked = re.findall(rb"(GET|POST|HEAD|OPTIONS) (/\S*) HTTP/1\.", self.content(of_server=False))
         answered = re.findall(rb"HTTP/1\.[01] (\d{3}) ", self.content(of_server=True))
         statuses = [int(each) for each in answered] + [None] * len(asked)
         return [

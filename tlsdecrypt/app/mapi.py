@@ -185,10 +185,14 @@ def _outcome(facts: dict[str, Any], response: HttpResponse | None) -> str:
         parts.append(f"code {facts['response_code']} {facts['response_code_name']}: {facts.get('meaning', 'unknown')}")
     elif "error_name" in facts:
         parts.append(f"{facts['error']} {facts['error_name']}: {facts.get('error_meaning', 'unknown')}")
-    parts += [f"{each['rop']} failed with {each['value']} {each['name']}" for each in facts.get("failed_rops", ())[:2]]
+    failed = facts.get("failed_rops", ())
+    parts += [
+        f"{each['rop']} failed with {each['value']} {each['name']}" for each in failed if each["rop"] in _FATAL_ROPS
+    ]
     if not parts:
         is_good = "response_code" in facts or "status_code" in facts
         parts.append("success" if is_good else f"HTTP {response.status}")
+        parts += [f"{each['rop']}: {each['name']}" for each in failed[:2]]
     if facts.get("is_done") is False:
         parts.append("the answer was not complete")
     if "diagnostic" in facts:
