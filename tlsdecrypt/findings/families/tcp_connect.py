@@ -113,8 +113,7 @@ def snat_port_exhaustion(scene: Scene) -> Iterator[Hit]:
         client, server, port = target
         reused = list(_reused(traces))
         ports = {trace.client.port for trace in reused}
-        others = [each for each in scene.by_server[server] if each.server.port == port and has_accepted(each)]
-        if len(ports) >= REUSED and any(each.client.address != client for each in others):
+        if len(ports) >= REUSED and _others_connect(scene, target):
             summary = f"{client} uses its ports towards {server} port {port} again too soon: {len(ports)} of them"
             evidence = tuple(each for trace in reused[:3] for each in _failure(trace))
             yield _at(target, Hit(summary, evidence, connections=tuple(each.id for each in reused)))
@@ -203,6 +202,14 @@ def _reused(traces: list[Trace]) -> Iterator[Trace]:
         has_failed = tcp.bare_ack is not None or is_refused(trace) or is_unanswered(trace)
         if has_failed and (is_again or tcp.bare_ack is not None):
             yield trace
+
+
+def _others_connect(scene: Scene, target: Target) -> bool:
+    client, server, port = target
+    return any(
+        trace.server.port == port and trace.client.address != client and has_accepted(trace)
+        for trace in scene.by_server[server]
+    )
 
 
 def _has_used_all(scene: Scene, traces: list[Trace]) -> bool:

@@ -110,7 +110,9 @@ def retransmissions(trace: Trace) -> Iterator[Hit]:
     for direction in Direction:
         side, stream = trace.tcp.side(direction), trace.streams[direction]
         again = side.repeats + side.filled
-        is_share = again >= LOSS_MIN and again > LOSS_SHARE * stream.segments
+        if again < LOSS_MIN:
+            continue
+        is_share = again > LOSS_SHARE * stream.segments
         if (
             side.is_lost
             or side.largest_repeat <= 1 < side.repeats
