@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.exchange_answers import has_reached_iis
@@ -18,7 +19,7 @@ from tlsdecrypt.findings.reachability import (
 from tlsdecrypt.findings.tls_story import client_gave_up, host_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tlsdecrypt.findings.scene import Scene, Trace
     from tlsdecrypt.net.surroundings import DnsMessage
@@ -65,15 +66,21 @@ def _asks_as_server(trace: Trace) -> bool:
     return any(_SERVER_AGENT.search(step.http.get("user_agent", "")) for step in trace.steps)
 
 
+def dns_by_client(scene: Scene) -> dict[str, list[DnsMessage]]:
+    """DNS messages by the address of the client."""
+    found: dict[str, list[DnsMessage]] = defaultdict(list)
+    for message in dns_of(scene):
+        found[message.client.address].append(message)
+    return found
+
+
 class Way:
     """How far one client came on its way to one name: DNS, then TCP, then TLS."""
 
-    def __init__(self, scene: Scene, client: str, name: str) -> None:
-        """`name` in lower case."""
+    def __init__(self, scene: Scene, client: str, name: str, messages: Iterable[DnsMessage]) -> None:
+        """`name` in lower case; `messages` of DNS are those of the client."""
         self._scene = scene
-        self._client = client
         self.name = name
-        messages = [each for each in dns_of(scene) if each.client.address == client]
         self._messages = [each for each in messages if any(asked.name == name for asked in each.questions)]
         self.addresses = list(dict.fromkeys(found for each in self._messages for found in addresses_in(each)))
         own = (trace for trace in scene.by_client.get(client, ()))

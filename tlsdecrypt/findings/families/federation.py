@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.addresses import is_internal
 from tlsdecrypt.findings.autodiscover_answers import FEDERATION, error_of
 from tlsdecrypt.findings.exchange_answers import answers_html, without_probes
-from tlsdecrypt.findings.exchange_hosts import Way, is_exchange_host
+from tlsdecrypt.findings.exchange_hosts import Way, dns_by_client, is_exchange_host
 from tlsdecrypt.findings.finding import Confidence, Severity
-from tlsdecrypt.findings.reachability import dns_of
 from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.findings.tls_story import has_said_something
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tlsdecrypt.findings.finding import Evidence
     from tlsdecrypt.findings.scene import Scene, Step
+    from tlsdecrypt.net.surroundings import DnsMessage
 
 MAX_NAMES = 200  # looked-up names of Autodiscover that are followed
 
@@ -85,7 +86,8 @@ def _failed_request(scene: Scene, client: str, domain: str, steps: list[Step]) -
         why = f"it answers {error_of(said)}: {facts.get('message', '')}".rstrip(": ")
         evidence = (said.asked(f"GetFederationInformation, Domain {domain}"), said.answered(why))
         return _hit(client, domain, said.trace.server.address, why, evidence)
-    below = _failure_below(Way(scene, client, _PREFIX + domain)) if domain else None
+    name = _PREFIX + domain
+    below = _failure_below(Way(scene, client, name, dns_by_client(scene)[client])) if domain else None
     if below is not None:
         why, seen, server = below
         return _hit(client, domain, server, why, (*seen, last.asked(f"GetFederationInformation, Domain {domain}")))
@@ -141,27 +143,35 @@ def _hit(
 
 def _lookups_in_vain(scene: Scene, asked: set[tuple[str, str]]) -> Iterator[Hit]:
     """Autodiscover names that an Exchange server looks for, and does not reach."""
-    wanted = {
-        (message.client.address, question.name)
-        for message in dns_of(scene)
-        for question in message.questions
-        if question.name.startswith(_PREFIX)
-    }
+    messages = dns_by_client(scene)
+    wanted = _names_wanted(messages, lambda name: name.startswith(_PREFIX))
     asked_in_tls = ((trace.client.address, trace.server_name) for trace in scene.traces if trace.server_name)
     wanted |= {(client, name) for client, name in asked_in_tls if name.startswith(_PREFIX)}
-    for client, name in sorted(wanted)[:MAX_NAMES]:
+    open_ones = [(client, name) for client, name in sorted(wanted) if (client, name.removeprefix(_PREFIX)) not in asked]
+    servers = {client for client in {client for client, _ in open_ones} if is_exchange_host(scene, client)}
+    for client, name in [each for each in open_ones if each[0] in servers][:MAX_NAMES]:
         domain = name.removeprefix(_PREFIX)
-        if (client, domain) in asked:
-            continue
-        below = _failure_below(Way(scene, client, name))
-        if below is not None and is_exchange_host(scene, client) and not _gets_on_elsewhere(scene, client, domain):
+        below = _failure_below(Way(scene, client, name, messages[client]))
+        if below is not None and not _gets_on_elsewhere(scene, client, domain):
             why, evidence, server = below
             yield _hit(client, domain, server, why, evidence, Confidence.HINT)
 
 
+def _names_wanted(messages: dict[str, list[DnsMessage]], is_meant: Callable[[str], bool]) -> set[tuple[str, str]]:
+    """Clients, and the names of a kind that they look up."""
+    return {
+        (client, question.name)
+        for client, own in messages.items()
+        for message in own
+        for question in message.questions
+        if is_meant(question.name)
+    }
+
+
 def _gets_on_elsewhere(scene: Scene, client: str, domain: str) -> bool:
     """Whether the same host reaches the domain itself with something that is encrypted or answers."""
-    return any(domain in trace.names and any(trace.application_lengths) for trace in scene.by_client.get(client, ()))
+    own = (trace for trace in scene.by_client.get(client, ()) if trace.steps or has_said_something(trace))
+    return any(domain in trace.names for trace in own)
 
 
 @rule(
@@ -178,14 +188,10 @@ def gateway_unreachable(scene: Scene) -> Iterator[Hit]:
     An error where the host is an Exchange server, or asks for names that only federation needs; else a warning and a
     hint, for clients log in there too.
     """
-    wanted = {
-        (message.client.address, question.name)
-        for message in dns_of(scene)
-        for question in message.questions
-        if question.name in _GATEWAY
-    }
+    messages = dns_by_client(scene)
+    wanted = _names_wanted(messages, lambda name: name in _GATEWAY)
     for client, name in sorted(wanted)[:MAX_NAMES]:
-        way = Way(scene, client, name)
+        way = Way(scene, client, name, messages[client])
         below = way.dns_failure()
         failed = None if below is not None else way.tcp_failure()
         if below is not None:
