@@ -223,6 +223,12 @@ def test_decoded_content_says_what_its_coding_saved() -> None:
     assert (content["size"], content["compression"]) == (500, 460)
 
 
+def test_content_that_was_not_kept_says_so() -> None:
+    answer = response(200, "OK", span(6, 6, 6, 6), content=None, content_length=40)
+    content = entry(Exchange("http/1.1", request("/", span(5, 5, 5, 5)), answer))["response"]["content"]
+    assert content == {"size": 40, "mimeType": "", "comment": "the content was not kept"}
+
+
 def test_content_beyond_the_bound_is_cut_and_says_so() -> None:
     tail = b"password=" + SECRET.encode()
     answer = response(200, "OK", span(6, 6, 6, 6), content=b"x" * (MAX_CONTENT - 12) + tail, content_length=1)

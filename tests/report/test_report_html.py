@@ -76,6 +76,14 @@ def test_a_capture_without_findings_says_so(empty_analysis: Analysis) -> None:
     assert page.find(".//table") is None
 
 
+def test_frames_of_several_captures_are_named_by_file(analysis: Analysis) -> None:
+    (first,) = analysis.captures
+    captures = (replace(first, path="ring/a.pcap"), replace(first, path="ring/b.pcap", first_frame=15))
+    page = parsed(replace(analysis, captures=captures, findings=(finding(),)))
+    assert words(page.get_element_by_id("findings").findall(".//li")[0]).startswith("b.pcap:1 connection 1")
+    assert "a.pcap:12-b.pcap:3" in words(page.get_element_by_id("c1"))
+
+
 def test_evidence_names_frames_and_links_connections(analysis: Analysis) -> None:
     section = parsed(replace(analysis, findings=(finding(),))).get_element_by_id("findings")
     told = [words(each) for each in section.findall(".//li")]

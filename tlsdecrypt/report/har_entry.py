@@ -91,6 +91,8 @@ def _response(told: dict[str, Any] | None, exchange: Exchange, redactor: Redacto
         content |= {"size": shown.length, **_text(shown.text, shown.data), **_cut(shown.is_cut, shown.length)}
         if shown.length != told["content_length"]:
             content["compression"] = shown.length - told["content_length"]
+    elif content["size"]:
+        content["comment"] = "the content was not kept"
     return {
         "status": told["status"],
         "statusText": told["reason"],
