@@ -18,19 +18,30 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.certificates import CertificateFacts
 
 _AUTHENTICATE = 3
+_MAIL = frozenset({"smtp", "imap", "pop3"})
 
 
 def judge_channel_bindings(exchanges: Iterable[Exchange], certificates: tuple[CertificateFacts, ...] | None) -> None:
-    """Add `channel_binding` to the annotation `auth` of each exchange that ends an NTLM login.
+    """Add `channel_binding` to the annotation `auth` of each HTTP exchange that ends an NTLM login.
 
     It holds `result`, one of the constants of `auth_facts`, `sent` (hex) where a binding was sent, and `expected` (hex)
-    where the certificate was seen. `certificates` are the server's; None where the exchanges came in clear.
+    where the certificate was seen. `certificates` are the server's; None where the exchanges came in clear. Logins of
+    mail protocols have their binding in an annotation of their own; there `channel_binding_result` is added.
     """
     for exchange in exchanges:
+        if exchange.protocol in _MAIL:
+            _judge_mail(exchange.annotations.get(exchange.protocol, {}), certificates)
+            continue
         auth = exchange.annotations.get("auth")
         if auth is not None and auth.get("ntlm", {}).get("type") == _AUTHENTICATE:
             auth["channel_binding"] = _judge(auth["ntlm"].get("channel_binding"), certificates)
             put_summary(auth)
+
+
+def _judge_mail(facts: dict[str, Any], certificates: tuple[CertificateFacts, ...] | None) -> None:
+    sent = facts.get("channel_binding")
+    if sent is not None:
+        facts["channel_binding_result"] = _judge(sent, certificates)["result"]
 
 
 def _judge(sent: str | None, certificates: tuple[CertificateFacts, ...] | None) -> dict[str, Any]:
