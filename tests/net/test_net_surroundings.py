@@ -29,7 +29,7 @@ from tests.net.net_building import (
 )
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.flow import Endpoint
-from tlsdecrypt.net import surroundings_reader
+from tlsdecrypt.net import dns_messages, surroundings_reader
 from tlsdecrypt.net.connection import ConnectionTable
 from tlsdecrypt.net.dns_messages import parse_dns
 from tlsdecrypt.net.kerberos_errors import parse_kerberos_error
@@ -283,6 +283,23 @@ def test_a_frame_in_a_tunnel_or_on_another_link_tells_as_much() -> None:
 
 def test_what_comes_beyond_the_bound_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surroundings_reader, "MESSAGES_MAX", 2)
+    found = seen(query(), query(), query())
+    assert (len(found.dns), found.dropped) == (2, 1)
+
+
+def test_a_very_large_message_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = answer(*(f"x. 1 IN A 192.0.2.{number}" for number in range(1, 250)))
+    wire = large.to_wire(max_size=65535)
+    assert len(parse_dns(wire, ENDS, (1, 0)).answers) == dns_messages.RECORDS_MAX
+    monkeypatch.setattr(dns_messages, "READ_MAX", 100)
+    dns_messages._said.cache_clear()
+    message = parse_dns(wire, ENDS, (1, 0))
+    assert message.faults
+    assert 0 < len(message.answers) < 10
+
+
+def test_all_messages_together_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings_reader, "DNS_BYTES_MAX", 100)
     found = seen(query(), query(), query())
     assert (len(found.dns), found.dropped) == (2, 1)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.net.surroundings import DnsMessage, DnsQuestion, DnsRecord
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Endpoint
 
 HEADER = 12
+READ_MAX = 8 << 10  # bytes of a message; what stands behind them is a fault like that of a cut message
+REMEMBERED = 1_024  # messages
 RECORDS_MAX = 64  # of a section, that are kept
 DATA_MAX = 300  # characters of a record's data
 
@@ -25,28 +28,44 @@ def parse_dns(
 
     What cannot be read of its records is named in `faults`. Raises ParseError where not even the header is one.
     """
-    import dns.exception  # noqa: PLC0415 - takes 50 ms, and many captures hold no DNS
-    import dns.flags  # noqa: PLC0415
+    if len(data) < HEADER:
+        raise ParseError("DNS header cut", len(data))
+    said = _said(data[2:READ_MAX])
+    client, server = reversed(ends) if said.is_response else ends
+    number = int.from_bytes(data[:2], "big")
+    return DnsMessage(*where, client, server, number, is_tcp=is_tcp, **said._asdict())
+
+
+class _Said(NamedTuple):
+    """What a message says, in the order of `DnsMessage`."""
+
+    is_response: bool
+    opcode: str
+    rcode: str
+    questions: tuple[DnsQuestion, ...]
+    answers: tuple[DnsRecord, ...]
+    authority: tuple[DnsRecord, ...]
+    additional: tuple[DnsRecord, ...]
+    is_truncated: bool
+    faults: tuple[str, ...]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _said(data: bytes) -> _Said:
+    """A message without its id: the same questions and answers come again and again."""
+    import dns.flags  # noqa: PLC0415 - takes 50 ms, and many captures hold no DNS
     import dns.message  # noqa: PLC0415
     import dns.opcode  # noqa: PLC0415
     import dns.rcode  # noqa: PLC0415
 
-    if len(data) < HEADER:
-        raise ParseError("DNS header cut", len(data))
     try:
         message = dns.message.from_wire(
-            data, ignore_trailing=True, one_rr_per_rrset=True, continue_on_error=True, keyring=False
+            bytes(2) + data, ignore_trailing=True, one_rr_per_rrset=True, continue_on_error=True, keyring=False
         )
     except Exception as error:  # noqa: BLE001 - the library promises none; what a peer sent must not stop the analysis
         raise ParseError(f"DNS message: {type(error).__name__}") from None
-    is_response = bool(message.flags & dns.flags.QR)
-    client, server = reversed(ends) if is_response else ends
-    return DnsMessage(
-        *where,
-        client,
-        server,
-        message.id,
-        is_response,
+    return _Said(
+        bool(message.flags & dns.flags.QR),
         dns.opcode.to_text(message.opcode()),
         dns.rcode.to_text(message.rcode()),
         _questions(message.sections[0]),
@@ -54,7 +73,6 @@ def parse_dns(
         _records(message.sections[_AUTHORITY]),
         _records(message.sections[_ADDITIONAL]),
         bool(message.flags & dns.flags.TC),
-        is_tcp,
         tuple(type(error.exception).__name__ for error in message.errors[:1]),
     )
 

@@ -52,8 +52,8 @@ class DnsMessage:
     authority: tuple[DnsRecord, ...] = ()
     additional: tuple[DnsRecord, ...] = ()
     is_truncated: bool = False
-    is_tcp: bool = False
     faults: tuple[str, ...] = ()
+    is_tcp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

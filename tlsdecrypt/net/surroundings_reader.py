@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.flow import Endpoint
 from tlsdecrypt.net.arp import parse_arp
-from tlsdecrypt.net.dns_messages import parse_dns
+from tlsdecrypt.net.dns_messages import READ_MAX, parse_dns
 from tlsdecrypt.net.ethernet_talk import EthernetTalks, has_nlb_unicast
 from tlsdecrypt.net.icmp import parse_icmp_error
 from tlsdecrypt.net.kerberos_errors import KRB_ERROR, parse_kerberos_error
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.tcp import TcpConnection
 
+DNS_BYTES_MAX = 3 << 20  # of messages that are read; a record costs some 50 us, whatever its size
 STREAMS_MAX = 1_024  # TCP connections of DNS and Kerberos that are followed at a time
 
 _LOW_HALF = (1 << 64) - 1
@@ -62,6 +63,7 @@ class SurroundingsReader:
     def __init__(self) -> None:
         """Nothing yet."""
         self._dns: _Kept[DnsMessage] = _Kept()
+        self._dns_bytes = 0
         self._arp: _Kept[ArpMessage] = _Kept()
         self._icmp: _Kept[IcmpError] = _Kept()
         self._kerberos: _Kept[KerberosError] = _Kept()
@@ -117,7 +119,8 @@ class SurroundingsReader:
     def _take_dns(
         self, data: bytes, ends: tuple[Endpoint, Endpoint], where: tuple[int, int], *, is_tcp: bool = False
     ) -> None:
-        if self._dns.is_full:
+        self._dns_bytes += min(len(data), READ_MAX)
+        if self._dns.is_full or self._dns_bytes > DNS_BYTES_MAX:
             self._dns.dropped += 1
             return
         self._dns.add(parse_dns(data, ends, where, is_tcp=is_tcp))
