@@ -206,6 +206,15 @@ def test_a_page_that_would_be_too_large_leaves_out_what_findings_do_not_name(
     assert "3 more connections are left out" in words(page.get_element_by_id("connections"))
 
 
+def test_findings_beyond_the_bound_are_counted(analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html_writer, "MAX_FINDINGS", 2)
+    page = parsed(replace(analysis, findings=tuple(finding(f"rule.{number}") for number in range(1_005))))
+    section = page.get_element_by_id("findings")
+    assert len(section.findall("article")) == 2
+    assert "1,003 more findings are left out" in words(section)
+    assert words(page.find(".//h1")) == "1,005 errors found"
+
+
 def test_exchanges_and_contents_beyond_the_bounds_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = response(200, "OK", span(6, 6, 6, 6), content=b"x" * 100, content_length=100)
     said = tuple(Exchange("http/1.1", request(f"/{number}", span(5, 5, 5, 5)), answer) for number in range(4))

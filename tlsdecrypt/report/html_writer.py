@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 20_000  # connections that a browser shows in one table; those of findings come first
 MAX_EXCHANGES = 20_000
+MAX_FINDINGS = 500
 MAX_TEXT = 48 << 20  # characters of contents in the whole report
 
 
@@ -66,7 +67,7 @@ class HtmlWriter:
             "version": version(),
             "period": period(analysis),
             "verdict": verdict_view(analysis, findings, (self._exchanges[0], self._exchanges[1])),
-            "findings": findings,
+            "findings": findings[:MAX_FINDINGS],
             "stories": story_views(stories[:MAX_STORIES], self._redactor, frames),
             "rows": rows,
             "codes": sorted({row["verdict"] for row in rows}),
@@ -74,6 +75,7 @@ class HtmlWriter:
             "left_out": {
                 "rows": self._count - len(rows),
                 "lanes": max(len(rows) - MAX_LANES, 0),
+                "findings": max(len(findings) - MAX_FINDINGS, 0),
                 "stories": max(len(stories) - MAX_STORIES, 0),
             },
             "closed": closed_views(analysis, self._redactor),
