@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import os
 import zlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.errors import KeyFileError, PasswordError
+from tlsdecrypt.growing_keylog import GrowingKeyLog
 from tlsdecrypt.tls.keyfiles import PrivateKey, parse_key_file
-from tlsdecrypt.tls.keylog import is_keylog
+from tlsdecrypt.tls.keylog import LONGEST_LINE, is_keylog
 from tlsdecrypt.tls.secrets import SecretStore
 from tlsdecrypt.tls.session_ticket import is_ticket_key_file, parse_ticket_keys
 
@@ -78,8 +81,22 @@ class _Loader:
             facts = self.store.add_keylog(self._pieces(file, path), str(path))
         if not facts.secrets and facts.junk:
             raise KeyFileError(f"{path}: no line of this file is a key log; private keys are given with --pfx or --key")
+        self._follow(path)
         if not facts.secrets:
             self.store.notes.append(f"{path}: the key log is empty: was SSLKEYLOGFILE set when the program began?")
+
+    def _follow(self, path: Path) -> None:
+        """Look later what was appended, where that can be told: not of a pipe, nor of what is compressed or UTF-16."""
+        if not path.is_file():
+            return
+        with _opened(path) as file:
+            if file.peek(2)[:2] in (_GZIP_MAGIC, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                return
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - LONGEST_LINE, 0))
+            last = file.read(LONGEST_LINE)
+        whole = size - len(last) + last.rfind(b"\n") + 1
+        self.store.follow(str(path), GrowingKeyLog(path, whole))
 
     def load_ticket_keys(self, path: Path) -> None:
         """The session-ticket keys of one file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.accounts import Accounts
@@ -52,15 +53,19 @@ class Reading:
         """All frames, in the order of time."""
         series = Series(self._named)
         self.errors, self.notes, self._captures = series.errors, series.notes, series.captures
+        is_live = any(_goes_on(each) for each in self._named)
         try:
             for stretch in self._until_the_end(series):
-                self._keys.is_growing = series.has_late_secrets
+                if is_live:
+                    self._keys.replenish()
+                self._keys.is_growing = series.has_late_secrets or (is_live and self._keys.is_following)
                 for capture in stretch.captures:
                     self._take_extras(capture)
                 self.progress = series.position, series.size
                 yield stretch
         finally:
             series.close()
+        self._keys.replenish()
         self._keys.is_growing = False
 
     def end(self) -> None:
@@ -108,3 +113,8 @@ class Reading:
             self._keys.add_keylog(secrets, name)
             self.key_logs.append((secrets, name))
         self._taken[number] = len(capture.secrets)
+
+
+def _goes_on(named: Named) -> bool:
+    """Whether a capture may be made while it is read, as from an interface or a pipe: then key logs grow, too."""
+    return named == "-" or not isinstance(named, str | PathLike)

@@ -11,7 +11,7 @@ from tlsdecrypt.tls.keylog import KeyLog, KeyLogFacts
 from tlsdecrypt.tls.session import KeySource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tlsdecrypt.tls.private_key import PrivateKey
     from tlsdecrypt.tls.session_ticket import TicketKey
@@ -93,6 +93,7 @@ class SecretStore:
         self._ticket_keys: dict[bytes, list[TicketKey]] = {}
         self._by_session_id: OrderedDict[bytes, Learned] = OrderedDict()
         self._by_ticket: OrderedDict[bytes, Learned] = OrderedDict()
+        self._followed: list[tuple[str, Callable[[], bytes]]] = []  # key logs that may grow
 
     def __repr__(self) -> str:
         """Counts only: no secret reaches a log or a traceback."""
@@ -172,6 +173,22 @@ class SecretStore:
         self._keylog_facts[source] = total
         self.generation += bool(facts.secrets)
         return facts
+
+    def follow(self, source: str, news: Callable[[], bytes]) -> None:
+        """A key log that may still grow: `news()` gives the lines that are new."""
+        self._followed.append((source, news))
+
+    @property
+    def is_following(self) -> bool:
+        """Whether a key log may still grow."""
+        return bool(self._followed)
+
+    def replenish(self) -> None:
+        """Take what was appended to key logs since they were read."""
+        for source, news in self._followed:
+            lines = news()
+            if lines:
+                self.add_keylog(lines, source)
 
     def keylog_secret(self, label: str, client_random: bytes) -> tuple[bytes, str] | None:
         """A secret and its source, by label (upper case, `PMS_CLIENT_RANDOM` too) and client random."""
