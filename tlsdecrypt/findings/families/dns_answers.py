@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.net.surroundings import DnsMessage, DnsRecord
 
 SOON_NS = 600_000_000_000
+TRIED_MAX, PORTS_MAX = 8, 1_000  # addresses of one name, and ports on them, that are compared
 COMPARED_MAX = 100  # connections, or answers, that are compared with as many others
 
 _PREFIX = "autodiscover."
@@ -74,12 +75,12 @@ def multi_a_dead_address(scene: Scene) -> Iterator[Hit]:
     compared: set[tuple[str, ...]] = set()
     for answer in dns_of(scene):
         for name, addresses in _several_addresses(answer):
-            tried = sorted(address for address in addresses if address in scene.by_server)
+            tried = sorted(address for address in addresses if address in scene.by_server)[:TRIED_MAX]
             if len(tried) < 2 or (name, *tried) in compared:  # noqa: PLR2004 - one has no other
                 continue
             compared.add((name, *tried))
             ports = {trace.server.port for address in tried for trace in scene.by_server[address]}
-            for port, (dead, alive) in product(sorted(ports), permutations(tried, 2)):
+            for port, (dead, alive) in product(sorted(ports)[:PORTS_MAX], permutations(tried, 2)):
                 pair = None if dead in forbidden else _contrast(scene, by_address[dead, port], by_address[alive, port])
                 if pair is not None:
                     yield _dead(scene, answer, (name, addresses), pair)
@@ -199,7 +200,7 @@ def autodiscover_points_to_cloud(scene: Scene) -> Iterator[Hit]:
         domain = lookup.name.removeprefix(_PREFIX)
         for answer in lookup.answers:
             record = next(filter(_leads_to_cloud, answer.answers), None)
-            step = _serves_mailboxes(scene, domain) if record is not None else None
+            step = scene.derived(_mailboxes_served).get(domain_of(domain)) if record is not None else None
             if record is None or step is None:
                 continue
             summary = (
@@ -215,17 +216,19 @@ def _leads_to_cloud(record: DnsRecord) -> bool:
     return record.type == "CNAME" and _CLOUD.search(record.data) is not None
 
 
-def _serves_mailboxes(scene: Scene, domain: str) -> Step | None:
-    """A successful answer of an Exchange server on-premises about a mailbox of the domain."""
+def _mailboxes_served(scene: Scene) -> dict[str, Step]:
+    """By domain, a successful answer of an Exchange server on-premises about its mailboxes."""
+    found: dict[str, Step] = {}
     for service in _MAILBOX_SERVICES:
         for step in scene.steps_by_service.get(service, ()):
             host = (step.host or step.trace.server_name or "").partition(":")[0]
             if step.status != _OK or is_microsoft(host) or _is_elsewhere(step):
                 continue
             user = str(step.about("autodiscover").get("email_address") or step.http.get("user") or "")
-            if domain_of(host) == domain_of(domain) or user.lower().endswith(f"@{domain}"):
-                return step
-    return None
+            for name in (host, user.rpartition("@")[2] if "@" in user else ""):
+                if name:
+                    found.setdefault(domain_of(name), step)
+    return found
 
 
 def _is_elsewhere(step: Step) -> bool:
@@ -251,10 +254,14 @@ def wildcard_autodiscover(scene: Scene) -> Iterator[Hit]:
     only the domain itself or its www share the address.
     """
     lookups = scene.derived(Lookups)
+    looked_at: set[tuple[str, str]] = set()
     for step in _asked_of_web_servers(scene):
         name = (step.host or "").partition(":")[0].lower()
         domain = name.removeprefix(_PREFIX)
         address = step.trace.server.address
+        if (name, address) in looked_at:
+            continue
+        looked_at.add((name, address))
         others = [
             each
             for each in lookups.below(domain)

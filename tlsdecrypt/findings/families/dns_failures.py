@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import is_internal, is_microsoft, is_private_name
@@ -21,6 +22,7 @@ TRIES = 2  # queries without an answer before that means something
 
 _PREFIX, _SERVICE = "autodiscover.", "_autodiscover._tcp."
 _HTTPS = 443
+_MICROSOFT = "Microsoft"
 _FAILURES = {"SERVFAIL": "fails", "REFUSED": "refuses to answer"}
 
 
@@ -63,14 +65,17 @@ def nxdomain_autodiscover(scene: Scene) -> Iterator[Hit]:
 
 def _goes_on_elsewhere(scene: Scene, client: str, domain: str) -> bool:
     """Whether the client opened TLS to the domain's root or to Microsoft, and nobody can say what it got."""
-    return any(
-        trace.tls is not None
-        and not trace.is_opened
-        and not any(trace.application_lengths)
-        and trace.tls.application_records_undecrypted > 0
-        and (trace.server_name == domain or is_microsoft(trace.server_name))
-        for trace in scene.by_client[client]
-    )
+    return not {domain, _MICROSOFT}.isdisjoint(scene.derived(_closed_names).get(client, ()))
+
+
+def _closed_names(scene: Scene) -> dict[str, set[str]]:
+    """By client, the servers that said something inside TLS that stays closed; Microsoft's under one name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for trace in scene.traces:
+        if trace.tls is not None and not trace.is_opened and trace.tls.application_records_undecrypted > 0:
+            name = trace.server_name or ""
+            found[trace.client.address].add(_MICROSOFT if is_microsoft(name) else name)
+    return found
 
 
 @rule(

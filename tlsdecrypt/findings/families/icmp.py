@@ -108,9 +108,17 @@ def _about_query(error: IcmpError, scene: Scene) -> Iterator[Hit]:
     if (error.version, error.code) in _PORT_UNREACHABLE:
         return
     ends = error.source, error.destination
-    messages = [each for each in dns_of(scene) if (each.client, each.server) == ends]
-    if messages and not any(each.is_response for each in messages):
+    if scene.derived(_answered_queries).get(ends) is False:
         yield _hit(error, error.source.address, error.destination, None, None)
+
+
+def _answered_queries(scene: Scene) -> dict[tuple[Endpoint, Endpoint], bool]:
+    """By client and resolver: whether an answer came."""
+    found: dict[tuple[Endpoint, Endpoint], bool] = {}
+    for message in dns_of(scene):
+        ends = message.client, message.server
+        found[ends] = found.get(ends, False) or message.is_response
+    return found
 
 
 def _hit(error: IcmpError, client: str, server: Endpoint, severity: Severity | None, connection: int | None) -> Hit:

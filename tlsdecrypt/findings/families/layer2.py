@@ -20,6 +20,7 @@ REQUESTS = 3
 ANSWER_NS = 2_000_000_000  # so soon an answer to a request comes
 SHORTEST_CAPTURE_NS = 5_000_000_000
 CHANGE_NS = 60_000_000_000
+VIPS_MAX = 64  # clusters that are looked at
 MANY_ADDRESSES = 4  # for which a proxy answers ARP
 
 _GROUP_BIT = 0x01
@@ -62,7 +63,7 @@ def arp_rejected(scene: Scene) -> Iterator[Hit]:
     seen = scene.surroundings
     if seen is None or scene.start_ns is None or (scene.end_ns or 0) - scene.start_ns < SHORTEST_CAPTURE_NS:
         return
-    for vip in dict.fromkeys(reply.sender_ip for reply in _group_replies(seen)):
+    for vip in list(dict.fromkeys(reply.sender_ip for reply in _group_replies(seen)))[:VIPS_MAX]:
         for station, pairs in _answered_requests(seen.arp, vip).items():
             if len(pairs) >= REQUESTS and scene.goes_on_after(pairs[REQUESTS - 1][1].time_ns):
                 yield from _rejected(seen, vip, station, pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.exchange_answers import is_login_page
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene, Step
 
 LEGS_NS = 60_000_000_000  # between the challenge and its answer
+CHALLENGES_MAX = 200  # among which the one that was answered elsewhere is looked for
 
 _AUTHENTICATE, _UNAUTHORIZED, _LOGIN_TIMEOUT = 3, 401, 440
 _REDIRECTS = (302, 303, 307)
@@ -43,7 +44,7 @@ def no_persistence(scene: Scene) -> Iterator[Hit]:
 
 
 def _broken_logins(scene: Scene) -> Iterator[Hit]:
-    challenged: list[Step] = []
+    challenged: deque[Step] = deque(maxlen=CHALLENGES_MAX)
     for step in scene.steps:
         facts = step.about("auth")
         if "challenge" in facts:
