@@ -115,6 +115,11 @@ PEER_CASES = (
         "openssl s_client against a stub: STARTTLS of SMTP, IMAP, POP3, FTP, LDAP, PostgreSQL, MySQL and XMPP",
         is_http=False,
     ),
+    Case(
+        "mail.pcap",
+        "swaks and curl against Postfix and Dovecot, smtplib against a stub Exchange server: a good day of mail",
+        is_http=False,
+    ),
     Case("relayed.pcap", "curl through a proxy, by HTTP CONNECT and by SOCKS 5", is_http=False),
 )
 PEER_OTHER_KEYS = (

@@ -110,6 +110,8 @@ def test_certificate_mismatch_only_where_tls_must_be_verified() -> None:
     assert seen is not None
     assert "www.tailspin.example" in seen.summary
     assert found(scene(behind(STARTED, inside)), "smtp.tls-cert-mismatch", keys=GOOD.store) is None
+    anonymous = [*STARTED[:-2], "C: X-ANONYMOUSTLS", "S: 220 2.0.0 SMTP server ready"]
+    assert found(scene(behind(anonymous, inside, OTHER)), "smtp.tls-cert-mismatch", keys=OTHER.store) is None
     opportunistic = [*hello(*WITHOUT_TLS), *mail(), *QUIT]
     assert found(scene(behind(STARTED, opportunistic, OTHER)), "smtp.tls-cert-mismatch", keys=OTHER.store) is None
 

@@ -134,10 +134,13 @@ def _how_tls_broke(trace: Trace, asked: Step) -> tuple[str, Evidence] | None:
 def certificate_mismatch(trace: Trace) -> Iterator[Hit]:
     """The certificate after STARTTLS names another host than the server says it is, where TLS must be verified.
 
-    Only in hybrid mail flow with Microsoft 365, and where a reply demands TLS: else TLS in SMTP is opportunistic.
+    Only in hybrid mail flow with Microsoft 365, and where a reply demands TLS: else TLS in SMTP is opportunistic. Silent
+    after X-ANONYMOUSTLS, whose certificate nobody verifies.
     """
     certificate = trace.certificate
     if trace.protocol != "smtp" or certificate is None or trace.tls is None:
+        return
+    if (trace.tls.started_by or "").startswith("X-ANONYMOUSTLS"):  # nobody verifies it
         return
     dialogue = SmtpDialogue(trace)
     wanted = [name for name in (dialogue.server_name, trace.server_name) if name and "." in name]
