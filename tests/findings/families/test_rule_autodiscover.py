@@ -125,6 +125,13 @@ def test_rule_autodiscover_success_for_somebody_else_is_no_excuse() -> None:
     assert finding.severity is Severity.ERROR
 
 
+def test_rule_autodiscover_the_same_error_for_many_users_is_told_once() -> None:
+    scene = asked(*((pox_request(f"user{number}@contoso.com"), pox_error(603)) for number in range(5)))
+    finding = found(scene, "autodiscover.server-error")
+    assert finding is not None
+    assert finding.count == 5
+
+
 def test_rule_autodiscover_success_behind_a_redirect_counts() -> None:
     scene = asked(
         (pox_request(), pox_error(500)),

@@ -52,8 +52,7 @@ def _hit(step: Step, summary: str, severity: Severity | None) -> Hit:
     told = (facts.get("message"), facts.get("debug_data"))
     answered = step.answered(f"HTTP {step.status}, error {error_of(step)}: {' / '.join(filter(None, told))}")
     client, server = step.trace.pair
-    place = f"{url_of(step)} {address_of(step) or ''}"
-    return Hit(summary, (asked, answered), severity=severity, client=client, server=server, place=place)
+    return Hit(summary, (asked, answered), severity=severity, client=client, server=server, place=url_of(step))
 
 
 def _whom(step: Step) -> str:

@@ -17,7 +17,7 @@ from tlsdecrypt.findings.ews_answers import (
     user_of,
 )
 from tlsdecrypt.findings.exchange_answers import has_failed, without_probes
-from tlsdecrypt.findings.finding import Confidence, Severity
+from tlsdecrypt.findings.finding import Confidence, Severity, quote
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def proxy_failed(scene: Scene) -> Iterator[Hit]:
             continue
         inner = failure.get("values", {}).get("InnerErrorMessageText") or failure.get("message_text", "")
         summary = f"{step.trace.server.address} could not get the free/busy of {_whom(step, failure)}: {inner}"
-        yield _scene_hit(step, failure, summary.rstrip(": ") + ("" if summary.endswith(".") else "."))
+        yield _scene_hit(step, failure, quote(summary.rstrip(": ")))
 
 
 @rule(
@@ -135,8 +135,9 @@ def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
     """
     for step, failure in _failures(scene, codes.AVAILABILITY_DISCOVERY):
         if not _fails_visibly_behind(scene, step):
-            summary = f"{step.trace.server.address} found no Autodiscover service for {_whom(step, failure)}."
-            yield _scene_hit(step, failure, summary)
+            why = failure.get("message_text", "")
+            summary = f"{step.trace.server.address} found no Autodiscover service for {_whom(step, failure)}: {why}"
+            yield _scene_hit(step, failure, quote(summary.rstrip(": ")))
 
 
 @rule(
