@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from uuid import UUID
 
-VIRTUAL, OTHER = bytes(range(16)), bytes(range(16, 32))
+VIRTUAL, OTHER, INWARD = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 EMSMDB = UUID("a4f1db00-ca47-1067-b31f-00dd010662da")
 NDR = UUID("8a885d04-1ceb-11c9-9fe8-08002b104860")
 
@@ -37,7 +37,7 @@ CONN_B1 = rts(
     0,
     number(6, 1),
     cookie(3, VIRTUAL),
-    cookie(3, OTHER),
+    cookie(3, INWARD),
     number(4, 0x40000000),
     number(5, 300_000),
     cookie(0xC, bytes(16)),

@@ -108,6 +108,15 @@ def test_a_status_of_a_message_is_no_status_of_the_command() -> None:
     assert facts["collections"][0]["received"] == 1
 
 
+def test_the_status_of_a_policy_is_no_status_of_the_command() -> None:
+    policy = ("Provision", "Policy", ("Provision", "Status", "2"))
+    answer = document("Provision", "Provision", ("Provision", "Status", "1"), ("Provision", "Policies", policy))
+    facts = annotate(PLAIN.format("Provision"), None, answer)
+    assert (facts["status"], facts["policy_status"]) == (1, 2)
+    assert facts["policy_meaning"] == "there is no policy for this client"
+    assert "statuses" not in facts
+
+
 def provisioned() -> list[bytes]:
     def answer(key: str) -> bytes:
         policy = (

@@ -131,6 +131,18 @@ def test_a_denied_submission_is_found_behind_other_rops(flags: int) -> None:
     assert "SubmitMessage failed with 0x000004DC SendAsDenied" in facts["summary"]
 
 
+def test_a_rop_that_failed_has_no_results_behind_its_value() -> None:
+    rops = bytes.fromhex("0a 00 05000780") + bytes.fromhex("1d 00 05000780 01") + DENIED
+    found = parse_results(struct.pack("<H", 2 + len(rops)) + rops)
+    assert [(each.name, each.return_value) for each in found.results] == [
+        ("SetProperties", 0x80070005),
+        ("DeleteFolder", 0x80070005),
+        ("SubmitMessage", 0x4DC),
+    ]
+    assert found.is_complete
+    assert not found.is_denial_sought
+
+
 def test_a_denied_submission_is_found_behind_what_cannot_be_walked() -> None:
     query_rows = bytes.fromhex("15 00 00000000 02 0100") + b"\x00some row"
     results = parse_results(struct.pack("<H", 2 + len(query_rows + DENIED)) + query_rows + DENIED)
