@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from dns_scenes import RESOLVER, addresses, look_up
 from packets import CLIENT, SERVER, C, S, Scene, found, http_request, http_response, rules_of
+from tls_dialogues import public_identity, tls
 
 from tlsdecrypt.findings.finding import Confidence, Severity
 
@@ -34,6 +35,16 @@ def test_dns_nxdomain_autodiscover_fires_where_nothing_else_works() -> None:
     assert (finding.severity, finding.confidence, finding.place) == (Severity.ERROR, Confidence.CERTAIN, NAME)
     assert (finding.client, finding.server) == (CLIENT, RESOLVER)
     assert finding.evidence[0].what == f"{RESOLVER} answers NXDOMAIN for {NAME} A"
+
+
+@pytest.mark.parametrize("name", ["contoso.com", "autodiscover-s.outlook.com"])
+def test_dns_nxdomain_autodiscover_is_a_warning_where_another_place_stays_closed(name: str) -> None:
+    scene = missing()
+    request = C(http_request("POST /autodiscover/autodiscover.xml"))
+    scene.dialogue(tls([request, S(http_response("200 OK"))], public_identity(name), name=name), port=443)
+    finding = found(scene, "dns.nxdomain-autodiscover")
+    assert finding is not None
+    assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.HINT)
 
 
 def with_srv() -> Scene:

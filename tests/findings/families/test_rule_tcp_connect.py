@@ -23,6 +23,7 @@ from packets import (
     http_response,
     rules_of,
 )
+from tls_dialogues import public_identity, tls
 
 from tlsdecrypt.findings.finding import Severity
 
@@ -180,6 +181,20 @@ def test_tcp_connect_refused_of_a_place_that_autodiscover_only_tries_is_informat
     syn(scene, 0, server="203.0.113.80")
     answer(scene, RST | ACK, server="203.0.113.80")
     autodiscover(scene, SERVER)
+    finding = found(scene, "tcp.connect-refused")
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+
+
+def test_tcp_connect_refused_is_information_where_autodiscover_is_served_inside_tls_that_stays_closed() -> None:
+    scene = Scene()
+    asks(scene, "contoso.com", "203.0.113.80")
+    syn(scene, 0, server="203.0.113.80")
+    answer(scene, RST | ACK, server="203.0.113.80")
+    request = http_request("POST /autodiscover/autodiscover.xml")
+    name = "autodiscover.contoso.com"
+    said = [C(request), S(http_response("200 OK")), C(request), S(http_response("200 OK"))]
+    scene.dialogue(tls(said, public_identity(name), name=name), port=443)
     finding = found(scene, "tcp.connect-refused")
     assert finding is not None
     assert finding.severity is Severity.INFO
