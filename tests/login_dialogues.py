@@ -58,8 +58,9 @@ def ntlm(
 
 
 def scene_of(*dialogues: Sequence[Say], **where: object) -> Scene:
-    """Each dialogue on a connection of its own, and silence behind them."""
+    """Each dialogue on a connection of its own, one on which nobody says anything, and silence behind them."""
     made = Scene()
+    made.dialogue([], client="192.0.2.99", port=8443)
     for said in dialogues:
         made.dialogue(said, **where)  # type: ignore[arg-type]
     made.silence(5)

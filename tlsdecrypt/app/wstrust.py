@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 MAX_CODES = 10
 MAX_SERVICES = 40
+SERVICES_SHOWN = 3  # in the summary
 
 _REQUESTS = frozenset({"RequestSecurityToken", "RequestMultipleSecurityTokens", "RequestSecurityTokenCollection"})
 _RESPONSES = frozenset({"RequestSecurityTokenResponse", "RequestSecurityTokenResponseCollection"})
@@ -209,7 +210,7 @@ def _answer(facts: dict[str, Any], status: str) -> str:
     if "fault" in facts:
         return f"Fault {facts['fault']}: {facts.get('reason', '')}".rstrip(": ")
     if "services" in facts:
-        return f"metadata of {len(facts['services'])} services"
+        return f"metadata of {', '.join(facts['services'][:SERVICES_SHOWN])}"
     if "response" not in facts:
         return status
     assertion = facts.get("assertion", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.app.auth_facts import ABSENT, CLEAR, DIFFERS, MATCHES
@@ -95,7 +96,7 @@ def _breaks(trace: Trace) -> Iterator[tuple[Step, str]]:
     begin = first_login(trace)
     if begin is not None and ntlm_type(begin) == NTLM_PROVE and _saw_all_before(begin) and begin.status == UNAUTHORIZED:
         yield begin, _STRAY
-    for step, following in zip(trace.steps, [*trace.steps[1:], None], strict=True):
+    for step, following in zip_longest(trace.steps, trace.steps[1:]):
         if not is_challenge(step):
             continue
         has_sign = str(step.http.get("connection", "")).lower() == "close" or "via" in step.http
