@@ -189,6 +189,16 @@ def test_it_prints_in_black_on_white_without_what_needs_a_hand(visit: Callable[.
     assert visited.page.pdf().startswith(b"%PDF-")
 
 
+def test_evidence_that_is_folded_is_printed_all_the_same(visit: Callable[..., Visit], found: Analysis) -> None:
+    (finding,) = found.findings
+    visited = visit(replace(found, findings=(finding,) * 5))
+    assert visited.page.locator("#findings details[open]").count() == 3
+    visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert visited.page.locator("#findings details[open]").count() == 5
+    visited.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert visited.page.locator("#findings details[open]").count() == 3
+
+
 def test_what_a_stranger_sent_does_not_run(visit: Callable[..., Visit], tmp_path: Path) -> None:
     (tmp_path / "hostile.pcap").write_bytes(hostile_pcap())
     visited = visit(analyze([str(tmp_path / "hostile.pcap")], options=Options(keep_content=True)))

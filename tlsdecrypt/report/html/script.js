@@ -19,6 +19,14 @@
     if (link && link.getAttribute("href") === location.hash) unfold();
   });
 
+  // What is folded does not reach the paper: findings are printed with all their evidence.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = all("#findings details:not([open])");
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => { for (const each of folded) each.open = false; });
+
   const chart = one("#chart");
   if (chart) one("#zoom").addEventListener("input", (event) => { chart.style.width = `${event.target.value * 100}%`; });
 
