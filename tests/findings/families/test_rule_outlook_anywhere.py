@@ -15,14 +15,19 @@ from rpc_http_messages import (
     CONN_A3,
     CONN_B1,
     CONN_C2,
+    INWARD,
     OPENED,
+    OTHER,
     REFUSED,
     VIRTUAL,
+    cookie,
     fault,
     in_head,
+    number,
     out_head,
     request,
     response,
+    rts,
 )
 from tls_dialogues import Identity, identity, tls
 
@@ -131,6 +136,8 @@ def test_only_one_channel_is_silent_where_the_capture_cannot_tell() -> None:
     assert not found(scene(IN, OUT), "oa.only-one-channel")
     assert not found(scene(OUT, silence=5), "oa.only-one-channel")
     assert not found(scene(out(REFUSED)), "oa.only-one-channel")
+    replaced = rts(4, number(6, 1), *(cookie(3, each) for each in (VIRTUAL, OTHER, INWARD)), number(0, 65_536))
+    assert not found(scene([C(out_head(length=len(replaced)) + replaced), S(OPENED)]), "oa.only-one-channel")
     other_cookie = [C(in_head() + CONN_B1.replace(VIRTUAL, bytes(16)))]
     assert not found(scene(OUT, other_cookie), "oa.only-one-channel")
     assert not found(scene(OUT, [C(in_head().replace(b"1073741824", b"0")), S(CHALLENGE)]), "oa.only-one-channel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.findings.addresses import domain_of
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.mapi_calls import said_of, user_on, who
 from tlsdecrypt.findings.rule import Hit, rule
@@ -68,9 +69,15 @@ def send_as_denied(step: Step) -> Iterator[Hit]:
     """
     for failed in step.about("mapi").get("failed_rops", ()):
         if failed["value"] == _SEND_AS_DENIED:
-            sender = _sender(step)
+            sender, user = _sender(step), user_on(step)
+            summary = f"{user or step.trace.client.address} may not send as {sender or 'the sender of the message'}"
+            if sender and user and "@" in user and domain_of(sender) != domain_of(user):
+                summary += (
+                    f". Perhaps {sender} is a second address of the own mailbox: it has no Send As right of its own, and"
+                    " older versions of Exchange do not let it be a sender"
+                )
             yield Hit(
-                f"{user_on(step) or step.trace.client.address} may not send as {sender or 'the sender of the message'}",
+                summary,
                 (*step.evidence, step.answered(f"{failed['rop']} failed with {failed['value']} {failed['name']}")),
             )
             return

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PARTNER_NS = 30_000_000_000  # within which the second channel has to come
 
 _OTHER = {"in": "out", "out": "in"}
+_FIRST_SETUP = frozenset({"CONN/A1", "CONN/B1"})
 _NOT_FOUND = 404
 _PACKAGES = {"basic": {"basic"}, "ntlm": {"ntlm"}, "negotiate": {"negotiate"}}
 
@@ -81,6 +82,9 @@ def _astray(inward: Step, outward: Step) -> Hit:
 def _is_alone(scene: Scene, step: Step) -> bool:
     """Whether the capture shows that no partner came, as far as it can."""
     begun = step.time_ns
+    setup = facts_of(step).get("client", {}).get("rts")
+    if setup and not _FIRST_SETUP.intersection(setup):  # it replaces a channel whose partner may be older than this
+        return False
     if scene.end_ns is None or step.trace.has_gaps or scene.end_ns - begun < PARTNER_NS or not step.trace.has_syn:
         return False
     for trace in scene.by_pair[step.trace.pair]:
