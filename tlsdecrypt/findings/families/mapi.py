@@ -73,8 +73,8 @@ def send_as_denied(step: Step) -> Iterator[Hit]:
             summary = f"{user or step.trace.client.address} may not send as {sender or 'the sender of the message'}"
             if sender and user and "@" in user and domain_of(sender) != domain_of(user):
                 summary += (
-                    f". Perhaps {sender} is a second address of the own mailbox: it has no Send As right of its own, and"
-                    " older versions of Exchange do not let it be a sender"
+                    f". Perhaps {sender} is a second address of the own mailbox: it has no Send As right of its own,"
+                    " and older versions of Exchange do not let it be a sender"
                 )
             yield Hit(
                 summary,
