@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -10,12 +11,13 @@ from urllib.parse import urljoin, urlsplit
 from tlsdecrypt.findings.exchange_answers import without_probes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from tlsdecrypt.findings.scene import Scene, Step
 
 SERVICES = ("autodiscover-pox", "autodiscover-soap", "autodiscover-v2")
 FEDERATION = "GetFederationInformation"
+MAX_FOLLOWING = 1_000  # requests of one client that are looked at after a failed one
 ONE_SEQUENCE_NS = 120_000_000_000  # within which the candidates of one search follow one another
 
 _TEST_ACCOUNT = re.compile(r"extest_[0-9a-f]{6,16}@", re.IGNORECASE)
@@ -102,6 +104,7 @@ class Searches:
         self._by_client: dict[str, list[Step]] = defaultdict(list)
         for step in steps:
             self._by_client[step.trace.client.address].append(step)
+        self._times = {client: [each.time_ns for each in own] for client, own in self._by_client.items()}
 
     def succeeds_after(self, step: Step) -> bool:
         """Whether the same client gets settings for the same address soon after."""
@@ -116,7 +119,8 @@ class Searches:
                 wanted.add(redirect.lower())
         return False
 
-    def _after(self, step: Step) -> Iterator[Step]:
-        for later in self._by_client[step.trace.client.address]:
-            if step.time_ns < later.time_ns <= step.time_ns + ONE_SEQUENCE_NS:
-                yield later
+    def _after(self, step: Step) -> Sequence[Step]:
+        client = step.trace.client.address
+        times = self._times[client]
+        first, last = bisect_right(times, step.time_ns), bisect_right(times, step.time_ns + ONE_SEQUENCE_NS)
+        return self._by_client[client][first : min(last, first + MAX_FOLLOWING)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.autodiscover_answers import error_of, redirect_of
 from tlsdecrypt.findings.ews_answers import AVAILABILITY, failures
+from tlsdecrypt.findings.inner_requests import InnerRequests
 from tlsdecrypt.findings.monitors import is_probe
 from tlsdecrypt.findings.reachability import is_refused, is_unanswered
 from tlsdecrypt.findings.story import MAX_LEGS, MAX_STORIES, Leg, Story
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 4  # hops from one server to the next
 
-_SERVICES = frozenset({"ews", "autodiscover-soap", "autodiscover-pox", "ws-trust", "oauth", "legacy-free-busy"})
+_WEB_PORTS = frozenset({80, 443})
 _TOKEN_HOSTS = (
     "login.microsoftonline.com",
     "accounts.accesscontrol.windows.net",
@@ -37,13 +38,14 @@ _UNAUTHORIZED, _FIRST_REDIRECT, _FIRST_ERROR = 401, 300, 400
 
 def hybrid_chains(scene: Scene) -> Iterator[Story]:
     """One story for each question for free/busy that goes beyond one server, or fails; the first `MAX_STORIES`."""
+    requests = InnerRequests(scene)
     questions = [step for step in scene.steps_by_service.get("ews", ()) if _is_question(step)]
-    inner = {id(each) for question in questions for each in _steps_behind(scene, question)}
+    inner = {id(each) for question in questions for each in requests.behind(question)}
     count = 0
     for question in questions:
         if id(question) in inner or count >= MAX_STORIES:
             continue
-        legs = list(_legs(scene, question, MAX_DEPTH))
+        legs = list(_legs(requests, question, MAX_DEPTH))
         if len(legs) > 1 or legs[0].state == "bad" or "/wssecurity" in question.path:
             count += 1
             yield _story(question, legs)
@@ -53,34 +55,23 @@ def _is_question(step: Step) -> bool:
     return step.about("ews").get("operation") == AVAILABILITY and not is_probe(step)
 
 
-def _steps_behind(scene: Scene, step: Step) -> Iterator[Step]:
-    """The requests that the asked server makes while `step` waits for its answer."""
-    start, end = step.span.first_time_ns, step.span.last_time_ns
-    for trace in scene.by_client.get(step.trace.server.address, ()):
-        for each in trace.steps:
-            if start <= each.time_ns <= end and each is not step and each.service in _SERVICES:
-                yield each
-
-
-def _hidden_behind(scene: Scene, step: Step) -> Iterator[Trace]:
-    """Its connections meanwhile that failed, or that stay encrypted and go to the cloud."""
-    start, end = step.span.first_time_ns, step.span.last_time_ns
-    for trace in scene.by_client.get(step.trace.server.address, ()):
-        if start <= trace.span.first_time_ns <= end and not trace.steps and trace.server != step.trace.server:
-            yield trace
-
-
-def _legs(scene: Scene, step: Step, depth: int) -> Iterator[Leg]:
+def _legs(requests: InnerRequests, step: Step, depth: int) -> Iterator[Leg]:
     yield _leg(step)
     if depth == 0:
         return
     behind: list[tuple[int, list[Leg]]] = []
-    for each in _steps_behind(scene, step):
-        is_asked_on = _is_question(each)
-        behind.append((each.time_ns, list(_legs(scene, each, depth - 1)) if is_asked_on else [_leg(each)]))
-    behind += [(trace.span.first_time_ns, [_hidden_leg(trace)]) for trace in _hidden_behind(scene, step)]
+    for each in requests.behind(step)[:MAX_LEGS]:
+        legs = list(_legs(requests, each, depth - 1)) if _is_question(each) else [_leg(each)]
+        behind.append((each.time_ns, legs))
+    hidden = requests.connections_behind(step)[:MAX_LEGS]
+    behind += [(trace.span.first_time_ns, [_hidden_leg(trace)]) for trace in hidden if _may_be_of_chain(trace)]
     for _, legs in sorted(behind, key=lambda part: part[0]):
         yield from legs
+
+
+def _may_be_of_chain(trace: Trace) -> bool:
+    """Not the directory, the database or whatever else a server asks all the time."""
+    return trace.tls is not None or trace.server.port in _WEB_PORTS
 
 
 def _leg(step: Step) -> Leg:

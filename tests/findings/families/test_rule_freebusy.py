@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from autodiscover_dialogues import federation_request, federation_response
 from exchange_dialogues import (
     EWS,
     HTML,
@@ -127,6 +128,17 @@ def test_rule_freebusy_proxy_failed_gives_way_to_the_failure_behind() -> None:
     scene.dialogue([C(post(EWS, ASK), after=0.0001), S(ok(failed), after=inner_end + 1)])
     scene.silence(5)
     assert rules_in(scene, "freebusy") == {"freebusy.preauth-blocks-wssecurity"}
+
+
+def test_rule_freebusy_proxy_failed_is_told_where_what_is_seen_behind_went_well() -> None:
+    scene = Scene()
+    scene.dialogue([C(federation_request()), S(federation_response())], client="198.51.100.20", server="203.0.113.30")
+    inner_end = scene.now
+    scene.now = 0.0
+    failed = free_busy(("NoError", ""), ("ErrorProxyRequestProcessingFailed", "401"))
+    scene.dialogue([C(post(EWS, ASK), after=0.0001), S(ok(failed), after=inner_end + 1)])
+    scene.silence(5)
+    assert rules_in(scene, "freebusy") == {"freebusy.proxy-failed"}
 
 
 GATES: list[tuple[str, tuple[str, ...]]] = [

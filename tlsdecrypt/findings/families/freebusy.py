@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings import ews_codes as codes
 from tlsdecrypt.findings.addresses import domain_of
+from tlsdecrypt.findings.autodiscover_answers import error_of
 from tlsdecrypt.findings.ews_answers import (
     AVAILABILITY,
     failed_at,
@@ -18,6 +19,7 @@ from tlsdecrypt.findings.ews_answers import (
 )
 from tlsdecrypt.findings.exchange_answers import has_failed, without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity, quote
+from tlsdecrypt.findings.inner_requests import InnerRequests
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _TROUBLESHOOTING = "Microsoft: Resolve free/busy errors in hybrid; [MS-OXWSCDATA] section 2.2.5.24"
 _NONE: frozenset[str] = frozenset()
+_ASKED_ON = frozenset({"ews", "autodiscover-soap", "autodiscover-pox"})
 _EXTERNAL_GROUP = "external (fydibohf25spdlt)"
 
 
@@ -113,8 +116,9 @@ def proxy_failed(scene: Scene) -> Iterator[Hit]:
 
     Silent where the capture shows the request that it made for this and its failure: that is told instead.
     """
+    requests = InnerRequests(scene)
     for step, failure in _failures(scene, codes.AVAILABILITY_PROXY):
-        if _fails_visibly_behind(scene, step):
+        if _fails_visibly_behind(requests, step):
             continue
         inner = failure.get("values", {}).get("InnerErrorMessageText") or failure.get("message_text", "")
         summary = f"{step.trace.server.address} could not get the free/busy of {_whom(step, failure)}: {inner}"
@@ -133,8 +137,9 @@ def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
 
     Silent where the capture shows its Autodiscover requests and their failure: that is told instead.
     """
+    requests = InnerRequests(scene)
     for step, failure in _failures(scene, codes.AVAILABILITY_DISCOVERY):
-        if not _fails_visibly_behind(scene, step):
+        if not _fails_visibly_behind(requests, step):
             why = failure.get("message_text", "")
             summary = f"{step.trace.server.address} found no Autodiscover service for {_whom(step, failure)}: {why}"
             yield _scene_hit(step, failure, quote(summary.rstrip(": ")))
@@ -233,16 +238,12 @@ def _failures(scene: Scene, wanted: frozenset[str]) -> Iterator[tuple[Step, Fail
             yield step, failure
 
 
-def _fails_visibly_behind(scene: Scene, step: Step) -> bool:
+def _fails_visibly_behind(requests: InnerRequests, step: Step) -> bool:
     """Whether a request that the server made itself, while it worked on `step`, failed before our eyes."""
-    span = step.span
-    for trace in scene.by_client.get(step.trace.server.address, ()):
-        for inner in trace.steps:
-            is_meanwhile = span.first_time_ns <= inner.time_ns <= span.last_time_ns
-            if is_meanwhile and inner.service in ("ews", "autodiscover-soap", "autodiscover-pox"):
-                is_error = inner.about("ews").get("response_class") == "Error"
-                if has_failed(inner) or is_error or inner.about("autodiscover").get("error_code"):
-                    return True
+    for inner in requests.behind(step):
+        is_error = inner.about("ews").get("response_class") == "Error" or error_of(inner) is not None
+        if inner.service in _ASKED_ON and (has_failed(inner) or is_error):
+            return True
     return False
 
 
