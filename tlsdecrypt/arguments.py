@@ -50,6 +50,7 @@ class Arguments:
     connection: tuple[int, ...] = ()
     finding: tuple[str, ...] = ()
     with_original: bool = False
+    anonymise: bool = False
     schema: bool = False
     rules: bool = False
     explain_rule: str | None = None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.pipeline import Pipeline
     from tlsdecrypt.report.object_folder import ObjectFolder
+    from tlsdecrypt.report.outputs import OutputFile
     from tlsdecrypt.report.tellers import Teller, Telling
     from tlsdecrypt.report.writer import Manner
     from tlsdecrypt.tls.secrets import SecretStore
@@ -150,11 +151,8 @@ def has_finding(analysis: Analysis, severity: str) -> bool:
 
 def run(arguments: Arguments) -> int:
     """Read, analyse, write; the exit status."""
-    from tlsdecrypt.redact import Redactor  # noqa: PLC0415 - start-up time of `--help`
-    from tlsdecrypt.report.choice import Choice  # noqa: PLC0415 - the same
-    from tlsdecrypt.report.outputs import Outputs, output_files  # noqa: PLC0415 - the same
+    from tlsdecrypt.report.outputs import Outputs, output_files  # noqa: PLC0415 - start-up time of `--help`
     from tlsdecrypt.report.tellers import Telling  # noqa: PLC0415 - the same
-    from tlsdecrypt.report.writer import Manner  # noqa: PLC0415 - the same
 
     gc.set_threshold(*_COLLECTED)
     os.environ.setdefault(*_ONE_THREAD)
@@ -162,25 +160,14 @@ def run(arguments: Arguments) -> int:
         return _answer(arguments)
     files = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
     captures, keys = named_captures(arguments), _load_keys(arguments)
-    second_reading = None
+    manner = _manner(arguments, keys)
     if any(each.reads_again for each in files):
-        from tlsdecrypt.second_reading import SecondReading  # noqa: PLC0415 - few runs need it
-
-        second_reading = SecondReading(captures)
-        captures = second_reading.inputs
-    subjects = {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject}
-    redactor = Redactor(show_secrets=arguments.show_secrets)
-    choice = Choice(arguments.connection, arguments.finding)
-    manner = Manner(redactor, arguments.verbose, arguments.explain, subjects, choice)
-    if second_reading is not None:
-        manner = replace(manner, keeps_original=arguments.with_original, reopen=second_reading)
-    if arguments.show_secrets:
-        say("the output holds passwords and tokens (--show-secrets): do not hand it on")
-    for file in files:
-        if file.is_secret:
-            say(f"{file.path} will hold the secrets of sessions: whoever has it can read them")
+        captures, manner = _read_twice(captures, manner)
+    if arguments.anonymise:
+        manner = _anonymised(manner, files)
+    _warn(arguments, files)
     folder = _object_folder(arguments.objects, manner) if arguments.objects else None
-    telling = Telling(_teller(arguments, manner), Outputs(files, manner, folder))
+    telling = Telling(_teller(arguments, manner), Outputs(files, manner, folder), manner.anonymiser)
     if arguments.interface and not arguments.quiet:
         say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
     analysis, was_interrupted = _observe(arguments, captures, keys, telling)
@@ -192,6 +179,51 @@ def run(arguments: Arguments) -> int:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
     return WRONG_INPUT if analysis.errors else exit_status(analysis, arguments)
+
+
+def _manner(arguments: Arguments, keys: SecretStore) -> Manner:
+    from tlsdecrypt.redact import Redactor  # noqa: PLC0415 - start-up time of `--help`
+    from tlsdecrypt.report.choice import Choice  # noqa: PLC0415 - the same
+    from tlsdecrypt.report.writer import Manner  # noqa: PLC0415 - the same
+
+    return Manner(
+        Redactor(show_secrets=arguments.show_secrets),
+        arguments.verbose,
+        arguments.explain,
+        {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject},
+        Choice(arguments.connection, arguments.finding),
+        keeps_original=arguments.with_original,
+    )
+
+
+def _read_twice(captures: Sequence[Named], manner: Manner) -> tuple[Sequence[Named], Manner]:
+    """What is to be read the first time, and a manner that knows how to read it again."""
+    from tlsdecrypt.second_reading import SecondReading  # noqa: PLC0415 - few runs need it
+
+    reading = SecondReading(captures)
+    return reading.inputs, replace(manner, reopen=reading)
+
+
+def _warn(arguments: Arguments, files: Sequence[OutputFile]) -> None:
+    """One sentence for each output that must not be handed on."""
+    if arguments.show_secrets:
+        say("the output holds passwords and tokens (--show-secrets): do not hand it on")
+    for file in files:
+        if file.is_secret:
+            say(f"{file.path} will hold the secrets of sessions: whoever has it can read them")
+
+
+def _anonymised(manner: Manner, files: Sequence[OutputFile]) -> Manner:
+    """Raises InputError where a file would hold the original frames, or what opens them."""
+    from tlsdecrypt.redact.anonymiser import Anonymiser  # noqa: PLC0415 - few runs need it
+    from tlsdecrypt.redact.pseudonyms import Pseudonyms  # noqa: PLC0415 - the same
+
+    for file in files:
+        if file.is_secret:
+            raise InputError(f"{file.path} is for the original capture, which names everybody: not with --anonymise")
+    pseudonyms = Pseudonyms()
+    manner.redactor.rename(pseudonyms)
+    return replace(manner, anonymiser=Anonymiser(pseudonyms), subjects={})
 
 
 def _object_folder(name: str, manner: Manner) -> ObjectFolder:

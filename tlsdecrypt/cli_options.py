@@ -96,6 +96,7 @@ _OUTPUT_OPTIONS = (
     ),
     _flag("--with-original", "In decrypted captures, keep the encrypted frames beside those made of what was said."),
     _flag("--force", "Overwrite output files that exist."),
+    _flag("--anonymise", "Put pseudonyms in place of names and addresses, the same in all that a run writes."),
     _flag("--show-secrets", "Do not mask passwords, cookies and tokens."),
     _flag("--verbose", "Tell more in the text: fields, contents, certificates, handshake messages."),
     _flag("--quiet", "No notes and no progress on standard error."),

@@ -66,7 +66,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def told(analysis: Analysis, redactor: Redactor) -> Any:
     """The document, as a program reads it."""
-    return json.loads(written(JsonWriter(Manner(redactor)), analysis))
+    return json.loads(written(JsonWriter(Manner(redactor.for_document())), analysis))
 
 
 def at(told: Any, path: str) -> Any:
@@ -84,12 +84,12 @@ def test_the_names_of_the_contract_are_there_with_their_types(told: Any, path: s
 
 
 def test_the_pieces_make_the_document_that_callers_get(told: Any, analysis: Analysis, redactor: Redactor) -> None:
-    assert told == json.loads(json.dumps(document(analysis, redactor)))
+    assert told == json.loads(json.dumps(document(analysis, redactor.for_document())))
     assert told["schema"] == "tlsdecrypt/1"
 
 
 def test_a_document_without_connections_is_whole(redactor: Redactor, empty_analysis: Analysis) -> None:
-    told = json.loads(written(JsonWriter(Manner(redactor)), empty_analysis))
+    told = json.loads(written(JsonWriter(Manner(redactor.for_document())), empty_analysis))
     assert told["connections"] == []
     assert told["summary"]["verdicts"] == {}
 
@@ -104,6 +104,8 @@ def test_the_summary_counts_what_was_opened_wholly_or_partly(told: Any) -> None:
         "other_frames": {"arp": 3, "udp": 12},
         "tcp_frames": 395,
         "doubled_frames": 2,
+        "masked": {"cookie": 3, "token": 1},
+        "pseudonyms": {},
     }
 
 
@@ -154,13 +156,13 @@ def test_annotations_keep_their_shape(told: Any) -> None:
 
 
 def test_no_secret_of_a_message_is_in_the_document(analysis: Analysis, redactor: Redactor) -> None:
-    assert SECRET.encode() not in written(JsonWriter(Manner(redactor)), analysis)
+    assert SECRET.encode() not in written(JsonWriter(Manner(redactor.for_document())), analysis)
 
 
 def test_json_lines_hold_a_connection_each_and_end_with_the_summary(
     told: Any, analysis: Analysis, redactor: Redactor
 ) -> None:
-    lines = written(JsonLinesWriter(Manner(redactor)), analysis).splitlines(keepends=True)
+    lines = written(JsonLinesWriter(Manner(redactor.for_document())), analysis).splitlines(keepends=True)
     assert all(line.count(b"\n") == 1 and line.endswith(b"\n") for line in lines)
     *connections, last = map(json.loads, lines)
     assert connections == told["connections"]

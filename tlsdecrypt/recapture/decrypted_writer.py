@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tlsdecrypt.recapture.container import Pcap, Pcapng
@@ -27,23 +28,27 @@ class DecryptedWriter:
     def __init__(self, manner: Manner, container: Container) -> None:
         self._manner = manner
         self._container = container
-        self.sink = PlaintextSpool(is_masked=not manner.redactor.show_secrets)
-        self._masked: set[int] = set()  # connections in the clear that said a secret
+        self._pseudonyms = manner.anonymiser.pseudonyms if manner.anonymiser else None
+        self.sink = PlaintextSpool(is_masked=not manner.redactor.show_secrets or self._pseudonyms is not None)
+        self._changed: set[int] = set()  # connections in the clear that said a secret, or a name
 
     def take(self, conversation: Conversation) -> None:
         """See Writer."""
         streams = self.sink.streams(conversation.id)
         if streams is None or (conversation.tls is not None and not conversation.is_decrypted):
             return
-        mask_streams(conversation, *streams, self._manner.redactor)
-        if conversation.tls is None and any(each.is_changed for each in streams):
-            self._masked.add(conversation.id)
+        mask_streams(conversation, *streams, self._manner.redactor, self._pseudonyms)
+        is_changed = self._pseudonyms is not None or any(each.is_changed for each in streams)
+        if conversation.tls is None and is_changed:
+            self._changed.add(conversation.id)
 
     def finish(self, analysis: Analysis, stream: BinaryIO) -> None:
         """See Writer."""
         names = FrameNames(analysis.captures)
-        script = Script(analysis.conversations, self._chosen(analysis), self.sink, names.range)
-        rewriter = Rewriter(script, self._container, keeps_original=self._manner.keeps_original)
+        conversations = [self._as_captured(each) for each in analysis.conversations]
+        script = Script(conversations, self._chosen(analysis), self.sink, names.range, self._pseudonyms)
+        keeps_original = self._manner.keeps_original and self._pseudonyms is None
+        rewriter = Rewriter(script, self._container, keeps_original=keeps_original)
         with WriteBehind(stream) as behind:
             behind.write([self._container.head()])
             for batch in self._manner.frames_of(analysis):
@@ -53,11 +58,25 @@ class DecryptedWriter:
         if rewriter.left_out:
             frames = counted(rewriter.left_out, "frame")
             self._manner.notes.append(f"{frames} of another link type left out: a .pcapng has room for all")
+        if self._pseudonyms is not None:
+            self._manner.notes.append("an anonymised capture holds only connections whose content could be read")
 
     def _chosen(self, analysis: Analysis) -> frozenset[int]:
         chosen = self._manner.choice.of(analysis)
         opened = frozenset(each.id for each in analysis.conversations if each.is_decrypted)
-        return (opened if chosen is None else opened & chosen) | self._masked
+        return (opened if chosen is None else opened & chosen) | self._changed
+
+    def _as_captured(self, conversation: Conversation) -> Conversation:
+        """With the addresses that its frames have."""
+        if self._pseudonyms is None:
+            return conversation
+        original = self._pseudonyms.original
+        client, server = conversation.client, conversation.server
+        return replace(
+            conversation,
+            client=client._replace(address=original(client.address)),
+            server=server._replace(address=original(server.address)),
+        )
 
 
 class PcapngWriter(DecryptedWriter):

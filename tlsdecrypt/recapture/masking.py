@@ -8,17 +8,25 @@ from tlsdecrypt.recapture.http_masking import HttpMasking
 from tlsdecrypt.recapture.line_masking import mask_lines
 from tlsdecrypt.recapture.mail_masking import mask_mail
 from tlsdecrypt.redact.in_place import InPlaceMasker
+from tlsdecrypt.redact.renamer import Renamer
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Conversation
     from tlsdecrypt.recapture.stream_bytes import StreamBytes
     from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.redact.pseudonyms import Pseudonyms
 
 
-def mask_streams(conversation: Conversation, client: StreamBytes, server: StreamBytes, redactor: Redactor) -> None:
-    """Mask both directions. HTTP/2 stays as it is: see `ARCHITECTURE.md`."""
+def mask_streams(
+    conversation: Conversation,
+    client: StreamBytes,
+    server: StreamBytes,
+    redactor: Redactor,
+    pseudonyms: Pseudonyms | None = None,
+) -> None:
+    """Mask both directions, and put pseudonyms in place of names where they are given."""
     passwords = [password for each in conversation.exchanges for password in each.passwords]
-    masker = InPlaceMasker(redactor, passwords)
+    masker = InPlaceMasker(redactor, passwords) if pseudonyms is None else Renamer(redactor, passwords, pseudonyms)
     if (conversation.application_protocol or "").startswith("http/"):
         HttpMasking(masker).mask(client, server)
     elif (conversation.application_protocol or "") not in {"h2", "http2"}:

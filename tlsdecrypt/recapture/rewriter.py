@@ -11,12 +11,13 @@ import numpy as np
 from tlsdecrypt.flow import Span
 from tlsdecrypt.net.columns import read_fast_lane
 from tlsdecrypt.net.irregular import IrregularLane
+from tlsdecrypt.net.roles import describe_address
 from tlsdecrypt.net.segments import Segments
 from tlsdecrypt.recapture.originals import Originals, joined
-from tlsdecrypt.recapture.owners import Owners
+from tlsdecrypt.recapture.owners import Owners, address_number
 from tlsdecrypt.recapture.rendering import Speech, render
 from tlsdecrypt.recapture.talk import ACK, FIN, PSH, RST, SYN, Piece, Talk
-from tlsdecrypt.recapture.template import Ends, make_template, with_checksums
+from tlsdecrypt.recapture.template import Ends, make_nameless_template, make_template, with_checksums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,22 +29,28 @@ if TYPE_CHECKING:
     from tlsdecrypt.recapture.container import Container
     from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
     from tlsdecrypt.recapture.talk import Numbers
+    from tlsdecrypt.redact.pseudonyms import Pseudonyms
 
     Int64Column = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
 MAX_HELD = 16 << 20  # bytes that are said before they are rendered
+_LOW_HALF = (1 << 64) - 1
 BESIDE_PORT = 0x8000  # the bit of a client's port that is turned where frames made anew stand beside the original ones
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What was said on which connections: those whose ids are `chosen` are made anew."""
+    """What was said on which connections: those whose ids are `chosen` are made anew.
+
+    With `pseudonyms`, only those are written: nothing tells what the other frames may name.
+    """
 
     conversations: Sequence[Conversation]
     chosen: frozenset[int]
     spool: PlaintextSpool
     name_frames: Callable[[Span], str]
+    pseudonyms: Pseudonyms | None = None
 
 
 class _Hit(NamedTuple):
@@ -79,6 +86,7 @@ class Rewriter:
     def __init__(self, script: Script, container: Container, *, keeps_original: bool) -> None:
         """With `keeps_original`, frames that are made anew stand beside the original ones, at another client port."""
         self._originals = Originals(container)
+        self._is_all_new = keeps_original or script.pseudonyms is not None  # no frame of a connection stays as it is
         self._script, self._container, self._keeps_original = script, container, keeps_original
         self._owners = Owners(script.conversations)
         self._ids = [each.id for each in script.conversations]
@@ -98,7 +106,7 @@ class Rewriter:
     def feed(self, batch: FrameBatch) -> Iterator[bytes]:
         """The next frames."""
         segments = self._segments(batch)
-        work = _Work(batch, segments, np.ones(len(batch), np.bool_))
+        work = _Work(batch, segments, np.full(len(batch), self._script.pseudonyms is None))
         start = 0
         for hit in self._hits(work):
             self._take(work, hit)
@@ -181,11 +189,15 @@ class Rewriter:
                 ports[hit.side] ^= BESIDE_PORT
             halves = [int(each) for each in segments.addresses[:, index]]
             ends = Ends(halves[0] << 64 | halves[1], halves[2] << 64 | halves[3], *ports)
-            talk.templates[hit.side] = make_template(work.batch, hit.row, int(segments.network[index]), ends)
+            if self._script.pseudonyms is None:
+                template = make_template(work.batch, hit.row, int(segments.network[index]), ends)
+            else:
+                template = make_nameless_template(_renamed(ends, self._script.pseudonyms))
+            talk.templates[hit.side] = template
 
     def _tell_bare(self, work: _Work, talk: Talk, hit: _Hit, numbers: Numbers, flags: int) -> None:
         """A segment without payload: the original one where its numbers are still right."""
-        if not flags & (FIN | RST) and not hit.length and not self._keeps_original:
+        if not flags & (FIN | RST) and not hit.length and not self._is_all_new:
             work.is_kept[hit.row] = True
             repaired = with_checksums(work.batch, hit.row, int(work.segments.network[hit.segment]))
             if repaired is not None:
@@ -231,6 +243,14 @@ class Rewriter:
         yield from self._originals.take_preface()
         yield joined(chain.from_iterable(frames[index] for index in order.tolist()))
         work.speeches, work.rows, work.held = [], [], 0
+
+
+def _renamed(ends: Ends, pseudonyms: Pseudonyms) -> Ends:
+    source, destination = (
+        address_number(pseudonyms.address(describe_address(each >> 64, each & _LOW_HALF)))
+        for each in (ends.source, ends.destination)
+    )
+    return ends._replace(source=source, destination=destination)
 
 
 class _PiecesByTalk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,16 +66,29 @@ def make_template(batch: FrameBatch, row: int, network: int, ends: Ends) -> Temp
     What is no plain link header (a tunnel, a header of another kind) is left out: the frame then is one of Ethernet
     between nobody, or raw IP where the capture holds no Ethernet.
     """
-    version = 4 if ends.source >> 32 == ends.destination >> 32 == 0xFFFF else 6  # noqa: PLR2004 - IP versions
+    version = _version(ends)
     link_type, link = _link_header(batch, row, network, version)
-    first_byte = batch.data[network] if network >= 0 else 0
-    is_same = first_byte >> 4 == version
+    is_there = network >= 0 and batch.data[network] >> 4 == version
+    hops = batch.data[network + (8 if version == 4 else 7)] if is_there else _HOP_LIMIT  # noqa: PLR2004 - IPv4
+    return _template(link_type, link, hops, ends)
+
+
+def make_nameless_template(ends: Ends) -> Template:
+    """Of Ethernet between addresses that are made of those of IP: nothing of the original headers is left."""
+    macs = (b"\x02" + hashlib.sha256(each.to_bytes(16, "big")).digest()[:5] for each in (ends.destination, ends.source))
+    return _template(ETHERNET, b"".join(macs) + _IP_TYPES[_version(ends)].to_bytes(2, "big"), _HOP_LIMIT, ends)
+
+
+def _version(ends: Ends) -> int:
+    return 4 if ends.source >> 32 == ends.destination >> 32 == 0xFFFF else 6  # noqa: PLR2004 - IP versions
+
+
+def _template(link_type: int, link: bytes, hops: int, ends: Ends) -> Template:
+    version = _version(ends)
     if version == 4:  # noqa: PLR2004 - IPv4
-        hops = batch.data[network + 8] if is_same else _HOP_LIMIT
         addresses = (ends.source & 0xFFFFFFFF).to_bytes(4, "big") + (ends.destination & 0xFFFFFFFF).to_bytes(4, "big")
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 0, 0, _DONT_FRAGMENT, hops, _TCP, 0) + addresses
     else:
-        hops = batch.data[network + 7] if is_same else _HOP_LIMIT
         addresses = ends.source.to_bytes(16, "big") + ends.destination.to_bytes(16, "big")
         ip = struct.pack(">IHBB", 6 << 28, 0, _TCP, hops) + addresses
     tcp = struct.pack(">HHIIHHHH", ends.source_port, ends.destination_port, 0, 0, 5 << 12, _WINDOW, 0, 0)

@@ -22,6 +22,8 @@ from tlsdecrypt.redact.texts import mask_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tlsdecrypt.redact.pseudonyms import Pseudonyms
+
 FINGERPRINT_LENGTH = 8
 SHORTEST_LEARNED = {names.PASSWORD: 4}
 SHORTEST_LEARNED_OTHER = 12  # short cookies and codes are words that stand everywhere
@@ -47,8 +49,30 @@ class Redactor:
         self.counts: Counter[str] = Counter() if shared_with is None else shared_with.counts
         self._salt = secrets.token_bytes(16) if salt is None else salt
         self._learned = LearnedSecrets()
+        self._pseudonyms: Pseudonyms | None = None
         if shared_with is not None:
-            self._salt, self._learned = shared_with._salt, shared_with._learned  # noqa: SLF001 - of the same class
+            self._salt, self._learned, self._pseudonyms = shared_with._known_things()  # noqa: SLF001 - of the same class
+
+    def _known_things(self) -> tuple[bytes, LearnedSecrets, Pseudonyms | None]:
+        return self._salt, self._learned, self._pseudonyms
+
+    def for_document(self) -> Redactor:
+        """One that knows the same, and learns and counts for itself what one document masks."""
+        redactor = Redactor(show_secrets=self.show_secrets, shared_with=self)
+        redactor.counts = Counter()
+        return redactor
+
+    @property
+    def renamed(self) -> Counter[str]:
+        """How many names of which kind were replaced by pseudonyms, in the whole run."""
+        return Counter() if self._pseudonyms is None else self._pseudonyms.counts
+
+    def rename(self, pseudonyms: Pseudonyms) -> None:
+        """From now on, names that only this redactor gets to see (in credentials) get pseudonyms too."""
+        self._pseudonyms = pseudonyms
+
+    def _renamed(self, text: str) -> str:
+        return text if self._pseudonyms is None else self._pseudonyms.text(text)
 
     def value(self, kind: str, secret: str) -> str:
         """The mask of one secret, which is known from here on."""
@@ -91,7 +115,7 @@ class Redactor:
         if name in names.PLAIN_FIELDS:
             return None
         if name in names.CREDENTIAL_FIELDS:
-            masked = show_credentials(value, self.value)
+            masked = self._renamed(show_credentials(value, self.value))
         elif name in names.CHALLENGE_FIELDS:
             masked = show_challenge(value, self.value)
         elif name in names.COOKIE_FIELDS:

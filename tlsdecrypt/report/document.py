@@ -16,6 +16,7 @@ from tlsdecrypt.report.connection_document import connection_document
 from tlsdecrypt.report.explain_document import explain_document
 from tlsdecrypt.report.findings_document import finding_document
 from tlsdecrypt.report.json_bytes import json_bytes
+from tlsdecrypt.report.masking import manifest
 from tlsdecrypt.report.quantities import iso_time
 from tlsdecrypt.report.surroundings_document import surroundings_document
 
@@ -28,11 +29,9 @@ SCHEMA = "tlsdecrypt/1"
 
 def document(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
     """The whole document as one value: for callers that want it in memory."""
-    return {
-        **_head(analysis),
-        "connections": [connection_document(each, redactor) for each in analysis.conversations],
-        **_tail(analysis, redactor),
-    }
+    connections = [connection_document(each, redactor) for each in analysis.conversations]
+    tail = _tail(analysis, redactor)
+    return {**_head(analysis, redactor), "connections": connections, **tail}
 
 
 def document_around(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> tuple[bytes, bytes]:
@@ -40,8 +39,8 @@ def document_around(analysis: Analysis, redactor: Redactor, *, is_explained: boo
 
     Each connection is `connection_bytes`, one a line, with a comma between two of them.
     """
-    head = _head(analysis) | _explained(analysis, redactor, is_explained=is_explained)
-    return json_bytes(head)[:-1] + b',"connections":[', b"\n]," + json_bytes(_tail(analysis, redactor))[1:] + b"\n"
+    tail = _tail(analysis, redactor) | _explained(analysis, redactor, is_explained=is_explained)
+    return json_bytes(_head(analysis, redactor))[:-1] + b',"connections":[', b"\n]," + json_bytes(tail)[1:] + b"\n"
 
 
 def connection_bytes(conversation: Conversation, redactor: Redactor) -> bytes:
@@ -51,16 +50,18 @@ def connection_bytes(conversation: Conversation, redactor: Redactor) -> bytes:
 
 def summary_line(analysis: Analysis, redactor: Redactor, *, is_explained: bool = False) -> bytes:
     """The last line of JSON Lines: everything but the connections."""
-    head = _head(analysis) | _explained(analysis, redactor, is_explained=is_explained)
-    return json_bytes({"summary": head.pop("summary"), **head, **_tail(analysis, redactor)}) + b"\n"
+    tail = _tail(analysis, redactor) | _explained(analysis, redactor, is_explained=is_explained)
+    head = _head(analysis, redactor)
+    return json_bytes({"summary": head.pop("summary"), **head, **tail}) + b"\n"
 
 
-def _head(analysis: Analysis) -> dict[str, Any]:
+def _head(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
+    """To be made last: the summary counts what was masked in all the rest."""
     return {
         "schema": SCHEMA,
         "captures": [_capture(each) for each in analysis.captures],
         "keys": [_key(each) for each in analysis.keys],
-        "summary": _summary(analysis),
+        "summary": _summary(analysis) | manifest(redactor),
     }
 
 

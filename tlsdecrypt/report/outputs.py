@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -52,7 +52,8 @@ SECRET_FORMATS = frozenset({"keylog", "dsb"})  # they hold what opens sessions: 
 
 
 def writer_of(form: str, manner: Manner) -> Writer:
-    """A new Writer of one of the `FORMATS`."""
+    """A new Writer of one of the `FORMATS`, whose redactor counts what this document masks."""
+    manner = replace(manner, redactor=manner.redactor.for_document())
     module, name = _WRITERS[form]
     return cast("Writer", getattr(import_module(f".{module}", __package__), name)(manner))
 

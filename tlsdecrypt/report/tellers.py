@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tlsdecrypt.plaintext import Outlets, PlaintextFork
 from tlsdecrypt.report.document import connection_bytes, summary_line
 from tlsdecrypt.report.frame_names import FrameNames
+from tlsdecrypt.report.masking import manifest_lines
 from tlsdecrypt.report.outputs import writer_of
 from tlsdecrypt.report.painter import ColourPainter, choose_painter
 from tlsdecrypt.report.standard_output import standard_output
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.plaintext import PlaintextSink
+    from tlsdecrypt.redact.anonymiser import Anonymiser
     from tlsdecrypt.report.lines import Line
     from tlsdecrypt.report.outputs import Outputs
     from tlsdecrypt.report.painter import Painter
     from tlsdecrypt.report.writer import Manner
+
+
+T = TypeVar("T")
 
 
 class Teller(Protocol):
@@ -55,9 +60,10 @@ class Teller(Protocol):
 class Telling:
     """Everything that is told of a run: to standard output, and in files."""
 
-    def __init__(self, teller: Teller, outputs: Outputs) -> None:
-        self._teller, self._outputs = teller, outputs
-        self.news = teller.news
+    def __init__(self, teller: Teller, outputs: Outputs, anonymiser: Anonymiser | None = None) -> None:
+        """With an `anonymiser`, nobody who tells anything is told a real name."""
+        self._teller, self._outputs, self._anonymiser = teller, outputs, anonymiser
+        self.news = None if teller.news is None else self._news
 
     def outlets(self) -> Outlets:
         """Where contents and plaintext go for those who need them."""
@@ -70,14 +76,23 @@ class Telling:
 
     def take(self, conversation: Conversation) -> Conversation:
         """A conversation that is over; what is to be kept of it for the analysis."""
-        self._outputs.take(conversation)
-        self._teller.take(conversation)
+        told = self._renamed(conversation)
+        self._outputs.take(told)
+        self._teller.take(told)
         return light(conversation)
 
     def finish(self, analysis: Analysis) -> None:
         """The end: files first, so that they are there whatever becomes of standard output."""
-        self._outputs.write(analysis)
-        self._teller.finish(analysis)
+        told = self._renamed(analysis)
+        self._outputs.write(told)
+        self._teller.finish(told)
+
+    def _news(self, conversation: Conversation) -> None:
+        if self._teller.news is not None:
+            self._teller.news(self._renamed(conversation))
+
+    def _renamed(self, value: T) -> T:
+        return value if self._anonymiser is None else self._anonymiser.renamed(value)
 
 
 class WholeTeller:
@@ -158,6 +173,7 @@ class LiveTeller:
         view = replace(self._live_text().view, frames=FrameNames(analysis.captures))
         self._paint(finding_lines(analysis.findings, view))
         self._paint(summary_lines(analysis))
+        self._paint(manifest_lines(self._manner.redactor))
 
     def _live_text(self) -> LiveText:
         if self._text is None:

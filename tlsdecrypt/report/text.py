@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.explanation import explain
+from tlsdecrypt.report.masking import manifest_lines
 from tlsdecrypt.report.text_explain import explain_lines
 from tlsdecrypt.report.text_findings import finding_lines
 from tlsdecrypt.report.text_summary import input_lines, session_count_lines, summary_lines
@@ -26,6 +27,7 @@ def report_lines(analysis: Analysis, conversations: Iterable[Line], view: TextVi
     if view.is_verbose:
         yield from surroundings_lines(analysis, view.frames)
     yield from summary_lines(analysis)
+    yield from manifest_lines(view.redactor)
 
 
 def explained_lines(analysis: Analysis, redactor: Redactor, width: int) -> Iterator[Line]:

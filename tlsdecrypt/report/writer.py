@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.plaintext import PlaintextSink
     from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.redact.anonymiser import Anonymiser
 
 ALL = Choice()
 
@@ -25,6 +26,7 @@ class Manner:
 
     `subjects` names keys by their file and SPKI hash. `choice` is of the connections in outputs that hold secrets.
     `reopen` reads the same frames once more; `keeps_original` keeps those that were made anew.
+    With an `anonymiser` all that writers are given has pseudonyms already; those that read captures need it themselves.
     Writers add to `notes` what whoever asked for the document should know.
     """
 
@@ -35,6 +37,7 @@ class Manner:
     choice: Choice = ALL
     notes: list[str] = field(default_factory=list)
     keeps_original: bool = False
+    anonymiser: Anonymiser | None = None
     reopen: Callable[[], Iterable[Stretch]] = tuple
 
     def frames_of(self, analysis: Analysis) -> Iterator[FrameBatch]:
