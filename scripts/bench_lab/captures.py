@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING
 
 from bench_lab.certificates import make_credentials
 from bench_lab.credentials import credentials_in
+from bench_lab.damage import Damage
 from bench_lab.recipes import RECIPES, Recipe
 from bench_lab.segments import PCAP_FILE_HEADER, Address, Segment, pcap_records
 from bench_lab.tcp import TcpConnection, flight_us
-from bench_lab.tls import SUITES, Peers, TlsSession
+from bench_lab.tls import SUITES, ClearSession, Peers, TlsSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLIENT, SERVER = 0, 1
-SERVER_ADDRESS = Address(0xC0000201, 443)  # 192.0.2.1
+SERVER_IP = 0xC0000201  # 192.0.2.1
 CLIENT_NETWORK = 0xC6336401  # 198.51.100.1
 PORTS_PER_CLIENT = 1_000
 CONNECTION_EVERY_US = 1_000  # short-lived connections: a new one starts
 ROUND_TRIP_US = 2_000
+ROUND_CONNECTIONS = 10_000  # that are written at once, where they are many
 LINE = b"The quick brown fox jumps over the lazy dog, and the answer goes on for another line.\r\n"
 
 
@@ -41,12 +43,13 @@ def answer_of(recipe: Recipe) -> bytes:
 
 
 class _Conversation:
-    """One connection and the TLS on it."""
+    """One connection and the TLS on it, if there is any."""
 
-    def __init__(self, number: int, peers: Peers) -> None:
+    def __init__(self, number: int, recipe: Recipe, peers: Peers | None) -> None:
         host, port = divmod(number, PORTS_PER_CLIENT)
-        self.tcp = TcpConnection(Address(CLIENT_NETWORK + host, 40_000 + port), SERVER_ADDRESS)
-        self.tls: TlsSession = peers.session()
+        client = Address(CLIENT_NETWORK + host, 40_000 + port)
+        self.tcp = TcpConnection(client, Address(SERVER_IP, recipe.port))
+        self.tls: TlsSession | ClearSession = peers.session() if peers else ClearSession()
 
     def open(self, time_us: int) -> Iterator[Segment]:
         yield from self.tcp.open(time_us)
@@ -61,9 +64,9 @@ class _Conversation:
         return self.tcp.close(time_us, self.tls.close())
 
 
-def _side_by_side(recipe: Recipe, peers: Peers) -> Iterator[list[Segment]]:
+def _side_by_side(recipe: Recipe, peers: Peers | None) -> Iterator[list[Segment]]:
     """Long-lived connections on one link, exchange after exchange on all of them at once."""
-    conversations = [_Conversation(number, peers) for number in range(recipe.connections)]
+    conversations = [_Conversation(number, recipe, peers) for number in range(recipe.connections)]
     answer, share = answer_of(recipe), recipe.connections
     turn_us = flight_us(1, 1)
     starts = [number * turn_us for number in range(share)]
@@ -80,29 +83,37 @@ def _side_by_side(recipe: Recipe, peers: Peers) -> Iterator[list[Segment]]:
     yield [each for who, start in zip(conversations, starts, strict=True) for each in who.close(now + start)]
 
 
-def _short_lived(recipe: Recipe, peers: Peers) -> Iterator[list[Segment]]:
-    """A new connection every CONNECTION_EVERY_US, each with its own full handshake; some twenty live at a time."""
+def _short_lived(recipe: Recipe, peers: Peers | None) -> Iterator[list[Segment]]:
+    """A new connection every CONNECTION_EVERY_US, each with its own full handshake; some twenty live at a time.
+
+    Where they stay open, all live at last, and nothing more is said on them.
+    """
     answer = answer_of(recipe)
     segments: list[Segment] = []
     for number in range(recipe.connections):
-        conversation = _Conversation(number, peers)
-        now = number * CONNECTION_EVERY_US
+        conversation = _Conversation(number, recipe, peers)
+        now = number * CONNECTION_EVERY_US + number // ROUND_CONNECTIONS * 100 * ROUND_TRIP_US
         segments += conversation.open(now)
         for index in range(recipe.exchanges):
             now += 6 * ROUND_TRIP_US
             segments += conversation.exchange(now, request_of(recipe, index), answer)
-        segments += conversation.close(now + 3 * ROUND_TRIP_US)
+        if not recipe.stays_open:
+            segments += conversation.close(now + 3 * ROUND_TRIP_US)
+        if number % ROUND_CONNECTIONS == ROUND_CONNECTIONS - 1:
+            yield segments
+            segments = []
     yield segments
 
 
-def _write(recipe: Recipe, peers: Peers, path: Path) -> int:
+def _write(recipe: Recipe, peers: Peers | None, path: Path) -> int:
     """How many frames were written."""
     rounds = (_side_by_side if recipe.shared_link else _short_lived)(recipe, peers)
-    frames = 0
+    damage, frames = Damage(recipe), 0
     with path.open("wb") as file:
         file.write(PCAP_FILE_HEADER)
-        for segments in rounds:
-            file.write(pcap_records(segments))
+        for sent in rounds:
+            segments = damage.suffered(sent)
+            file.write(pcap_records(segments) if segments else b"")
             frames += len(segments)
     return frames
 
@@ -114,7 +125,8 @@ def make_capture(folder: Path, recipe: Recipe) -> None:
     path, key_log = folder / f"{recipe.name}.pcap", folder / f"{recipe.name}.keylog"
     unfinished = path.with_suffix(".part")
     key_log.unlink(missing_ok=True)
-    frames = _write(recipe, Peers(SUITES[recipe.suite], server, key_log), unfinished)
+    peers = Peers(SUITES[recipe.suite], server, key_log) if recipe.suite else None
+    frames = _write(recipe, peers, unfinished)
     facts = {"recipe": recipe.as_dict(), "frames": frames, "bytes": unfinished.stat().st_size}
     unfinished.replace(path)
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")

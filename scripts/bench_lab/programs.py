@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench_lab.credentials import PASSWORD
 
@@ -18,15 +18,23 @@ if TYPE_CHECKING:
     from bench_lab.credentials import Credentials
 
 MESSAGE_STARTS = re.compile(rb"^ *(?:GET /|HTTP/1\.1 200)", re.MULTILINE)
+OURS = "tlsdecrypt"
+ALONE = "tlsdecrypt --jobs 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One capture, with what opens it; `key_log` is None where the server's key does."""
+class Job(NamedTuple):
+    """One capture, with what opens it: the key log, the folder of keys, else the server's key."""
 
     capture: Path
     server: Credentials
     key_log: Path | None
+    keys: Path | None = None
+    is_pipe: bool = False
+
+    @property
+    def name(self) -> str:
+        """What programs are told to read."""
+        return "-" if self.is_pipe else str(self.capture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +50,29 @@ class Program:
         return shutil.which(self.command(job)[0]) is not None
 
 
-def _tlsdecrypt(job: Job) -> list[str]:
-    secret = ["--keylog", str(job.key_log)] if job.key_log else ["--pfx", str(job.server.pfx)]
+def _tlsdecrypt(job: Job, *options: str) -> list[str]:
+    secret = ["--pfx", str(job.server.pfx)]
+    if job.keys:
+        secret = ["--keys", str(job.keys)]
+    elif job.key_log:
+        secret = ["--keylog", str(job.key_log)]
     executable = Path(sys.executable).with_name("tlsdecrypt")
-    return [str(executable), str(job.capture), *secret, "--format", "json", "--quiet"]
+    return [str(executable), job.name, *secret, "--format", "json", "--quiet", *options]
+
+
+def _tlsdecrypt_alone(job: Job) -> list[str]:
+    return _tlsdecrypt(job, "--jobs", "1")
 
 
 def _tshark(job: Job) -> list[str]:
     secret = f"tls.keylog_file:{job.key_log}" if job.key_log else f'uat:rsa_keys:"{job.server.key}",""'
     fields = ["-T", "fields", "-e", "frame.number", "-e", "http.request.method", "-e", "http.response.code"]
-    return ["tshark", "-r", str(job.capture), "-o", secret, "-Y", "http", *fields]
+    return ["tshark", "-r", job.name, "-o", secret, "-Y", "http", *fields]
 
 
 def _ssldump(job: Job) -> list[str]:
     secret = ["-l", str(job.key_log)] if job.key_log else ["-k", str(job.server.key)]
-    return ["ssldump", "-r", str(job.capture), *secret, "-n", "-d"]
+    return ["ssldump", "-r", job.name, *secret, "-n", "-d"]
 
 
 def _count_exchanges(output: bytes) -> int:
@@ -82,7 +98,8 @@ def _count_starts(output: bytes) -> int:
 PROGRAMS = {
     each.name: each
     for each in (
-        Program("tlsdecrypt", _tlsdecrypt, _count_exchanges),
+        Program(OURS, _tlsdecrypt, _count_exchanges),
+        Program(ALONE, _tlsdecrypt_alone, _count_exchanges),
         Program("tshark", _tshark, _count_lines),
         Program("ssldump", _ssldump, _count_starts),
     )

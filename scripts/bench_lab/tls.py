@@ -102,3 +102,19 @@ class TlsSession:
         with contextlib.suppress(ssl.SSLWantReadError):  # it waits for the server's close_notify, which is not sent
             self._ends[0].unwrap()
         return self._wire[0].read()
+
+
+class ClearSession:
+    """What stands in the place of a TlsSession where nothing is encrypted."""
+
+    def handshake(self) -> list[tuple[int, bytes]]:
+        """There is none."""
+        return []
+
+    def send(self, _sender: int, data: bytes) -> bytes:
+        """`data` as it is."""
+        return data
+
+    def close(self) -> bytes:
+        """Nothing is said."""
+        return b""
