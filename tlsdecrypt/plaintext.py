@@ -12,6 +12,7 @@ from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from hashlib import _Hash
 
     from tlsdecrypt.app.decoder import Decoder
     from tlsdecrypt.app.exchange import Exchange
@@ -86,7 +87,7 @@ class Plaintext:
         self._contents = outlets.contents
         self._sink = outlets.sink if place is not None else None
         self._place = place or Place(0, is_decrypted=False)
-        self._digests = (hashlib.sha256(), hashlib.sha256())
+        self._digests: list[_Hash | None] = [None, None]  # most connections speak with or without TLS, not both
         self._lengths = [0, 0]
         self._undecided: list[tuple[Direction, bytes | None, int | None, Span]] | None = []
 
@@ -97,13 +98,16 @@ class Plaintext:
 
     def digest(self, direction: Direction) -> PlaintextDigest:
         """Length and hash of one direction."""
-        length = self._lengths[direction]
-        return PlaintextDigest(length, self._digests[direction].hexdigest() if length else None)
+        length, digest = self._lengths[direction], self._digests[direction]
+        return PlaintextDigest(length, digest.hexdigest() if length and digest is not None else None)
 
     def feed(self, direction: Direction, data: bytes, span: Span) -> None:
         """The next bytes of one direction."""
         self._lengths[direction] += len(data)
-        self._digests[direction].update(data)
+        digest = self._digests[direction]
+        if digest is None:
+            digest = self._digests[direction] = hashlib.sha256()
+        digest.update(data)
         if self._sink is not None:
             self._sink.said(self._place, direction, data, span)
         if self.decoder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionTable", "TcpConnection"]
 
-CONNECTIONS_MAX = 1 << 17  # open at a time; beyond it, the one that was silent longest ends as idle
+CONNECTIONS_MAX = 1 << 18  # open at a time; beyond it, the one that was silent longest ends as idle
 LINGERING_MAX = 1 << 12  # that ended and still wait for late segments
 REMEMBERED_MAX = 1 << 16  # four-tuples of connections that are over: their stray segments start nothing new
 
@@ -71,7 +72,7 @@ class ConnectionTable:
         self._open: dict[ConnectionKey, TcpConnection] = {}  # the one that was silent longest comes first
         self._closing: dict[ConnectionKey, TcpConnection] = {}
         self._waiting: dict[ConnectionKey, TcpConnection] = {}
-        self._over: dict[ConnectionKey, tuple[int | None, int | None]] = {}
+        self._over: OrderedDict[ConnectionKey, tuple[int | None, int | None]] = OrderedDict()
 
     @property
     def other_frames(self) -> Counter[str]:
@@ -188,7 +189,7 @@ class ConnectionTable:
         connection.close(reason, events)
         self._over[key] = connection.next_seqs
         while len(self._over) > REMEMBERED_MAX:
-            del self._over[next(iter(self._over))]
+            self._over.popitem(last=False)
         return connection, events
 
     def _sweep(self, now_ns: int) -> Happenings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from tlsdecrypt.errors import ParseError
@@ -47,6 +48,7 @@ __all__ = [
 HELLO_RETRY_REQUEST_RANDOM: Final = bytes.fromhex(  # SHA-256 of "HelloRetryRequest", RFC 8446 section 4.1.3
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
 )
+CERTIFICATES_REMEMBERED: Final = 64  # messages: all connections to a server show the same
 MOST_CERTIFICATES: Final = 256  # of one message; the rest is not kept
 
 _RANDOM_LENGTH: Final = 32
@@ -228,6 +230,7 @@ def parse_encrypted_extensions(body: bytes) -> Extensions:
     return parse_extensions(Reader(body))
 
 
+@lru_cache(maxsize=CERTIFICATES_REMEMBERED)
 def parse_certificate(body: bytes) -> tuple[bytes, ...]:
     """Certificates in DER, the sender's own first (SSL 3.0 to TLS 1.2, RFC 5246 section 7.4.2)."""
     entries = Reader(body).sub(3, "certificate list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tlsdecrypt.flow import Direction
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.prf import DirectionKeys
     from tlsdecrypt.tls.secrets import FoundSecret
 
+MOST_SHARED: Final = 64  # messages that many connections show, in memory once
 MOST_TICKETS: Final = 64  # of one session in TLS 1.3; what comes after them is not kept
 
 _HEADER_LENGTH = 4
@@ -30,6 +32,12 @@ _FIRST_DRAFT_WITH_TICKET_NONCE: Final = 0x7F15  # draft 21
 _SERVER_FLIGHT = frozenset(
     {HandshakeType.CERTIFICATE, HandshakeType.SERVER_KEY_EXCHANGE, HandshakeType.SERVER_HELLO_DONE}
 )
+
+
+@lru_cache(maxsize=MOST_SHARED)
+def _shared(message: bytes) -> bytes:
+    """The same message in memory once: all connections to a server show its certificates."""
+    return message
 
 
 class Negotiation:
@@ -142,6 +150,8 @@ class Negotiation:
         """A handshake message with its header. Raises ParseError where its body is not what it should be."""
         self.knowledge += 1
         kind = handshake_type(message[0])
+        if kind is HandshakeType.CERTIFICATE:
+            message = _shared(message)
         self.transcript.add(direction, message)
         self._server_flight |= kind in _SERVER_FLIGHT and direction is Direction.SERVER_TO_CLIENT
         parse = self._PARSERS.get(kind)
