@@ -70,6 +70,8 @@ def answer_of(told: dict[str, Any], width: int = MIN_TARGET) -> Part:
         return mail_answer(response)
     if is_rpc(told):
         return rpc_answer(told)
+    if response is None and told["annotations"].get("rpc_http", {}).get("is_channel"):
+        return "open", "good"  # a channel of RPC over HTTP is answered on another connection
     if response is None:
         return "no answer seen", "bad"
     status = response["status"]
