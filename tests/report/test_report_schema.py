@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +11,16 @@ from cli_runs import run, spawn
 from jsonschema import Draft202012Validator
 from sample_cases import CASES, name_of
 from sample_cases import run as analyse
+from sample_conversations import START
+from test_report_surroundings import SEEN
 from written import sample_analysis, written
 
+from tlsdecrypt.findings.story import Leg, Story
+from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report.json_writer import JsonLinesWriter, JsonWriter
 from tlsdecrypt.report.schema import schema
+from tlsdecrypt.report.stories_document import stories_document
+from tlsdecrypt.report.surroundings_document import surroundings_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +97,20 @@ def test_documents_of_every_kind_of_conversation_hold_to_it(analysis: Analysis) 
     document = json.loads(written(JsonWriter, analysis))
     assert complaints(document) == []
     assert list(unknown_names(document, [SCHEMA])) == []
+
+
+def test_what_was_seen_beside_tcp_holds_to_it(analysis: Analysis) -> None:
+    seen = surroundings_document(replace(analysis, surroundings=SEEN))
+    assert all(seen[kind] for kind in ("dns", "arp", "icmp", "kerberos"))
+    assert complaints(seen, "surroundings") == []
+    assert list(unknown_names(seen, [SCHEMA["$defs"]["surroundings"]])) == []
+
+
+def test_stories_hold_to_it() -> None:
+    legs = (Leg(START, "asks", "404", "bad", 1, 12, 15), Leg(START, "asks", "nothing came", "unknown"))
+    (told,) = stories_document([Story("autodiscover", "t", "192.0.2.10", "v", "goes on", legs)], Redactor())
+    assert complaints(told, "story") == []
+    assert list(unknown_names(told, [SCHEMA["$defs"]["story"]])) == []
 
 
 def test_the_document_of_nothing_holds_to_it(empty_analysis: Analysis) -> None:
