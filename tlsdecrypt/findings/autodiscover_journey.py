@@ -164,7 +164,8 @@ def _connections(scene: Scene, client: str, places: _Places) -> Iterator[_Try]:
 
 
 def _is_of_journey(step: Step) -> bool:
-    return step.service in SERVICES or (step.protocol == "http" and step.path.startswith("/autodiscover/"))
+    is_asked = step.service in SERVICES or (step.protocol == "http" and step.path.startswith("/autodiscover/"))
+    return is_asked and not is_probe(step)
 
 
 def _silent_connection(trace: Trace, name: str) -> _Try:

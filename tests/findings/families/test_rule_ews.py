@@ -153,6 +153,15 @@ def test_rule_ews_internal_error_is_told_of_a_bare_500() -> None:
     assert "front end CAS01" in finding.summary
 
 
+def test_rule_ews_internal_error_quotes_a_fault_without_a_code_of_exchange() -> None:
+    fault = soap(
+        "<s:Fault><faultcode>a:InternalServiceFault</faultcode><faultstring>Out of memory.</faultstring></s:Fault>"
+    )
+    finding = found(asked((post(EWS, GET_FOLDER), ok(fault, status="500 Error"))), "ews.internal-error")
+    assert finding is not None
+    assert "and says: Out of memory" in finding.summary
+
+
 def test_rule_ews_version_mismatch_is_a_note_where_a_lower_version_succeeds() -> None:
     lower = GET_FOLDER.replace(b"Exchange2016", b"Exchange2010")
     refused = (post(EWS, GET_FOLDER, AVERY), ok(ews_fault("ErrorInvalidServerVersion"), status="500 Error"))

@@ -214,7 +214,9 @@ def internal_error(step: Step) -> Iterator[Hit]:
         severity = Severity.INFO if succeeds_later_here(step) and "Transient" in failure.get("code", "") else None
         yield failure_hit(step, failure, f"{operation_of(step)}: the server failed{_who(step)}.", severity=severity)
     elif _is_bare_500(step):
-        yield Hit(f"{operation_of(step)}: the server failed without saying why{_who(step)}.", step.evidence)
+        said = step.about("ews").get("message_text")
+        why = "without saying why" if said is None else f"and says: {said.rstrip('.')}"
+        yield Hit(f"{operation_of(step)}: the server failed {why}{_who(step)}.", step.evidence)
 
 
 def _internal_failure(step: Step) -> Failure | None:
