@@ -65,6 +65,18 @@ def test_a_device_id_in_a_base64_query_is_in_no_output(tmp_path: Path) -> None:
     assert b"ActiveSync 14.1 Ping by iPhone" in shown
 
 
+def test_evidence_of_findings_shows_no_device_id(tmp_path: Path) -> None:
+    query = base64_query(MARKER.encode())
+    blocked = document("FolderHierarchy", "FolderSync", ("FolderHierarchy", "Status", "129"))
+    answer = http_response("200 OK", [WBXML, "X-FEServer: CAS01"], blocked)
+    plain = f"/Microsoft-Server-ActiveSync?Cmd=FolderSync&User=avery&DeviceType=iPhone&DeviceId={MARKER}"
+    targets = (f"/Microsoft-Server-ActiveSync?{query}", plain)
+    shown = outputs(scene(*((http_request(f"POST {each}", [WBXML]), answer) for each in targets)), tmp_path)
+    assert b"eas.device-blocked" in shown
+    assert_hidden(shown)
+    assert query.encode() not in shown
+
+
 @pytest.mark.parametrize("place", [f"&DeviceId={MARKER}", f"&PolicyKey={MARKER}", f"&password={MARKER}"])
 def test_a_secret_in_a_plain_query_is_in_no_output(place: str, tmp_path: Path) -> None:
     target = "/Microsoft-Server-ActiveSync?Cmd=Sync&User=avery&DeviceType=iPhone" + place

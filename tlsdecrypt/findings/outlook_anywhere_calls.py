@@ -43,7 +43,7 @@ def target_of(step: Step) -> str:
 
 def outside_protocols(scene: Scene) -> Iterator[tuple[Step, dict[str, Any]]]:
     """What Autodiscover answers say of Outlook Anywhere: the answer, and each protocol EXPR or EXHTTP in it."""
-    for step in scene.steps:
+    for step in scene.steps_by_service["autodiscover-pox"]:
         for protocol in step.about("autodiscover").get("protocols", ()):
             if str(protocol.get("type", "")).lower() in _OUTSIDE and protocol.get("server"):
                 yield step, protocol

@@ -170,10 +170,13 @@ def auth_401(scene: Scene) -> Iterator[Hit]:
     Legs of NTLM and Negotiate are no complete credential. Silent where the client gets in there later, and a hint only
     where the same account gets in nowhere else: then the password may be wrong.
     """
+    refused = [step for step in _calls(scene) if is_refused(step) and "x_ms_diagnostics" not in step.http]
+    if not refused:
+        return
     entries = Entries(scene)
     accepted = {(each.trace.client.address, user_of(each).lower()) for each in scene.steps if is_accepted(each)}
-    for step in _calls(scene):
-        if not is_refused(step) or "x_ms_diagnostics" in step.http or entries.after(step) is not None:
+    for step in refused:
+        if entries.after(step) is not None:
             continue
         is_good_elsewhere = (step.trace.client.address, user_of(step).lower()) in accepted
         yield hit_at(
