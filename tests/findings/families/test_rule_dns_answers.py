@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 
 import dns.message
@@ -106,6 +107,12 @@ def test_dns_multi_a_dead_address_knows_hosts_that_an_srv_record_names() -> None
     assert finding.place == f"{NAME} 389"
 
 
+def dead_at_times() -> Scene:
+    scene = round_robin()
+    scene.dialogue(HELLO, port=389, server=DEAD)
+    return scene
+
+
 def both_dead() -> Scene:
     scene = Scene()
     look_up(scene, NAME, addresses(NAME, ALIVE, DEAD))
@@ -119,13 +126,22 @@ def both_dead() -> Scene:
     "scene",
     [
         both_dead(),
+        dead_at_times(),
         round_robin(answer="abort"),
         round_robin(answer="prohibited"),
         round_robin(other_client="203.0.113.7"),
         round_robin(apart=700),
         round_robin(values=(ALIVE,)),
     ],
-    ids=["both dead", "the client aborted", "forbidden", "another network", "much later", "one address"],
+    ids=[
+        "both dead",
+        "only at times",
+        "the client aborted",
+        "forbidden",
+        "another network",
+        "much later",
+        "one address",
+    ],
 )
 def test_dns_multi_a_dead_address_is_silent(scene: Scene) -> None:
     assert "dns.multi-a-dead-address" not in rules_of(scene)
@@ -158,6 +174,7 @@ def test_dns_split_brain_mismatch_is_silent(scene: Scene) -> None:
 
 
 AUTODISCOVER = "autodiscover.contoso.com"
+BASIC = "Authorization: Basic " + base64.b64encode(b"anna@contoso.com:Tr0ub4dor&3").decode()
 
 
 def hybrid(
@@ -174,6 +191,30 @@ def hybrid(
     return scene
 
 
+def moved(host: str, content: bytes) -> Scene:
+    """A user of the domain is served, but not from a mailbox here."""
+    scene = hybrid(serves=None)
+    request = http_request("POST /autodiscover/autodiscover.xml", ("Content-Type: text/xml", BASIC), b"<a/>", host)
+    scene.dialogue([C(request), S(http_response("200 OK", ("Content-Type: text/xml",), content))])
+    return scene
+
+
+def account(action: str) -> bytes:
+    return (
+        '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"><Response xmlns='
+        f'"http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"><Account>{action}</Account>'
+        "</Response></Autodiscover>"
+    ).encode()
+
+
+SETTINGS = account("<AccountType>email</AccountType><Action>settings</Action>")
+REDIRECT = account("<Action>redirectAddr</Action><RedirectAddr>anna@contoso.mail.onmicrosoft.com</RedirectAddr>")
+
+
+def test_dns_autodiscover_points_to_cloud_knows_the_domain_by_the_user() -> None:
+    assert "dns.autodiscover-points-to-cloud" in rules_of(moved("cas01.corp.example", SETTINGS))
+
+
 def test_dns_autodiscover_points_to_cloud_fires_while_mailboxes_are_on_premises() -> None:
     finding = found(hybrid(), "dns.autodiscover-points-to-cloud")
     assert finding is not None
@@ -188,8 +229,10 @@ def test_dns_autodiscover_points_to_cloud_fires_while_mailboxes_are_on_premises(
         hybrid(serves="mail.fabrikam.com"),
         hybrid(status="401 Unauthorized"),
         hybrid(target="mail.contoso.com"),
+        moved("outlook.office365.com", SETTINGS),
+        moved("mail.contoso.com", REDIRECT),
     ],
-    ids=["nobody", "the cloud", "another domain", "not served", "on-premises"],
+    ids=["nobody", "the cloud", "another domain", "not served", "on-premises", "served by the cloud", "moved"],
 )
 def test_dns_autodiscover_points_to_cloud_is_silent(scene: Scene) -> None:
     assert "dns.autodiscover-points-to-cloud" not in rules_of(scene)

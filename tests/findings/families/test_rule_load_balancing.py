@@ -59,10 +59,19 @@ def test_lb_no_persistence_fires_where_a_login_is_torn_apart() -> None:
     assert f"the challenge came on connection 1 ({FIRST}:80), its answer went to {SECOND}:80" in finding.summary
 
 
+def wrong_password() -> Scene:
+    """A login that is refused, beside another one that goes on."""
+    scene = Scene()
+    first = [C(ask(NEGOTIATE)), S(http_response("401 Unauthorized", (CHALLENGE,)))]
+    scene.dialogue(first, server=FIRST)
+    scene.dialogue([*first, C(ask(AUTHENTICATE)), REFUSED], server=SECOND)
+    return scene
+
+
 @pytest.mark.parametrize(
     "scene",
-    [torn(status="200 OK"), torn(is_torn=False), torn(answered_before=True)],
-    ids=["accepted", "one connection", "answered where it was asked"],
+    [torn(status="200 OK"), torn(is_torn=False), torn(answered_before=True), wrong_password()],
+    ids=["accepted", "one connection", "answered where it was asked", "a wrong password"],
 )
 def test_lb_no_persistence_is_silent_for_other_logins(scene: Scene) -> None:
     assert "lb.no-persistence" not in rules_of(scene)

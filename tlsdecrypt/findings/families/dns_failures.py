@@ -152,11 +152,9 @@ def srv_target_mismatch(scene: Scene) -> Iterator[Hit]:
 
 def _fault_of(data: str, lookups: Lookups) -> str | None:
     parts = data.split()
-    if len(parts) != 4 or not parts[2].isdigit():  # noqa: PLR2004 - priority, weight, port, target (RFC 2782)
+    if len(parts) != 4 or not parts[2].isdigit():  # noqa: PLR2004 - priority, weight, port, target; the last is not "."
         return None
-    port, target = int(parts[2]), parts[3].rstrip(".")
-    if not target:
-        return None
+    port, target = int(parts[2]), parts[3]
     asked = [lookup for lookup in lookups.of(target) if lookup.type in ("A", "AAAA")]
     if asked and not lookups.addresses(target) and all(lookup.is_settled for lookup in asked):
         return f"its target {target} has no address"
