@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.authentication_story import authentication_stories
 from tlsdecrypt.findings.autodiscover_journey import autodiscover_journeys
 from tlsdecrypt.findings.hybrid_chain import hybrid_chains
+from tlsdecrypt.findings.mail_story import mail_stories
 
 if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene
     from tlsdecrypt.findings.story import Story
 
-STORYTELLERS = (autodiscover_journeys, hybrid_chains, authentication_stories)
+STORYTELLERS = (autodiscover_journeys, hybrid_chains, authentication_stories, mail_stories)
 
 
 def tell_stories(scene: Scene) -> tuple[Story, ...]:
