@@ -52,6 +52,7 @@ CASES = (
         "mobile-healthy.pcap",
         "pyactivesync and curl against a stub of Exchange for phones, browsers and MAPI: nothing goes wrong",
     ),
+    Case("logins-healthy.pcap", "curl, requests-ntlm and pypsrp log in to a stub front end, AD FS and an OAuth server"),
     Case("openssl-tls10.pcap", f"{OPENSSL}: TLS 1.0, AES-CBC with SHA-1"),
     Case("openssl-tls11.pcap", f"{OPENSSL}: TLS 1.1, AES-CBC with SHA-1"),
     Case("openssl-tls12.pcapng", f"{OPENSSL}: TLS 1.2, AES-CBC with SHA-1 and SHA-256, AES-GCM"),
