@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from http_feeding import CLIENT, SERVER, run
@@ -30,6 +32,10 @@ from rpc_http_messages import (
 from tlsdecrypt.app.rpc_http_channel import ChannelReader
 from tlsdecrypt.app.rpc_http_rts import parse_rts
 from tlsdecrypt.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 IN = CONN_B1 + BIND + request(0) + PING + request(11, b"x" * 5_000) + request(11) + FLOW_CONTROL
 
@@ -169,3 +175,23 @@ def test_a_cut_rts_pdu_is_refused_at_every_length(whole: bytes) -> None:
         with pytest.raises(ParseError):
             parse_rts(whole[:length])
     assert "Cookie" not in parse_rts(whole).name
+
+
+@pytest.mark.parametrize(
+    "whole", [CONN_A1, CONN_B1, CONN_A3, CONN_C2, FLOW_CONTROL], ids=["A1", "B1", "A3", "C2", "ack"]
+)
+def test_rts_pdus_are_what_tshark_says(
+    whole: bytes, tshark: str, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    dump, capture = tmp_path / "dump.txt", tmp_path / "dump.pcap"
+    dump.write_text("\n".join(f"{at:06x} {whole[at : at + 16].hex(' ')}" for at in range(0, len(whole), 16)) + "\n")
+    to_pcap = [program("text2pcap"), "-q", "-T", "135,50000", str(dump), str(capture)]
+    subprocess.run(to_pcap, check=True, capture_output=True)
+    command = [program("tshark"), "-r", str(capture), "-V", "-O", "dcerpc"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "Malformed" not in shown
+    rts = parse_rts(whole)
+    theirs = [each.lower() for each in re.findall(r"RTS Command: (\w+)", shown)]
+    assert [each.lower() for each in rts.commands] == theirs
+    if "+" not in rts.name:
+        assert rts.name in shown
