@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,20 @@ def test_rule_mrs_ssl_offload_shows_both_legs_as_one() -> None:
     assert finding is not None
     assert finding.confidence is Confidence.CERTAIN
     assert finding.count == 1
+    assert len({each.connection for each in finding.evidence}) == 2
+
+
+def test_rule_mrs_ssl_offload_shows_both_legs_as_one_where_the_device_has_two_addresses() -> None:
+    made = Scene()
+    outer = tls(tuple(dialogue([(POST, NOT_FOUND)])), MAIL)
+    *before, answer = outer
+    made.dialogue([*before, replace(answer, after=1.0)], port=443)
+    made.now = 0.5
+    made.dialogue([C(POST), S(NOT_FOUND)], client="10.9.9.1", server=INSIDE)
+    made.silence(5)
+    finding = found(made, RULE, keys=MAIL.store)
+    assert finding is not None
+    assert finding.confidence is Confidence.CERTAIN
     assert len({each.connection for each in finding.evidence}) == 2
 
 

@@ -52,7 +52,7 @@ def ssl_offload(scene: Scene) -> Iterator[Hit]:
     outer = [each for each in refused if not each.is_clear]
     told: set[int] = set()
     for step in (each for each in refused if each.is_clear):
-        behind = [each for each in outer if each.trace.server.address == step.trace.client.address]
+        behind = [each for each in outer if _passes_on(each, step)]
         told.update(id(each) for each in behind)
         yield _clear_hit(step, behind)
     for step in outer:
@@ -64,6 +64,12 @@ def _may_be_offload(step: Step) -> bool:
     statuses = {_NOT_FOUND} | (_LIKELY_OFFLOAD if step.is_clear else frozenset())
     is_answer_of_mrs = step.about("soap").get("response") == "Fault"
     return step.status in statuses and "x_caserrorcode" not in step.http and not is_answer_of_mrs
+
+
+def _passes_on(outer: Step, inner: Step) -> bool:
+    """Whether a device passes `outer` on as `inner`: from the address that was asked, or from another of its own."""
+    is_meanwhile = outer.span.first_time_ns <= inner.time_ns <= outer.span.last_time_ns
+    return is_meanwhile or outer.trace.server.address == inner.trace.client.address
 
 
 def _is_soap(step: Step) -> bool:
