@@ -180,9 +180,7 @@ def test_a_cut_rts_pdu_is_refused_at_every_length(whole: bytes) -> None:
 @pytest.mark.parametrize(
     "whole", [CONN_A1, CONN_B1, CONN_A3, CONN_C2, FLOW_CONTROL], ids=["A1", "B1", "A3", "C2", "ack"]
 )
-def test_rts_pdus_are_what_tshark_says(
-    whole: bytes, tshark: str, program: Callable[[str], str], tmp_path: Path
-) -> None:
+def test_rts_pdus_are_what_tshark_says(whole: bytes, program: Callable[[str], str], tmp_path: Path) -> None:
     dump, capture = tmp_path / "dump.txt", tmp_path / "dump.pcap"
     dump.write_text("\n".join(f"{at:06x} {whole[at : at + 16].hex(' ')}" for at in range(0, len(whole), 16)) + "\n")
     to_pcap = [program("text2pcap"), "-q", "-T", "135,50000", str(dump), str(capture)]
