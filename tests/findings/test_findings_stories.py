@@ -220,6 +220,28 @@ def test_a_chain_that_works_says_so_and_goes_down_to_the_last_server() -> None:
     assert [leg.what.split()[0] for leg in told.legs] == [USER, CAS, GATE]
 
 
+def test_a_device_with_two_addresses_is_one_hop_of_the_chain() -> None:
+    scene = Scene()
+    scene.now = 0.1
+    shown = ok(free_busy(("NoError", "")))
+    request = post(f"{EWS}/WSSecurity", FEDERATED)
+    scene.dialogue([C(request), S(shown)], client="10.9.9.1", server=REMOTE)
+    end = scene.now
+    scene.now = 0.0
+    scene.dialogue([C(request, after=0.0001), S(shown, after=end)], client=CLOUD, server=GATE)
+    scene.silence(5)
+    [told] = stories_of(scene)
+    assert [leg.what.split()[0] for leg in told.legs] == [CLOUD, "10.9.9.1"]
+
+
+def test_the_same_question_of_two_users_is_two_stories() -> None:
+    scene = Scene()
+    failed = ok(free_busy(("ErrorNoFreeBusyAccess", "")))
+    for client in (USER, OTHER):
+        scene.dialogue([C(post(EWS, ASK)), S(failed)], client=client, server=CAS)
+    assert len(stories_of(scene)) == 2
+
+
 def test_a_question_to_one_server_that_works_is_no_story() -> None:
     scene = Scene()
     scene.dialogue(dialogue([(post(EWS, ASK), ok(free_busy(("NoError", ""))))]))

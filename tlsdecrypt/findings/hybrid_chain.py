@@ -7,6 +7,8 @@ makes while the question waits for its answer are the legs of the chain.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.autodiscover_answers import error_of, redirect_of
@@ -18,7 +20,7 @@ from tlsdecrypt.findings.story import MAX_LEGS, MAX_STORIES, Leg, Story
 from tlsdecrypt.findings.tls_story import has_said_something
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tlsdecrypt.findings.scene import Scene, Step, Trace
     from tlsdecrypt.findings.story import State
@@ -38,8 +40,8 @@ _UNAUTHORIZED, _FIRST_REDIRECT, _FIRST_ERROR = 401, 300, 400
 
 def hybrid_chains(scene: Scene) -> Iterator[Story]:
     """One story for each question for free/busy that goes beyond one server, or fails; the first `MAX_STORIES`."""
-    requests = InnerRequests(scene)
     questions = [step for step in scene.steps_by_service.get("ews", ()) if _is_question(step)]
+    requests = _Requests(scene, questions)
     inner = {id(each) for question in questions for each in requests.behind(question)}
     count = 0
     for question in questions:
@@ -51,11 +53,41 @@ def hybrid_chains(scene: Scene) -> Iterator[Story]:
             yield _story(question, legs)
 
 
+class _Requests(InnerRequests):
+    """Also those that a device passes on from another of its addresses: the same question, meanwhile."""
+
+    def __init__(self, scene: Scene, questions: list[Step]) -> None:
+        super().__init__(scene)
+        self._questions: dict[tuple[str, ...], list[Step]] = defaultdict(list)
+        for each in questions:
+            self._questions[_mailboxes(each)].append(each)
+
+    def behind(self, step: Step) -> Sequence[Step]:
+        own = super().behind(step)
+        if not _is_question(step):
+            return own
+        known = {id(each) for each in (*own, step)}
+        same = self._questions[_mailboxes(step)]
+        first = bisect_left(same, step.time_ns, key=lambda each: each.time_ns)
+        last = bisect_right(same, step.span.last_time_ns, key=lambda each: each.time_ns)
+        relayed = (each for each in same[first:last] if id(each) not in known and _is_relayed(step, each))
+        return sorted((*own, *relayed), key=lambda each: each.time_ns)
+
+
+def _mailboxes(step: Step) -> tuple[str, ...]:
+    return tuple(step.about("ews").get("mailboxes", ()))
+
+
+def _is_relayed(outer: Step, inner: Step) -> bool:
+    is_inside = inner.span.last_time_ns <= outer.span.last_time_ns
+    return is_inside and inner.path == outer.path and inner.trace.client.address != outer.trace.client.address
+
+
 def _is_question(step: Step) -> bool:
     return step.about("ews").get("operation") == AVAILABILITY and not is_probe(step)
 
 
-def _legs(requests: InnerRequests, step: Step, depth: int) -> Iterator[Leg]:
+def _legs(requests: _Requests, step: Step, depth: int) -> Iterator[Leg]:
     yield _leg(step)
     if depth == 0:
         return
