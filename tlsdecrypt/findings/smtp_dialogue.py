@@ -129,7 +129,7 @@ def dialogue_of(step: Step) -> SmtpDialogue:
 def dialogues(scene: Scene) -> Iterator[SmtpDialogue]:
     """All connections that hold SMTP."""
     for trace in scene.traces:
-        if any(step.protocol == "smtp" for step in trace.steps):
+        if trace.protocol == "smtp" and trace.steps:
             yield SmtpDialogue(trace)
 
 

@@ -210,6 +210,7 @@ def test_a_rule_fires_on_the_reply_that_says_so(rule: str, severity: Severity, l
         ("smtp.back-pressure", refused(TO, "452 4.2.2 Mailbox full")),
         ("smtp.service-inactive", ["S: 421 4.4.1 Connection timed out"]),
         ("smtp.service-inactive", ["S: 421 4.3.2 The maximum number of concurrent connections has exceeded a limit"]),
+        ("smtp.too-many-connections", ["S: 421 4.7.0 Too many errors on this connection, closing"]),
         ("smtp.too-many-connections", ["S: 421 4.3.2 Service not available, closing transmission channel"]),
         ("smtp.message-too-large", refused(TO, "552 5.2.2 Mailbox full")),
         ("smtp.loop", at_end("554 5.6.0 Corrupt message content")),

@@ -18,7 +18,9 @@ _SMTP = ("smtp",)
 _NDRS = "RFC 3463; Exchange Server: enhanced status codes in delivery reports"
 
 _CONNECTIONS = re.compile(
-    r"(?:too many|maximum|concurrent|simultaneous|limit)[^.]*\bconnection|connections? (?:limit|rate)", re.IGNORECASE
+    r"(?:too many|maximum|concurrent|simultaneous|limit)(?![^.]*\berrors?\b)[^.]*\bconnection"
+    r"|connections? (?:limit|rate)",
+    re.IGNORECASE,
 )
 _TIMEOUT = re.compile(r"time-?d?\s?-?out|timeout|idle|inactiv", re.IGNORECASE)
 _SHUTDOWN = re.compile(r"shut(?:ting)?\s?down|restart|maintenance", re.IGNORECASE)
