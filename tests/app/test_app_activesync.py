@@ -108,6 +108,18 @@ def test_a_status_of_a_message_is_no_status_of_the_command() -> None:
     assert facts["collections"][0]["received"] == 1
 
 
+def test_the_settings_of_a_policy_are_listed() -> None:
+    answer = bytes.fromhex(
+        "03016a00 000e"  # page 14
+        "45 46 47 4a 4d"  # Provision Policies Policy Data EASProvisionDoc
+        "4e 03 3100 01  54 03 3600 01"  # DevicePasswordEnabled 1, MinDevicePasswordLength 6
+        "01 01 01 01 01"
+    )
+    facts = annotate(PLAIN.format("Provision"), None, answer)
+    assert facts["has_policy"] is True
+    assert facts["policy"] == {"DevicePasswordEnabled": "1", "MinDevicePasswordLength": "6"}
+
+
 def test_the_status_of_a_policy_is_no_status_of_the_command() -> None:
     policy = ("Provision", "Policy", ("Provision", "Status", "2"))
     answer = document("Provision", "Provision", ("Provision", "Status", "1"), ("Provision", "Policies", policy))

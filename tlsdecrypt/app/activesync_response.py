@@ -7,7 +7,8 @@ Keys of `activesync`, each only where it says something:
   `more_available`
 - `changed_folders`: ids that Ping names; `folder_changes`: how many FolderSync tells; `estimate`: items that wait
 - `heartbeat_limit_s`, `max_folders`, `wait_limit` (of Sync, in the unit of the request): what the server allows instead
-- `policy_status`, `policy_meaning`, `has_policy` (a policy was sent); `remote_wipe`: `device` or `account`
+- `policy_status`, `policy_meaning`, `has_policy` (a policy was sent), `policy` (its settings by name); `remote_wipe`:
+  `device` or `account`
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_STATUSES = 200
 MAX_STATUS_DEPTH = 5
+MAX_SETTINGS = 60  # of a policy
 
 _CHANGES = ("Add", "Change", "Delete", "SoftDelete")
 _WITHOUT_STATUS = frozenset({"ApplicationData", "Properties", "Policies", "Data"})  # what is inside has its own meaning
@@ -108,6 +110,12 @@ def _ids(root: Element) -> list[str]:
     return [each[:MAX_VALUE] for each in found[:MAX_COLLECTIONS]]
 
 
+def _settings(document: Element | None) -> dict[str, str]:
+    """What the policy demands: `DevicePasswordEnabled` 1 and the like."""
+    settings = document.children[:MAX_SETTINGS] if document is not None else ()
+    return {each.name: each.text[:MAX_VALUE] for each in settings if each.text}
+
+
 def _value(text: str | None) -> str | None:
     return text[:MAX_VALUE] if text else None
 
@@ -123,6 +131,7 @@ def _put_policy(facts: dict[str, Any], root: Element) -> None:
             policy_status=status,
             policy_meaning=described.meaning if described is not None else None,
             has_policy=policy.find("Data") is not None or None,
+            policy=_settings(policy.find("Data", "EASProvisionDoc")),
         )
     if root.find("RemoteWipe") is not None:
         facts["remote_wipe"] = "device"
