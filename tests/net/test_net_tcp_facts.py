@@ -131,6 +131,15 @@ def test_the_identification_of_ipv4_tells_copies_from_what_was_sent_again(counts
     assert facts_of(frames, times).side(CLIENT).repeats == repeats
 
 
+def test_a_large_segment_that_is_cut_by_the_network_card_and_captured_again_was_not_sent_again() -> None:
+    large = segment(1001, b"x" * 4000, ack=5001)
+    parts = [segment(1001 + at, b"x" * 1000, ack=5001) for at in range(0, 4000, 1000)]
+    times = [0, 1, 2, 10, 10.2, 10.2, 10.3, 10.4]
+    assert facts_of([*handshake(), large, *parts], times).side(CLIENT).repeats == 0
+    later = [0, 1, 2, 10, 300, 301, 302, 303]
+    assert facts_of([*handshake(), large, *parts], later).side(CLIENT).repeats == 4
+
+
 def test_a_keep_alive_is_no_retransmission() -> None:
     frames = [*handshake(), segment(1001, b"data", ack=5001), segment(1004, b"\0", ack=5001)]
     assert facts_of(frames, [0, 1, 2, 3, 45_000]).side(CLIENT).repeats == 0

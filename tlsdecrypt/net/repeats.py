@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ REORDERED_NS = 3_000_000  # a hole that is filled later than so was not reordere
 RECENT_SEGMENTS = 16  # of a delivered piece, to know when they came first
 TOLD_APART_MAX = 64  # segments whose repeats are counted one by one, in one direction
 
-# Of what was delivered: the offset, and where in it the last segments start, and when they came.
-Recent: TypeAlias = "tuple[int, Sequence[int], Sequence[int]]"
+# Of what was delivered: its offset and length, where in it the last segments start, and when they came.
+Recent: TypeAlias = "tuple[int, int, Sequence[int], Sequence[int]]"
 
 
 def recent_of(piece: StreamData) -> Recent:
     """What is kept of a piece that was delivered."""
-    return piece.offset, piece.starts[-RECENT_SEGMENTS:], piece.times_ns[-RECENT_SEGMENTS:]
+    return piece.offset, len(piece.data), piece.starts[-RECENT_SEGMENTS:], piece.times_ns[-RECENT_SEGMENTS:]
 
 
 class Repeats:
@@ -55,8 +56,10 @@ class Repeats:
 
 
 def _is_doubled(offset: int, time_ns: int, recent: tuple[Recent, ...]) -> bool:
-    for base, starts, times_ns in recent:
-        for start, first_ns in zip(starts, times_ns, strict=True):
-            if base + start == offset and abs(time_ns - first_ns) < DOUBLED_NS:
-                return True
+    """The byte at `offset` came just before, in the same segment or in a larger one that was cut on its way down."""
+    for base, length, starts, times_ns in recent:
+        place = offset - base
+        index = bisect_right(starts, place) - 1
+        if index >= 0 and place < length and abs(time_ns - times_ns[index]) < DOUBLED_NS:
+            return True
     return False

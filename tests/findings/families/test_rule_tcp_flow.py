@@ -30,6 +30,7 @@ from tlsdecrypt.findings.finding import Confidence, Severity
 
 GET = http_request("GET /owa/")
 OK = http_response("200 OK")
+DIRECT_PUSH = "/Microsoft-Server-ActiveSync"
 
 
 class Talk:
@@ -104,9 +105,7 @@ def test_tcp_reset_mid_request_is_silent_where_the_client_aborts() -> None:
     assert "tcp.reset-mid-request" not in rules_of(scene)
 
 
-def pings(
-    idle: list[float], *, heartbeat: int = 1740, path: str = "/Microsoft-Server-ActiveSync", end: str = "rst"
-) -> Scene:
+def pings(idle: list[float], *, heartbeat: int = 1740, path: str = "/mapi/emsmdb/", end: str = "rst") -> Scene:
     """Requests that wait, each on a connection that ends after a time without data."""
     wbxml = b"\x03\x01\x6a\x00\x00\x0d\x45\x48\x03" + str(heartbeat).encode() + b"\x00\x01\x01"
     fields = ("Content-Type: application/vnd.ms-sync.wbxml", "MS-ASProtocolVersion: 14.1")
@@ -131,13 +130,19 @@ def test_tcp_idle_timeout_fires_on_the_same_silence_three_times(end: str) -> Non
     assert "idle for 300 s" in finding.summary
 
 
+def test_tcp_idle_timeout_of_direct_push_is_told_by_the_rule_that_knows_it() -> None:
+    rules = rules_of(pings([300, 301, 299.5], path=DIRECT_PUSH))
+    assert "eas.direct-push-cut" in rules
+    assert "tcp.idle-timeout" not in rules
+
+
 @pytest.mark.parametrize(
     "scene",
     [
         pings([300, 301]),
         pings([200, 300, 400]),
         pings([1000, 1001, 1002]),
-        pings([600, 600, 600], heartbeat=600),
+        pings([600, 600, 600], heartbeat=600, path=DIRECT_PUSH),
         pings([300, 300, 300], path="/owa/"),
     ],
     ids=["twice", "of different length", "too long", "the heartbeat itself", "of another service"],
