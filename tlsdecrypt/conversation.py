@@ -129,6 +129,7 @@ class Analysis:
     tcp_frames: int = 0
     doubled_frames: int = 0
     surroundings: Surroundings | None = field(default=None, repr=False)
+    stories: tuple[Any, ...] = field(default=(), repr=False)  # what belongs together over connections: Story
 
     @property
     def tls_conversations(self) -> tuple[Conversation, ...]:

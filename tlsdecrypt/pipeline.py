@@ -101,7 +101,9 @@ class Pipeline:
     def analysis(self, conversations: Sequence[Conversation]) -> Analysis:
         """Everything that was learned, around the conversations that `conversations()` gave."""
         keys = self._key_facts()
-        findings = self._detective.finish(self.captures, self._surroundings, keys) if self._detective else ()
+        detective = self._detective
+        findings = detective.finish(self.captures, self._surroundings, keys) if detective else ()
+        stories = detective.stories() if detective else ()
         return Analysis(
             captures=self.captures,
             keys=keys,
@@ -109,11 +111,12 @@ class Pipeline:
             frames=sum(each.frames for each in self.captures),
             other_frames=dict(sum((Counter(each.other_frames) for each in self.captures), Counter())),
             findings=findings,
-            notes=(*self._keys.notes, *self.notes, *(self._detective.notes if self._detective else ())),
+            notes=(*self._keys.notes, *self.notes, *(detective.notes if detective else ())),
             errors=tuple(str(error) for error in self.errors),
             tcp_frames=sum(each.tcp_frames for each in self.captures),
             doubled_frames=sum(each.doubled_frames for each in self.captures),
             surroundings=self._surroundings,
+            stories=stories,
         )
 
     def interrupt(self) -> None:

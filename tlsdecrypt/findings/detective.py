@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.conversation import CaptureFacts, Conversation, KeyFacts
     from tlsdecrypt.findings.rule import Hit
     from tlsdecrypt.findings.scene import Step
+    from tlsdecrypt.findings.story import Story
 
 MAX_FINDINGS = 2_000  # different ones; what comes then is only counted
 MAX_EVIDENCE = 12  # pieces that are kept of one finding
@@ -64,6 +66,7 @@ class Detective:
         self._trace_rules = [each for each in self._rules.values() if each.scope == "trace"]
         self._scene_rules = [each for each in self._rules.values() if each.scope == "scene"]
         self._step_rules = [each for each in self._rules.values() if each.scope == "step"]
+        self._naming: dict[tuple[str, str], list[str]] = {}
         self._by_kind: dict[tuple[str, str | None], list[Rule]] = {}
 
     def take(self, conversation: Conversation) -> None:
@@ -96,6 +99,16 @@ class Detective:
             for hit in self._hits(rule, scene):
                 self._add(rule, hit, ("", ""), "", is_lenient=self._concerns_monitors(hit))
         return self._told()
+
+    def stories(self) -> tuple[Story, ...]:
+        """What belongs together over connections; to be asked after `finish`."""
+        from tlsdecrypt.findings.storytellers import tell_stories  # noqa: PLC0415 - beside the rules, not below them
+
+        try:
+            return tell_stories(self.scene)
+        except Exception as fault:  # noqa: BLE001 - as for rules: it must not cost the findings
+            self.faults["stories"] = type(fault).__name__
+            return ()
 
     def _hits(self, rule: Rule, subject: Step | Trace | Scene) -> Iterable[Hit]:
         """What a rule says. One that fails is a fault of this program, and must not cost the others' findings."""
@@ -164,22 +177,37 @@ class Detective:
 
     def _told(self) -> tuple[Finding, ...]:
         findings = [each.told() for each in self._sightings.values()]
-        findings = [each for each in findings if not self._is_suppressed(each, findings)]
-        findings = [self._with_cause(each, findings) for each in findings]
+        by_rule = _by_rule(findings)
+        findings = [each for each in findings if not self._speaking_over(each, by_rule, "suppresses")]
+        by_rule = _by_rule(findings)
+        for index, each in enumerate(findings):
+            cause = self._speaking_over(each, by_rule, "causes")
+            if cause is not None:
+                findings[index] = replace(each, caused_by=cause.rule)
         return tuple(sorted(findings, key=_gravest_first))
 
-    def _is_suppressed(self, finding: Finding, findings: list[Finding]) -> bool:
-        return any(
-            fits(finding.rule, self._rules[other.rule].suppresses) and _concern_the_same(finding, other)
-            for other in findings
-            if self._rules[other.rule].suppresses
-        )
+    def _speaking_over(self, finding: Finding, by_rule: dict[str, list[Finding]], column: str) -> Finding | None:
+        """The finding of the same whose rule names that of `finding` in one of its columns."""
+        for rule in self._rules_naming(finding.rule, column):
+            for other in by_rule.get(rule, ()):
+                if _concern_the_same(finding, other):
+                    return other
+        return None
 
-    def _with_cause(self, finding: Finding, findings: list[Finding]) -> Finding:
-        for other in findings:
-            if fits(finding.rule, self._rules[other.rule].causes) and _concern_the_same(finding, other):
-                return replace(finding, caused_by=other.rule)
-        return finding
+    def _rules_naming(self, rule_id: str, column: str) -> list[str]:
+        key = rule_id, column
+        found = self._naming.get(key)
+        if found is None:
+            rules = self._rules.values()
+            found = self._naming[key] = [each.id for each in rules if fits(rule_id, getattr(each, column))]
+        return found
+
+
+def _by_rule(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for each in findings:
+        found[each.rule].append(each)
+    return found
 
 
 def _concerns(rule: Rule, protocol: str, service: str | None) -> bool:

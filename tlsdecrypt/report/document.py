@@ -18,6 +18,7 @@ from tlsdecrypt.report.findings_document import finding_document
 from tlsdecrypt.report.json_bytes import json_bytes
 from tlsdecrypt.report.masking import manifest
 from tlsdecrypt.report.quantities import iso_time
+from tlsdecrypt.report.stories_document import stories_document
 from tlsdecrypt.report.surroundings_document import surroundings_document
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _tail(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
     """`errors` names the captures that could not be read."""
     return {
         "surroundings": surroundings_document(analysis),
+        "stories": stories_document(analysis.stories, redactor),
         "findings": [finding_document(each, redactor) for each in analysis.findings],
         "notes": list(analysis.notes),
         "errors": list(analysis.errors),
