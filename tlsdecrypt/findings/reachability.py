@@ -48,7 +48,8 @@ def is_unanswered(trace: Trace) -> bool:
     if tcp is None or not tcp.syns or server.segments:
         return False
     side = tcp.side(_CLIENT)
-    return side.first_payload is None and side.fin is None and client.segments <= 2 * tcp.syn_count
+    has_heard = tcp.side(_SERVER).is_lost  # it acknowledges what the capture does not hold
+    return side.first_payload is None and side.fin is None and not has_heard and client.segments <= 2 * tcp.syn_count
 
 
 def target_of(trace: Trace) -> Target:

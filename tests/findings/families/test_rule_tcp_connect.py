@@ -7,6 +7,7 @@ import struct
 
 import dns.message
 import dns.rrset
+import pytest
 from packets import (
     ACK,
     CLIENT,
@@ -99,6 +100,15 @@ def test_tcp_connect_timeout_is_silent_where_only_one_direction_was_captured() -
     whole = Scene()
     whole.dialogue(HELLO, port=443)
     scene.frames += [(5 + time, frame) for time, frame in whole.frames if frame[:6] == bytes.fromhex("020000000002")]
+    assert "tcp.connect-timeout" not in rules_of(scene)
+
+
+@pytest.mark.parametrize("server", [SERVER, "198.51.100.99"])
+def test_tcp_connect_timeout_is_silent_where_acknowledgments_show_that_answers_were_not_captured(server: str) -> None:
+    scene = silent()
+    for flags in (SYN, ACK):
+        scene.add(Segment((CLIENT, 50_007), (server, 443), 1000 + (flags == ACK), 7, flags).frame())
+    scene.silence(4)
     assert "tcp.connect-timeout" not in rules_of(scene)
 
 

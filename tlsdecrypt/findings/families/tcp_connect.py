@@ -51,6 +51,8 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
     the client comes through by the other version of IP.
     """
     one_sided = {trace.server.address for trace in scene.traces if _is_one_sided(trace)}
+    if one_sided and not any(map(has_accepted, scene.traces)):
+        return
     for target, traces in by_target(scene.traces).items():
         silent = [trace for trace in traces if is_unanswered(trace)]
         client, server, port = target
