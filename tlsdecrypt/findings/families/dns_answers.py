@@ -8,6 +8,7 @@ from itertools import permutations, product
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import domain_of, is_internal, is_microsoft, subnet
+from tlsdecrypt.findings.clusters import cluster_addresses
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.lookups import Lookups
 from tlsdecrypt.findings.reachability import (
@@ -20,7 +21,6 @@ from tlsdecrypt.findings.reachability import (
     is_unanswered,
 )
 from tlsdecrypt.findings.rule import Hit, rule
-from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,6 @@ _MAILBOX_SERVICES = (
     "autodiscover-soap",
     "owa",
 )
-_CLUSTERS = ("02:bf:", "03:bf:", "01:00:5e:7f:")
 _ORDINARY = ("www",)
 _PROHIBITED = "prohibited"
 _OK = 200
@@ -129,7 +128,7 @@ def _dead(scene: Scene, answer: DnsMessage, named: tuple[str, list[str]], pair: 
     summary = f"{name} is {alive}, which answers on port {port}, and {dead}, which does not"
     if open_ports:
         summary += f"; {dead} was seen to answer on {', '.join(map(str, open_ports))} only"
-    if _is_cluster(scene, dead):
+    if dead in scene.derived(cluster_addresses):
         summary += f". {dead} is the address of a load-balancing cluster, registered in DNS by mistake"
     evidence = [Evidence(answer.frame, None, f"{name} has the addresses {', '.join(addresses)}")]
     if failed.tcp is not None and failed.tcp.syns:
@@ -139,13 +138,6 @@ def _dead(scene: Scene, answer: DnsMessage, named: tuple[str, list[str]], pair: 
     if taken.tcp is not None and taken.tcp.syn_ack is not None:
         evidence.append(taken.saw(taken.tcp.syn_ack.frame, f"{taken.server} accepts {taken.client}"))
     return Hit(summary, tuple(evidence), client="", server=dead, place=f"{name} {port}")
-
-
-def _is_cluster(scene: Scene, address: str) -> bool:
-    macs = {trace.tcp.side(Direction.SERVER_TO_CLIENT).mac for trace in scene.by_server[address] if trace.tcp}
-    if scene.surroundings is not None:
-        macs |= {each.sender_mac for each in scene.surroundings.arp if each.sender_ip == address and each.is_reply}
-    return any(mac is not None and mac.startswith(_CLUSTERS) for mac in macs)
 
 
 @rule(

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import subnet
+from tlsdecrypt.findings.clusters import NLB_IGMP, NLB_MULTICAST, NLB_UNICAST
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
 
@@ -25,9 +26,8 @@ MANY_ADDRESSES = 4  # for which a proxy answers ARP
 
 _GROUP_BIT = 0x01
 _BROADCAST, _NOBODY = "ff:ff:ff:ff:ff:ff", "0.0.0.0"  # noqa: S104 - the sender of an ARP probe
-_NLB_UNICAST, _NLB_MULTICAST, _NLB_IGMP = "02:bf:", "03:bf:", "01:00:5e:7f:"
 # Addresses that several hosts answer with on purpose: VRRP, HSRP 1 and 2, GLBP, NLB and its masked sources.
-_SHARED = ("00:00:5e:00:01:", "00:00:5e:00:02:", "00:00:0c:07:ac:", "00:00:0c:9f:f", "00:07:b4:00:", _NLB_UNICAST)
+_SHARED = ("00:00:5e:00:01:", "00:00:5e:00:02:", "00:00:0c:07:ac:", "00:00:0c:9f:f", "00:07:b4:00:", NLB_UNICAST)
 
 
 @rule(
@@ -83,7 +83,7 @@ def unicast_flooding(scene: Scene) -> Iterator[Hit]:
     talk to one another too, and on members of the cluster.
     """
     talks = scene.surroundings.talks if scene.surroundings is not None else ()
-    flooded = [talk for talk in talks if talk.destination_mac.startswith(_NLB_UNICAST)]
+    flooded = [talk for talk in talks if talk.destination_mac.startswith(NLB_UNICAST)]
     plain = [talk for talk in talks if not _is_group(talk.destination_mac) and talk not in flooded]
     hosts = _taking_part(plain)
     for talk in flooded:
@@ -152,9 +152,9 @@ def _is_group(mac: str) -> bool:
 def _decoded(reply: ArpMessage) -> str:
     """What the last octets of the MAC address say."""
     octets = [str(int(each, 16)) for each in reply.sender_mac.split(":")]
-    if reply.sender_mac.startswith(_NLB_MULTICAST):
+    if reply.sender_mac.startswith(NLB_MULTICAST):
         return f" (its last four octets are {'.'.join(octets[2:])})"
-    if reply.sender_mac.startswith(_NLB_IGMP):
+    if reply.sender_mac.startswith(NLB_IGMP):
         return f" (IGMP mode; its last two octets are {'.'.join(octets[4:])})"
     return ""
 
