@@ -93,8 +93,9 @@ def neg_token_init(mechanisms: list[bytes], token: bytes) -> bytes:
 
 
 def neg_token_resp(state: int, token: bytes = b"") -> bytes:
-    """NegTokenResp, RFC 4178 section 4.2.2."""
-    return field(1, sequence(field(0, tlv(0x0A, bytes([state]))), field(2, tlv(0x04, token)) if token else b""))
+    """NegTokenResp, RFC 4178 section 4.2.2, that chooses Kerberos."""
+    answer = field(2, tlv(0x04, token)) if token else b""
+    return field(1, sequence(field(0, tlv(0x0A, bytes([state]))), field(1, KERBEROS), answer))
 
 
 def kerberos_token(*sname: str, realm: str = "CONTOSO.COM", cipher: bytes = b"\x5a" * 64) -> bytes:
