@@ -19,6 +19,7 @@ from written import EXCHANGE, ROOT, analysis_of, sample_analysis
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.app.mail import MailCommand, SmtpReply
 from tlsdecrypt.redact import Redactor
+from tlsdecrypt.redact.mail_message import mask_message
 from tlsdecrypt.report import object_folder
 from tlsdecrypt.report.mail_parts import MAX_ATTACHMENTS, attachments
 from tlsdecrypt.report.object_folder import ObjectFolder
@@ -108,7 +109,7 @@ def test_a_mail_message_and_its_attachments_are_files(tmp_path: Path) -> None:
     message = mail(("plan.pdf", b"%PDF-1"), ("../../evil.exe", b"MZ"), ("", b"nameless"))
     command = MailCommand("DATA", "DATA", span(5, 6, 5, 6), content=message.as_bytes())
     said = Exchange("smtp", command, SmtpReply(250, "2.0.0", ("2.0.0 ok",), span(7, 7, 7, 7)))
-    entries = kept(tmp_path / "o", said)["objects"]
+    entries = kept(tmp_path / "o", said, redactor=Redactor(show_secrets=True))["objects"]
     assert [each["file"] for each in entries] == [
         "00001-0001-request-message.eml",
         "00001-0001-request-001-plan.pdf",
@@ -117,6 +118,24 @@ def test_a_mail_message_and_its_attachments_are_files(tmp_path: Path) -> None:
     ]
     assert (tmp_path / "o" / entries[1]["file"]).read_bytes() == b"%PDF-1"
     assert [each.get("attachment") for each in entries] == [None, 1, 2, 3]
+
+
+def test_of_masked_mail_only_the_envelope_is_kept(tmp_path: Path) -> None:
+    content = mail(("plan.pdf", b"%PDF-1")).as_bytes().replace(b"Subject: s", b"Subject: secret\r\n plans")
+    said = Exchange("smtp", MailCommand("DATA", "DATA", span(5, 6, 5, 6), content=content), None)
+    (entry,) = kept(tmp_path / "o", said)["objects"]
+    kept_message = (tmp_path / "o" / entry["file"]).read_bytes()
+    assert b"From: avery@contoso.com\r\nTo: casey@contoso.com\r\n" in kept_message
+    assert b"Subject: <masked:personal len=14>\r\n" in kept_message
+    assert [word for word in (b"secret", b"plans", b"Hello", b"plan.pdf", b"JVBERi0x") if word in kept_message] == []
+    assert entry["is_changed_by_masking"] is True
+
+
+@given(st.binary(max_size=200))
+def test_any_message_can_be_masked(data: bytes) -> None:
+    masked = mask_message(b"Subject: marker-one\n" + data + b"\n\nmarker-two", Redactor())
+    assert b"marker-one" not in masked
+    assert b"marker-two" not in masked
 
 
 def test_messages_inside_of_messages_are_attachments_with_theirs() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.app.smtp_commands import blob_length, chunk_of, is_plausible
 from tlsdecrypt.redact.in_place import stars
+from tlsdecrypt.redact.mail_message import SHOWN_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 WINDOW = 1 << 20  # bytes looked at together
 MAX_COMMAND = 4096  # bytes of a line that may be a command
 
-_SHOWN_FIELDS = frozenset(
-    {
-        "bcc", "cc", "content-transfer-encoding", "content-type", "date", "from", "in-reply-to", "message-id",
-        "mime-version", "received", "references", "reply-to", "return-path", "sender", "to", "x-originatororg",
-    }
-)  # fmt: skip
 _FIELD = re.compile(rb"([!-9;-~]{1,100})[ \t]*:")
 _LOGIN = re.compile(rb"(?:AUTH|X-EXPS)[ \t]+[A-Z0-9_-]+(?:[ \t]+(\S.*))?\r?\n\Z", re.IGNORECASE | re.DOTALL)
 _PROXIED = re.compile(rb"XPROXY[A-Z]*[ \t]+(\S.*)\r?\n\Z", re.IGNORECASE | re.DOTALL)
@@ -198,7 +193,7 @@ class SmtpLines:
         if field is None:
             self._is_body = True
             return stars(line)
-        self._is_shown = field[1].decode("ascii").lower() in _SHOWN_FIELDS
+        self._is_shown = field[1].decode("ascii").lower() in SHOWN_FIELDS
         return line if self._is_shown else line[: field.end()] + stars(line[field.end() :])
 
 

@@ -1,6 +1,7 @@
 """A folder with what was carried: each HTTP content, mail message and attachment as a file, and an index of them.
 
-Contents are decoded, and masked as in every other output: what holds a secret is not byte for byte what was sent.
+Contents are decoded, and masked as in every other output: what holds a secret is not byte for byte what was sent. Of
+mail only who wrote to whom is shown; messages as they were sent, and their attachments, come with `--show-secrets`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.kept_content import content_of
 from tlsdecrypt.errors import InputError
+from tlsdecrypt.redact.mail_message import mask_message
 from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.exchange_url import exchange_url, is_http
 from tlsdecrypt.report.json_bytes import json_bytes
@@ -92,6 +94,8 @@ class ObjectFolder:
             self._keep(facts | {"url": url}, content, media_type, name_in_path(url))
             return
         self._keep(facts, content, _MAIL, "message")
+        if not self._redactor.show_secrets:
+            return  # nothing of an attachment may be shown
         for number, part in enumerate(attachments(content), 1):
             facts["attachment"] = number
             self._keep(facts, part.data, part.media_type, part.name)
@@ -101,7 +105,7 @@ class ObjectFolder:
         if self._count >= MAX_OBJECTS:
             self._left_out += 1
             return
-        data = self._redactor.content(content, media_type or None)
+        data = self._masked(content, media_type)
         number = f"-{facts['attachment']:03}" if "attachment" in facts else ""
         prefix = f"{facts['connection']:05}-{facts['exchange']:04}-{facts['side']}{number}"
         name = object_name(prefix, self._redactor.text(wanted), media_type)
@@ -117,6 +121,11 @@ class ObjectFolder:
             "is_changed_by_masking": data != content,
         }
         self._index.add(facts["connection"], json_bytes(entry))
+
+    def _masked(self, content: bytes, media_type: str) -> bytes:
+        if media_type == _MAIL:
+            return mask_message(content, self._redactor)
+        return self._redactor.content(content, media_type or None)
 
     def _make(self) -> None:
         path = self._path
