@@ -77,6 +77,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "dns": "net",
         "dpkt": "capture net",
         "jinja2": "report",
+        "hpack": "app recapture",
         "lxml": "app report",
         "lz4": "capture",
         "markupsafe": "report",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.redact import Redactor
     from tlsdecrypt.redact.pseudonyms import Pseudonyms
 
+_HTTP2 = b"PRI * HTTP/2.0\r\n"  # how a client begins (RFC 9113 section 3.4)
+
 
 def mask_streams(
     conversation: Conversation,
@@ -27,8 +29,12 @@ def mask_streams(
     """Mask both directions, and put pseudonyms in place of names where they are given."""
     passwords = [password for each in conversation.exchanges for password in each.passwords]
     masker = InPlaceMasker(redactor, passwords) if pseudonyms is None else Renamer(redactor, passwords, pseudonyms)
-    if (conversation.application_protocol or "").startswith("http/"):
+    if client.read(0, len(_HTTP2)) == _HTTP2:
+        from tlsdecrypt.recapture.http2_masking import Http2Masking  # noqa: PLC0415 - it loads HPACK
+
+        Http2Masking(masker).mask(client, server)
+    elif (conversation.application_protocol or "").startswith("http/"):
         HttpMasking(masker).mask(client, server)
-    elif (conversation.application_protocol or "") not in {"h2", "http2"}:
+    else:
         mask_mail(conversation.application_protocol or "", client, server)
         mask_lines(client, server, masker)
