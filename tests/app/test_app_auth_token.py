@@ -53,6 +53,8 @@ def test_a_ticket_is_a_complete_credential_and_the_first_leg_of_ntlm_is_none() -
         return parse_credentials(f"Negotiate {base64.b64encode(token).decode()}").is_complete
 
     assert credentials(kerberos_token("HTTP", "mail.contoso.com"))
+    assert credentials(b"\x60\x82\x01\x00 a token of a mechanism that nobody knows")
+    assert not credentials(b"")
     assert [credentials(each) for each in ntlm_login()] == [False, False, True]
 
 

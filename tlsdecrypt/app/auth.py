@@ -19,6 +19,7 @@ __all__ = ["Credentials", "NtlmMessage", "decode_base64", "parse_credentials", "
 LONGEST_CACHED = 16 * 1024  # characters of a field that is remembered once it was read
 CACHED = 256
 
+_INITIAL_TOKEN = b"\x60"  # InitialContextToken, RFC 2743 section 3.1: of a mechanism that nobody here knows
 _TOKEN_SCHEMES = frozenset({"ntlm", "negotiate", "kerberos"})
 _PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]+))")
 _TOKEN_PARAMETERS = ("actortoken", "accesstoken", "usertoken", "at", "token")
@@ -97,10 +98,14 @@ def _parse_basic(token: str) -> tuple[str | None, str]:
 
 
 def _parse_token(scheme: str, text: str) -> Credentials:
-    token = parse_security_token(decode_base64(text))
+    blob = decode_base64(text)
+    token = parse_security_token(blob)
     ntlm = token.ntlm
     user = ntlm.account if ntlm is not None else ""
-    is_complete = token.mechanism == "Kerberos" if ntlm is None else ntlm.message_type == AUTHENTICATE
+    if ntlm is not None:
+        is_complete = ntlm.message_type == AUTHENTICATE
+    else:
+        is_complete = token.mechanism == "Kerberos" or (token.mechanism is None and blob[:1] == _INITIAL_TOKEN)
     return Credentials(scheme, token.mechanism, user or None, token, is_complete=is_complete, secret=text)
 
 

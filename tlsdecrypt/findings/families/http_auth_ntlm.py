@@ -241,7 +241,7 @@ def kerberos_fallback(scene: Scene) -> Iterator[Hit]:
     tickets: dict[tuple[str, str], Step] = {}
     for step in login_steps(scene):
         key = step.trace.client.address, host_of(step)
-        if auth_of(step).get("mechanism") == "Kerberos" and _is_ticket_refused(step):
+        if _is_ticket(step) and _is_ticket_refused(step):
             tickets[key] = step
         elif scheme_of(step) == "negotiate" and ntlm_type(step) == NTLM_ASK and key in tickets:
             ticket = tickets.pop(key)
@@ -257,6 +257,13 @@ def kerberos_fallback(scene: Scene) -> Iterator[Hit]:
                 step.asked("Negotiate, NTLM type 1"),
                 place=host_of(step),
             )
+
+
+def _is_ticket(step: Step) -> bool:
+    """Whether the client tried another mechanism than NTLM, which is Kerberos."""
+    auth = auth_of(step)
+    is_other = scheme_of(step) == "negotiate" and "ntlm" not in auth and bool(auth.get("is_complete"))
+    return auth.get("mechanism") == "Kerberos" or is_other
 
 
 def _is_ticket_refused(step: Step) -> bool:
