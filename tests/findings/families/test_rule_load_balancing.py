@@ -109,15 +109,29 @@ def test_lb_no_persistence_fires_where_a_session_moves(scene: Scene, confidence:
     assert "MAPIAAAAA" not in str(finding)
 
 
+def both_legs() -> Scene:
+    """One request before and behind a device that keeps the client's address."""
+    fields = ("Content-Type: application/mapi-http", "X-RequestType: Execute", f"Cookie: {CONTEXT}")
+    request = http_request(f"POST {MAPI}", fields)
+    answer = http_response("200 OK", ("Content-Type: application/mapi-http", "X-ResponseCode: 0"))
+    outer, inner = Scene(), Scene()
+    outer.dialogue([C(request), S(answer, after=0.5)], server=FIRST, client="10.1.1.5")
+    inner.now = 0.1
+    inner.dialogue([C(request), S(answer, after=0.2)], server=SECOND, client="10.1.1.5")
+    outer.frames += inner.frames
+    return outer
+
+
 @pytest.mark.parametrize(
     "scene",
     [
+        both_legs(),
         moved(modern=True),
         moved(server=FIRST),
         moved(cookie="MapiContext=another"),
         moved(client="10.1.1.254"),
     ],
-    ids=["Exchange 2013 serves it", "one server", "two sessions", "two legs of one request"],
+    ids=["both legs", "Exchange 2013 serves it", "one server", "two sessions", "two legs of one request"],
 )
 def test_lb_no_persistence_is_silent_for_sessions_that_stay(scene: Scene) -> None:
     assert "lb.no-persistence" not in rules_of(scene)

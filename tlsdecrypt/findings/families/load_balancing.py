@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene, Step
 
 LEGS_NS = 60_000_000_000  # between the challenge and its answer
+STEPS_MAX = 500  # of one session that are looked at
 CHALLENGES_MAX = 200  # among which the one that was answered elsewhere is looked for
 
 _AUTHENTICATE, _UNAUTHORIZED, _LOGIN_TIMEOUT = 3, 401, 440
@@ -78,9 +79,11 @@ def _moved_sessions(scene: Scene) -> Iterator[Hit]:
     for step in scene.steps:
         for session in step.http.get("sessions", ()):
             seen[step.trace.client.address, session].append(step)
-    for (_, session), steps in seen.items():
+    for (_, session), several in seen.items():
+        steps = several[:STEPS_MAX]
         first = steps[0]
         moved = [step for step in steps if step.trace.server.address != first.trace.server.address]
+        moved = [step for step in moved if not any(_encloses(other, step) for other in steps)]
         if not moved or first.status is None:
             continue
         lost = next((step for step in moved if _has_lost(step) and not _has_lost(first)), None)
@@ -94,6 +97,13 @@ def _moved_sessions(scene: Scene) -> Iterator[Hit]:
             f" {step.trace.server.address}{', which does not know it' if lost else ''}"
         )
         yield _hit(step, summary, (*first.evidence, *step.evidence), is_sure=lost is not None)
+
+
+def _encloses(outer: Step, inner: Step) -> bool:
+    """Both are one request, before and behind a device that keeps the client's address."""
+    is_elsewhere = outer.trace.server.address != inner.trace.server.address
+    is_around = outer.span.first_time_ns <= inner.span.first_time_ns <= outer.span.last_time_ns
+    return is_elsewhere and outer.target == inner.target and is_around
 
 
 def _has_lost(step: Step) -> bool:
