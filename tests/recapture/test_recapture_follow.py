@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tiny_capture
 from cli_runs import KEYS, assert_refused, run, spawn
+from hpack import Encoder
 from recorded_captures import frames_of, pcap
 from sample_cases import CASES, ROOT
 from sample_conversations import conversation, session, span
 
-from tlsdecrypt import Analysis, InputError
+from tlsdecrypt import Analysis
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.plaintext import Place
 from tlsdecrypt.recapture import follow
@@ -64,6 +65,12 @@ def test_secrets_are_overwritten_and_lengths_stay(capture: str) -> None:
     assert masked != shown
     assert len(masked) == len(shown)
     assert re.findall(rb"Authorization: Basic [^*\r]", masked) == []
+
+
+def test_names_have_pseudonyms_where_they_are_wanted() -> None:
+    told = run(EXCHANGE, *OPENED, "--follow", "13", "--anonymise").stdout_bytes
+    assert len(told) == len(run(EXCHANGE, *OPENED, "--follow", "13").stdout_bytes)
+    assert [word for word in (b"contoso", b"avery", b"CAS01") if word in told] == []
 
 
 def test_what_was_not_captured_is_told_apart_from_what_was_said(tmp_path: Path) -> None:
@@ -140,19 +147,20 @@ def test_what_cannot_be_followed_is_one_sentence(options: tuple[str, ...], words
     assert_refused(run(EXCHANGE, *OPENED, *options), words)
 
 
-@pytest.mark.parametrize("protocol", ["h2", "http/2"])
-def test_compressed_fields_are_followed_only_unmasked(protocol: str) -> None:
-    place, spoken = Place(1, is_decrypted=True), span(1, 1, 1, 1)
+def test_secrets_of_http_2_are_overwritten_too(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    secret = "q7ZxT0kenVa1ueThatNobodyMaySee9911"
+    fields = [(":method", "GET"), (":scheme", "https"), (":path", "/"), ("authorization", f"Bearer {secret}")]
+    block = Encoder().encode(fields, huffman=False)
+    head = len(block).to_bytes(3, "big") + b"\x01\x05" + (1).to_bytes(4, "big")  # HEADERS, RFC 9113 section 6.2
+    said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + head + block
     for show_secrets in (False, True):
         teller = FollowTeller(Manner(Redactor(show_secrets=show_secrets)), 1, None)
-        teller.sink.said(place, Direction.CLIENT_TO_SERVER, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", spoken)
-        talk = conversation(1, session(), application_protocol=protocol)
+        teller.sink.said(Place(1, is_decrypted=True), Direction.CLIENT_TO_SERVER, said, span(1, 1, 1, 1))
+        talk = conversation(1, session(), application_protocol="http/2")
         teller.take(talk)
-        if show_secrets:
-            teller.finish(Analysis((), (), (talk,), frames=0, other_frames={}))
-        else:
-            with pytest.raises(InputError, match="speaks HTTP/2"):
-                teller.finish(Analysis((), (), (talk,), frames=0, other_frames={}))
+        teller.finish(Analysis((), (), (talk,), frames=0, other_frames={}))
+        told = capsysbinary.readouterr().out
+        assert (len(told), told == said, secret.encode() in told) == (len(said), show_secrets, show_secrets)
 
 
 def test_an_empty_capture_has_nothing_to_follow(tmp_path: Path) -> None:

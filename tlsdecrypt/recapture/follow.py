@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 MAX_LINE = 4096  # characters of one line on a terminal; what is longer goes on in the next
 
 _MARKS: tuple[tuple[str, Style], tuple[str, Style]] = ((">", "caution"), ("<", "good"))
-_COMPRESSED = ("h2", "http/2", "http2")  # protocols whose secrets are no bytes that could be overwritten
 
 
 class Said(NamedTuple):
@@ -77,7 +76,9 @@ class FollowTeller:
         self._connection = connection
         self._side = side
         self._found: Conversation | None = None
-        self.sink = OneConnection(connection, is_masked=not manner.redactor.show_secrets)
+        self._pseudonyms = manner.anonymiser.pseudonyms if manner.anonymiser else None
+        is_masked = not manner.redactor.show_secrets or self._pseudonyms is not None
+        self.sink = OneConnection(connection, is_masked=is_masked)
 
     def take(self, conversation: Conversation) -> None:
         """See Teller."""
@@ -86,7 +87,7 @@ class FollowTeller:
         self._found = conversation
         streams = self.sink.spool.streams(conversation.id)
         if streams is not None:
-            mask_streams(conversation, *streams, self._manner.redactor)
+            mask_streams(conversation, *streams, self._manner.redactor, self._pseudonyms)
 
     def finish(self, analysis: Analysis) -> None:
         """See Teller. InputError where there is nothing to tell."""
@@ -103,12 +104,6 @@ class FollowTeller:
             last = max((each.id for each in analysis.conversations), default=0)
             known = f"they are numbered 1 to {last}" if last else "there is none"
             raise InputError(f"there is no connection {number}: {known}")
-        is_masked = not self._manner.redactor.show_secrets
-        if is_masked and found.application_protocol in _COMPRESSED:
-            raise InputError(
-                f"connection {number} speaks HTTP/2, which compresses its fields: no secret in them can be overwritten;"
-                " the text tells its exchanges, and --show-secrets follows it as it is"
-            )
         if next(self.sink.all_said(), None) is None:
             tls = found.tls
             why = f": {tls.verdict.code.value}, {tls.verdict.summary}" if tls and not found.is_decrypted else ""

@@ -15,6 +15,7 @@ from tlsdecrypt.report.html_verdict import closed_views, finding_views, period, 
 from tlsdecrypt.report.html_view import connection_view, row_view
 from tlsdecrypt.report.html_waterfall import MAX_LANES, waterfall
 from tlsdecrypt.report.json_bytes import json_bytes
+from tlsdecrypt.report.masking import manifest_lines
 from tlsdecrypt.report.program import version
 from tlsdecrypt.report.quantities import clock_time, duration
 from tlsdecrypt.report.spool import Spool
@@ -143,7 +144,5 @@ def _named(pair: list[int] | None, frames: FrameNames) -> str:
 def _masking(redactor: Redactor) -> str:
     if redactor.show_secrets:
         return "Nothing is masked: this report holds passwords and tokens as they were sent. Do not hand it on."
-    kinds = ", ".join(f"{count:,} x {kind}" for kind, count in sorted(redactor.counts.items()))
-    return (
-        f"Passwords, cookies and tokens are masked ({kinds or 'none were seen'}); equal marks stand for equal values."
-    )
+    told = ["; ".join(text for text, _ in each.parts) for each in manifest_lines(redactor) if each.level]
+    return f"Masked: {'; '.join(told)}." if told else "Nothing had to be masked."
