@@ -33,8 +33,8 @@ class Binding(NamedTuple):
     """A module with a function `annotate`, and when it is asked.
 
     It is asked for each exchange of its `services`, and, where `is_for_xml`, for each that holds XML, where
-    `is_for_pages` for each whose answer is a page that was read (see `page`). The content of its `services` is kept for it
-    where `reads_content`, whatever its type; where `reads_as_it_comes`, the module is asked for a reader first.
+    `is_for_pages` for each whose answer is a page that was read (see `page`). The content of its `services` is kept for
+    it where `reads_content`, whatever its type; where `reads_as_it_comes`, the module is asked for a reader first.
     """
 
     module: str

@@ -78,7 +78,9 @@ def is_accepted(step: Step) -> bool:
 
 def host_of(step: Step) -> str:
     """What to call the server: the host that was asked, without port, else its address."""
-    return (step.host or "").partition(":")[0].lower() or step.trace.server.address
+    host = (step.host or "").lower()
+    name = host.partition("]")[0].strip("[") if host.startswith("[") else host.partition(":")[0]
+    return name or step.trace.server.address
 
 
 def user_of(step: Step) -> str:
