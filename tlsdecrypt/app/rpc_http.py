@@ -2,7 +2,7 @@
 
 Its keys, each only where it says something:
 
-- `channel` (`in`, `out`, `echo`), `target_server`, `target_port`, `endpoint` (`store`, `referral`, `address book`)
+- `channel` (`in`, `out`, `echo`), `target_server`, `target_port`, `endpoint` (`store`, `referral`, `address book` ...)
 - `is_channel`: the request opens a channel, and is not only a leg of authentication; `is_replacement`: it replaces one
 - `session` (Pragma: SessionId), `resource_type`, `min_connection_timeout_s` (Pragma: MinConnTimeout)
 - `client`, `server`: what either side said inside of the channel (see `rpc_http_channel`)
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 MAX_VALUE = 200  # characters
 
 _CHANNELS = {"RPC_IN_DATA": "in", "RPC_OUT_DATA": "out", "RPC_ECHO_DATA": "echo"}
-_ENDPOINTS = {593: "endpoint mapper", 6001: "store", 6002: "referral", 6004: "address book"}
+_ENDPOINTS = {
+    593: "endpoint mapper",
+    3388: "Remote Desktop Gateway",
+    6001: "store",
+    6002: "referral",
+    6004: "address book",
+}
 _TARGET = re.compile(r"(?P<server>[^?#]{1,200}):(?P<port>\d{1,5})\Z")
 _RPC_ERROR = re.compile(r"RPC Error:\s*(?:0x)?([0-9a-f]{1,8})\b(.*)", re.IGNORECASE)
 _PRAGMA = re.compile(r"(MinConnTimeout|ResourceTypeUuid|SessionId)\s*=\s*([^,;\s]{1,64})", re.IGNORECASE)

@@ -92,6 +92,15 @@ def test_response_code_is_a_note_where_the_client_connects_anew() -> None:
     assert unmended.severity is Severity.ERROR
 
 
+def test_response_code_is_silent_for_a_challenge() -> None:
+    page = b"<html>Anonymous not allowed</html>"
+    challenge = call(
+        "Connect", page, 8, "WWW-Authenticate: NTLM", asked=b"", status="401 Unauthorized", kind="text/html"
+    )
+    said = [C(challenge[0].data.replace(AVERY.encode() + b"\r\n", b"")), challenge[1]]
+    assert rules_in(scene(said, connect()), "mapi") == set()
+
+
 def test_context_lost_names_both_servers() -> None:
     first, second = "X-BEServer: EX01", "X-BEServer: EX02"
     lost = scene(connect(first), execute(0, first), execute(10, second), execute(10, second), execute(13, second))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.exchange_answers import without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
-from tlsdecrypt.findings.logins import Entries, hit_at, host_of, is_accepted, is_refused, user_of
+from tlsdecrypt.findings.logins import UNAUTHORIZED, Entries, hit_at, host_of, is_accepted, is_refused, user_of
 from tlsdecrypt.findings.mapi_calls import differing_server, said_of, session_of, who
 from tlsdecrypt.findings.rule import rule
 
@@ -51,13 +51,13 @@ def response_code(scene: Scene) -> Iterator[Hit]:
     """The server refuses a call with an X-ResponseCode other than 0, mostly inside of HTTP 200.
 
     A note only where a lost session (codes 6, 10, 13, 15) was seen once and the client has connected anew since.
-    Codes 16 and 18 have rules of their own.
+    Codes 16 and 18 have rules of their own, and a challenge (401) is none.
     """
     calls = _calls(scene)
     lost = _by_session(each for each in calls if _code(each) in _ONCE)
     for step in calls:
         code = _code(step)
-        if code in _OWN_RULES or not code:
+        if code in _OWN_RULES or not code or step.status == UNAUTHORIZED:
             continue
         is_mended = code in _ONCE and len(lost[session_of(step)]) == 1 and _reconnects(scene, step)
         mapi = step.about("mapi")
