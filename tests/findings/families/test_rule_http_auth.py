@@ -126,7 +126,8 @@ def test_header_too_large_is_silent_for_a_small_ticket_and_for_other_faults() ->
 
 def test_legacy_basic_to_cloud_is_told() -> None:
     said = ask(basic(), "401 Unauthorized", ["WWW-Authenticate: Bearer"], host="outlook.office365.com")
-    assert found(scene_of(said), "http.legacy-basic-to-cloud") is not None
+    assert found(scene_of([*said * 3]), "http.legacy-basic-to-cloud") is not None
+    assert found(scene_of([*said * 3]), "http.auth-scheme-not-offered") is None
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,7 @@ def header_too_large(step: Step) -> Iterator[Hit]:
     source="Deprecation of Basic authentication in Exchange Online",
     confidence=Confidence.LIKELY,
     protocols=("http",),
+    suppresses=("http.auth-scheme-not-offered", "http.auth-loop"),
 )
 def basic_to_cloud(step: Step) -> Iterator[Hit]:
     """A client sends user name and password to Exchange Online by Basic.

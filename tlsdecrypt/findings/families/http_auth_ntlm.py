@@ -56,6 +56,7 @@ _WITH_PROTECTION: dict[tuple[int, ...], tuple[int, ...]] = {
     source="MS-NTHT section 1.1; RFC 4559 section 6",
     confidence=Confidence.LIKELY,
     suppresses=("http.auth-loop",),
+    causes=("lb.no-persistence",),
 )
 def ntlm_broken(scene: Scene) -> Iterator[Hit]:
     """The three messages of NTLM do not stay on one connection, so that no login can succeed.
