@@ -30,6 +30,7 @@ from rpc_http_messages import (
 )
 
 from tlsdecrypt.app.rpc_http_channel import ChannelReader
+from tlsdecrypt.app.rpc_http_operations import operation_name
 from tlsdecrypt.app.rpc_http_rts import parse_rts
 from tlsdecrypt.errors import ParseError
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-IN = CONN_B1 + BIND + request(0) + PING + request(11, b"x" * 5_000) + request(11) + FLOW_CONTROL
+IN = CONN_B1 + BIND + request(10) + PING + request(11, b"x" * 5_000) + request(11) + FLOW_CONTROL
 
 
 def read(*pieces: bytes | int) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def test_an_in_channel_is_told_before_its_gigabyte_came() -> None:
         "bytes": len(IN),
         "pdus": 7,
         "kinds": {"rts": 3, "bind": 1, "request": 3},
-        "operations": {"EMSMDB/0": 1, "EMSMDB/11": 2},
+        "operations": {"EMSMDB/EcDoConnectEx": 1, "EMSMDB/EcDoRpcExt2": 2},
     }
     assert (facts["session"], facts["min_connection_timeout_s"]) == ("6e8a0b7c-1111-2222-3333-444455556666", 240)
     assert exchange.faults == ()
@@ -129,10 +130,26 @@ def test_a_chunked_channel_is_read_too() -> None:
     assert facts["server"]["rts"] == ["CONN/A3", "CONN/C2"]
 
 
+@pytest.mark.parametrize(
+    ("interface", "opnum", "name"),
+    [
+        ("NSPI", 0, "NSPI/NspiBind"),
+        ("NSPI", 16, "NSPI/NspiQueryColumns"),
+        ("NSPI", 20, "NSPI/NspiResolveNamesW"),
+        ("RFRI", 1, "RFRI/RfrGetFQDNFromServerDN"),
+        ("AsyncEMSMDB", 0, "AsyncEMSMDB/EcDoAsyncWaitEx"),
+        ("EMSMDB", 99, "EMSMDB/99"),
+        ("context 7", 3, "context 7/3"),
+    ],
+)
+def test_operations_have_the_names_of_their_documents(interface: str, opnum: int, name: str) -> None:
+    assert operation_name(interface, opnum) == name
+
+
 def test_a_hole_in_arguments_is_stepped_over() -> None:
     call = request(11, b"x" * 5_000)
     facts = read(CONN_B1 + BIND + call[:1_000], 3_000, call[4_000:] + request(4))
-    assert facts["operations"] == {"EMSMDB/11": 1, "EMSMDB/4": 1}
+    assert facts["operations"] == {"EMSMDB/EcDoRpcExt2": 1, "EMSMDB/EcRRegisterPushNotification": 1}
     assert facts["lost"] == 3_000
 
 

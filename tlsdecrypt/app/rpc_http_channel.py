@@ -5,7 +5,7 @@ PDU is its header and, of those that set up, refuse or fail, the body; arguments
 
 The facts (see `rpc_http`), each only where it says something: `pdus` and `bytes`; `kinds`, counts by type; `rts`, names
 of the RTS PDUs that set up the channel; `virtual_connection`, a digest of its cookie; `client_keepalive_ms`,
-`connection_timeout_ms`, `channel_lifetime`; `pings`; `interfaces`; `operations`, counts by `interface/opnum`;
+`connection_timeout_ms`, `channel_lifetime`; `pings`; `interfaces`; `operations`, counts by `interface/operation`;
 `refused`, reasons of bind_nak and of refused contexts; `faults`, `{"status", "meaning"}`; `auth_type`, `auth_level`;
 `lost`, that bytes are missing; `damage`, what ended the reading.
 """
@@ -29,6 +29,7 @@ from tlsdecrypt.app.dcerpc_pdu import (
     next_pdu_header,
     parse_pdu,
 )
+from tlsdecrypt.app.rpc_http_operations import operation_name
 from tlsdecrypt.app.rpc_http_rts import RtsFlags, parse_rts
 from tlsdecrypt.app.xml import put
 from tlsdecrypt.errors import ParseError
@@ -133,7 +134,7 @@ class ChannelReader:
         context, opnum = (
             int.from_bytes(self._buffer[position + at : position + at + 2], order) for at in (HEADER + 4, HEADER + 6)
         )
-        name = f"{self._contexts.get(context, f'context {context}')}/{opnum}"
+        name = operation_name(self._contexts.get(context, f"context {context}"), opnum)
         if name in self._operations or len(self._operations) < MAX_OPERATIONS:
             self._operations[name] += 1
 
