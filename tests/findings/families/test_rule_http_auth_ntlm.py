@@ -89,6 +89,7 @@ def test_ntlm_epa_suspected_on_the_inner_leg_of_an_offload() -> None:
     finding = found(scene_of(ntlm(tokens)), "http.ntlm-epa-suspected")
     assert finding is not None
     assert "a device in front has ended" in finding.summary
+    assert found(scene_of(*[ntlm(tokens)] * 3), "http.auth-loop") is None
     assert found(scene_of(ntlm(ntlm_login())), "http.ntlm-epa-suspected") is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.app.auth_facts import CLEAR, DIFFERS
 from tlsdecrypt.findings.addresses import is_microsoft
 from tlsdecrypt.findings.exchange_answers import SOON_NS, has_succeeded
 from tlsdecrypt.findings.finding import Confidence, Severity
@@ -52,11 +53,12 @@ def auth_loop(scene: Scene) -> Iterator[Hit]:
     """A client sends a complete credential three times or more, and gets 401 each time.
 
     A first leg of NTLM or Negotiate is no complete credential. Silent where the client gets in within a minute after
-    the last refusal, for monitors, and where x-ms-diagnostics says more (rules of OAuth).
+    the last refusal, for monitors, where x-ms-diagnostics says more (rules of OAuth), and where the channel binding of
+    NTLM cannot be right (http.ntlm-epa-suspected).
     """
     rounds: dict[tuple[str, str, str, str], list[Step]] = defaultdict(list)
     for step in login_steps(scene):
-        if is_refused(step) and "x_ms_diagnostics" not in step.http:
+        if is_refused(step) and "x_ms_diagnostics" not in step.http and not _has_wrong_binding(step):
             who = user_of(step).lower() or scheme_of(step)
             rounds[step.trace.client.address, host_of(step), step.path, who].append(step)
     entries = Entries(scene)
@@ -70,6 +72,10 @@ def auth_loop(scene: Scene) -> Iterator[Hit]:
                 f" with {first.http.get('auth', scheme_of(first))}",
                 *(answers_at(each, f"to {each.http.get('auth', '')}") for each in (*loop[:2], last)),
             )
+
+
+def _has_wrong_binding(step: Step) -> bool:
+    return auth_of(step).get("channel_binding", {}).get("result") in (DIFFERS, CLEAR)
 
 
 def _loops(entries: Entries, failures: list[Step]) -> Iterator[list[Step]]:

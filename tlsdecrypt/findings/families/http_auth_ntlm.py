@@ -128,7 +128,6 @@ def _break_evidence(step: Step, why: str) -> Evidence:
     " cannot work where a device ends TLS and goes on in clear. Until then, set it to Off or Allow there.",
     source="MS-NLMP section 3.1.5.1.2; RFC 5929; Extended Protection in Exchange Server",
     confidence=Confidence.LIKELY,
-    suppresses=("http.auth-loop",),
 )
 def epa_suspected(scene: Scene) -> Iterator[Hit]:
     """NTLM is refused, and its channel binding cannot be right: Extended Protection is the likely reason.
