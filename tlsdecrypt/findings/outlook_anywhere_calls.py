@@ -47,3 +47,9 @@ def outside_protocols(scene: Scene) -> Iterator[tuple[Step, dict[str, Any]]]:
         for protocol in step.about("autodiscover").get("protocols", ()):
             if str(protocol.get("type", "")).lower() in _OUTSIDE and protocol.get("server"):
                 yield step, protocol
+
+
+def offers_mapi_http(step: Step) -> bool:
+    """Whether an Autodiscover answer offers MAPI over HTTP."""
+    protocols = step.about("autodiscover").get("protocols", ())
+    return any(str(each.get("type", "")).lower() == "mapihttp" for each in protocols)

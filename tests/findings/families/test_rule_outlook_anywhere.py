@@ -160,6 +160,8 @@ def test_404_rpcproxy_and_its_near_miss() -> None:
         S(http_response("200 OK", [*fields, "X-ResponseCode: 0"])),
     ]
     assert not found(scene(missing, mapi), "oa.404-rpcproxy")
+    offer = autodiscover(protocol("EXPR", "mail.contoso.com"), '<Protocol Type="mapiHttp" Version="1"></Protocol>')
+    assert not found(scene(missing, offer), "oa.404-rpcproxy")
 
 
 def autodiscover(*protocols: str) -> list[Say]:
@@ -224,6 +226,25 @@ def test_cert_principal_mismatch_of_an_old_client_looks_at_the_common_name() -> 
     assert finding.severity is Severity.ERROR
     literal = outlook(WILDCARD, "msstd:*.contoso.com", aborts=1, is_old=True)
     assert principal_rules(literal, WILDCARD) is None
+
+
+def test_cert_principal_mismatch_of_a_proxy_at_another_address_without_sni() -> None:
+    answer = autodiscover(protocol("EXPR", "mail.contoso.com"))
+    for aborts, expected in ((2, True), (0, False)):
+        made = Scene()
+        made.dialogue(tls(answer, MAIL, client=OLD, versions=OLD, ciphers="AES128-SHA", name=None), port=443)
+        for _ in range(aborts):
+            broken = tls([], OTHER_NAME, name=None, client=OLD, versions=OLD, ciphers="AES128-SHA")
+            made.dialogue(broken, port=443, server="198.51.100.77")
+        made.silence(5)
+        assert bool(found(made, "oa.cert-principal-mismatch", keys=MAIL.store)) is expected
+
+
+def test_cert_principal_mismatch_is_silent_where_the_client_talks_unread() -> None:
+    made = outlook(OTHER_NAME, "msstd:mail.contoso.com", aborts=2)
+    made.dialogue(tls(OUT, OTHER_NAME, ciphers="ECDHE-RSA-AES128-GCM-SHA256"), port=443)
+    made.silence(5)
+    assert principal_rules(made, OTHER_NAME) is None
 
 
 def test_cert_principal_mismatch_is_a_warning_without_broken_handshakes() -> None:

@@ -23,6 +23,12 @@ _INVALID = frozenset({101, 102, 103, 104})
 _OLD_VERSIONS = ("1.0", "2.0", "2.1", "2.5", "12.0", "12.1")
 
 
+def _is_of_iis(step: Step) -> bool:
+    """Whether the server itself answered, not a device in front of it."""
+    is_named = "microsoft-iis" in step.http.get("server", "").lower()
+    return is_named or has_reached_iis(step) or "server_version" in step.about("activesync")
+
+
 @rule(
     "eas.user-disabled",
     Severity.ERROR,
@@ -39,7 +45,7 @@ def user_disabled(step: Step) -> Iterator[Hit]:
     """
     if _USER_DISABLED in statuses_of(step):
         yield Hit(f"ActiveSync is switched off for {who(step)}", (*step.evidence, said_of(step)))
-    elif step.status == _FORBIDDEN and has_reached_iis(step) and not step.about("activesync").get("is_blocked_text"):
+    elif step.status == _FORBIDDEN and _is_of_iis(step) and not step.about("activesync").get("is_blocked_text"):
         is_old = step.about("activesync").get("protocol_version") in _OLD_VERSIONS
         if not statuses_of(step):
             yield Hit(
@@ -161,7 +167,7 @@ def xml_error(step: Step) -> Iterator[Hit]:
     facts = step.about("activesync")
     found = _INVALID & statuses_of(step)
     text = facts.get("as_error")
-    is_bad = step.status == _BAD_REQUEST and (has_reached_iis(step) or "server_version" in facts)
+    is_bad = step.status == _BAD_REQUEST and _is_of_iis(step)
     if found or text or is_bad:
         reason = text or (facts["meaning"] if found else "HTTP 400")
         evidence = (*step.evidence, said_of(step), *((step.answered(f"X-MS-ASError: {text}"),) if text else ()))

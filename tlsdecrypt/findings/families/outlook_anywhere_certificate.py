@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.addresses import covers
+from tlsdecrypt.findings.addresses import covers, domain_of
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at
-from tlsdecrypt.findings.outlook_anywhere_calls import is_channel, outside_protocols
+from tlsdecrypt.findings.lookups import Lookups
+from tlsdecrypt.findings.outlook_anywhere_calls import is_channel, offers_mapi_http, outside_protocols
 from tlsdecrypt.findings.rule import rule
 
 if TYPE_CHECKING:
@@ -40,17 +41,20 @@ def certificate_principal(scene: Scene) -> Iterator[Hit]:
     Windows before Vista SP1 looks at the common name only, and says nothing more after the handshake. So: an error
     where the client is that old, or broke off two handshakes with the proxy; else a warning where the alternative
     names do not hold the name either. Silent where the value is `none`, where the answer offers MAPI over HTTP, where
-    the client sends SNI and the name stands in the alternative names, and where a channel of the client opens.
+    the client sends SNI and the name stands in the alternative names, and where a channel of the client opens, or may
+    have opened in what cannot be read.
     """
     told: set[tuple[str, str]] = set()
     for answer, protocol in outside_protocols(scene):
         client, host = answer.trace.client.address, str(protocol["server"]).lower()
         principal = _principal(protocol.get("cert_principal_name"), host)
-        if principal is None or (client, host) in told or _offers_mapi_http(answer) or _gets_through(scene, client):
+        if principal is None or (client, host) in told or offers_mapi_http(answer) or _gets_through(scene, client):
             continue
         told.add((client, host))
-        traces = [each for each in _towards(scene, answer, host) if _is_mismatch(each, principal)]
-        if traces:
+        traces = list(_towards(scene, answer, host))
+        is_readable = not any(_is_closed(each) for each in traces)
+        traces = [each for each in traces if _is_mismatch(each, principal)]
+        if traces and is_readable:
             yield from _judged(answer, host, principal, traces)
 
 
@@ -62,23 +66,29 @@ def _principal(value: object, server: str) -> str | None:
     return name.removeprefix(_MSSTD) or server
 
 
-def _offers_mapi_http(answer: Step) -> bool:
-    protocols = answer.about("autodiscover").get("protocols", ())
-    return any(str(each.get("type", "")).lower() == "mapihttp" for each in protocols)
-
-
 def _gets_through(scene: Scene, client: str) -> bool:
     return any(is_channel(step) for trace in scene.by_client[client] for step in trace.steps)
 
 
 def _towards(scene: Scene, answer: Step, host: str) -> Iterator[Trace]:
-    """The client's TLS connections to the proxy: by name; without a name, by an address that is known to have it."""
-    traces = [each for each in scene.by_client[answer.trace.client.address] if each.tls is not None]
-    addresses = {each.server.address for each in traces if host in each.names}
+    """The client's TLS connections to the proxy: by name; without any name, by address, or by a certificate of its kin.
+
+    What says no name counts only where nothing was said on it: the server may have others.
+    """
+    traces = [each for each in scene.by_client[answer.trace.client.address] if each.certificate is not None]
+    addresses = {each.server.address for each in traces if host in each.names} | Lookups(scene).addresses(host)
+    addresses.add(answer.trace.server.address)
     for trace in traces:
-        may_be_it = not trace.names and trace.server.address in addresses
-        if (host in trace.names or may_be_it) and trace.certificate is not None:
+        is_nameless = not trace.names and not trace.steps
+        if host in trace.names or (is_nameless and (trace.server.address in addresses or _is_of_kin(trace, host))):
             yield trace
+
+
+def _is_of_kin(trace: Trace, host: str) -> bool:
+    """Whether a broken handshake showed a certificate of the same organization."""
+    certificate = trace.certificate
+    names = (certificate.common_name or "", *certificate.alternative_names) if certificate is not None else ()
+    return _is_aborted(trace) and any(domain_of(name) == domain_of(host) for name in names)
 
 
 def _is_mismatch(trace: Trace, principal: str) -> bool:
@@ -118,6 +128,11 @@ def _judged(answer: Step, host: str, principal: str, traces: list[Trace]) -> Ite
 def _shown(trace: Trace, certificate: CertificateFacts) -> Evidence:
     names = ", ".join(certificate.alternative_names[:5]) or "none"
     return trace.saw(trace.span.first_frame, f"certificate {certificate.subject}, alternative names: {names}")
+
+
+def _is_closed(trace: Trace) -> bool:
+    """Whether something was said that cannot be read: it may be what the proxy was asked."""
+    return trace.tls is not None and trace.tls.application_records_undecrypted > 0
 
 
 def _is_aborted(trace: Trace) -> bool:

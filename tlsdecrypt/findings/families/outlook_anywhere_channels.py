@@ -12,6 +12,7 @@ from tlsdecrypt.findings.outlook_anywhere_calls import (
     calls,
     facts_of,
     is_channel,
+    offers_mapi_http,
     outside_protocols,
     target_of,
 )
@@ -114,12 +115,17 @@ def _may_be_partner(other: Step, step: Step) -> bool:
 def rpcproxy_not_found(scene: Scene) -> Iterator[Hit]:
     """There is no RPC proxy under /rpc: 404.
 
-    Silent where that host serves MAPI over HTTP, which may be all that it shall serve, or a channel opens there later.
+    Silent where that host serves MAPI over HTTP, or Autodiscover offers it to the client, for that may be all that
+    shall be served; and where a channel opens there later.
     """
+    missing = [step for step in calls(scene) if step.status == _NOT_FOUND]
+    if not missing:
+        return
     serving = {host_of(step) for step in scene.steps_by_service["mapi-http"] if (step.status or 0) == 200}  # noqa: PLR2004  OK
     opened = {host_of(step) for step in calls(scene) if is_channel(step)}
-    for step in calls(scene):
-        if step.status == _NOT_FOUND and host_of(step) not in serving | opened:
+    told = {step.trace.client.address for step in scene.steps_by_service["autodiscover-pox"] if offers_mapi_http(step)}
+    for step in missing:
+        if host_of(step) not in serving | opened and step.trace.client.address not in told:
             yield hit_at(step, f"{host_of(step)} has no RPC proxy at {step.path}")
 
 
