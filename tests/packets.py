@@ -188,8 +188,10 @@ class Scene:
 
 
 def findings_of(scene: Scene, **given: Any) -> list[Finding]:
-    """All findings."""
-    return list(scene.analysis(**given).findings)
+    """All findings; no rule may have failed on the way."""
+    analysis = scene.analysis(**given)
+    assert [note for note in analysis.notes if "please report" in note] == []
+    return list(analysis.findings)
 
 
 def rules_of(scene: Scene, **given: Any) -> set[str]:
