@@ -19,6 +19,7 @@ from written import EXCHANGE, analysis_of, sample_analysis, written
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.findings.finding import Confidence, Evidence, Finding, Severity
 from tlsdecrypt.flow import Direction, Endpoint
+from tlsdecrypt.net.surroundings import DnsMessage, DnsQuestion, DnsRecord, Surroundings
 from tlsdecrypt.net.tcp_facts import Sighting, TcpFacts
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report.har_entry import MAX_CONTENT
@@ -145,6 +146,43 @@ def test_connecting_is_from_the_first_syn_to_its_answer() -> None:
     first, second = har(analysis_of([clear]))
     assert (first["timings"]["connect"], first["timings"]["ssl"]) == (1020.0, -1)
     assert second["timings"]["connect"] == -1
+
+
+def _dns(at_ms: int, *, answers: tuple[str, ...] = (), **changed: Any) -> DnsMessage:
+    """A question, or with answers a response, on its way between the client of the samples and its resolver."""
+    facts = {"id": 7, "opcode": "QUERY", "rcode": "NOERROR", "questions": (DnsQuestion("Mail.contoso.com.", "A"),)}
+    records = tuple(DnsRecord("mail.contoso.com.", "A", address, 60) for address in answers)
+    ends = (Endpoint("192.0.2.10", 40_000), Endpoint("192.0.2.53", 53))
+    time_ns = START + at_ms * MILLISECOND
+    return DnsMessage(1, time_ns, *ends, is_response=bool(answers), answers=records, **(facts | changed))
+
+
+SERVER = "198.51.100.20"
+
+
+@pytest.mark.parametrize(
+    ("messages", "dns"),
+    [
+        ((_dns(10), _dns(33, answers=(SERVER,))), 23.0),
+        ((_dns(10), _dns(20), _dns(33, answers=("203.0.113.9", SERVER))), 23.0),  # asked twice
+        ((_dns(10), _dns(33, answers=("203.0.113.9",))), -1),  # another address
+        ((_dns(10), _dns(33, answers=(SERVER,), id=8)), -1),  # an answer to another question
+        ((_dns(10), _dns(133, answers=(SERVER,))), -1),  # it came when the client had connected
+        ((_dns(-9_000), _dns(-8_000, answers=(SERVER,))), -1),  # long before: from a cache
+        ((_dns(10), _dns(33, answers=(SERVER,), questions=(DnsQuestion("other.", "A"),))), -1),
+        ((_dns(33, answers=(SERVER,)),), -1),
+        ((), -1),
+    ],
+)
+def test_a_lookup_counts_where_it_told_the_address(messages: tuple[DnsMessage, ...], dns: float) -> None:
+    facts = TcpFacts(syns=(Sighting(1, START + 50 * MILLISECOND),), syn_ack=Sighting(3, START + 52 * MILLISECOND))
+    talks = [conversation(number, None, exchanges=(_exchange(),), tcp=facts) for number in (1, 2)]
+    first, second = har(analysis_of(talks, surroundings=Surroundings(dns=messages)))
+    assert first["timings"]["dns"] == dns
+    assert second["timings"]["dns"] == -1  # it led to one connection
+    assert first["time"] == pytest.approx(2 + 3 + 34 + 1 + max(dns, 0))
+    moved = {-1: "2026-11-24T02:30:50.233456789Z", 23.0: "2026-11-24T02:30:50.210456789Z"}
+    assert first["startedDateTime"] == moved[dns]
 
 
 def test_behind_a_proxy_the_handshake_goes_with_the_first_exchange_inside() -> None:

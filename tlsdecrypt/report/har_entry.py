@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 
 from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.exchange_url import exchange_url
+from tlsdecrypt.report.har_lookups import Wanted
 from tlsdecrypt.report.har_timings import timings, total
 from tlsdecrypt.report.quantities import MILLISECOND, iso_time
 from tlsdecrypt.report.shown_content import shown_content
@@ -37,7 +38,7 @@ def har_entry(conversation: Conversation, index: int, redactor: Redactor) -> dic
     parts = timings(conversation, index)
     start_ns = exchange.span.first_time_ns
     entry = {
-        "startedDateTime": iso_time(start_ns - int(max(parts["connect"], 0) * MILLISECOND)),
+        "startedDateTime": iso_time(start_ns - _nanoseconds(parts["connect"])),
         "time": total(parts),
         "request": _request(told["request"], exchange, exchange_url(conversation, index, redactor), redactor),
         "response": _response(told["response"], exchange, redactor),
@@ -54,6 +55,30 @@ def har_entry(conversation: Conversation, index: int, redactor: Redactor) -> dic
         entry["_faults"] = told["faults"]
     missing = [side for side in ("request", "response") if told[side] is None]
     return entry | ({"_error": f"the {missing[0]} was not seen"} if missing else {})
+
+
+def wanted_lookup(conversation: Conversation, index: int) -> Wanted | None:
+    """What to seek in the DNS for the first exchange of a connection whose beginning was seen."""
+    tcp, request = conversation.tcp, conversation.exchanges[index].request
+    name = request.host if request is not None else None
+    if index or tcp is None or not tcp.syns or not name:
+        return None
+    server = conversation.server
+    return Wanted(
+        conversation.client.address, name.removesuffix(f":{server.port}"), server.address, tcp.syns[0].time_ns
+    )
+
+
+def with_lookup(entry: dict[str, Any], asked_ns: int, took_ns: int) -> dict[str, Any]:
+    """The entry with the time that its lookup took, before all other parts of it; `asked_ns` is when it was asked."""
+    parts = entry["timings"] | {"dns": took_ns / MILLISECOND}
+    start_ns = asked_ns - _nanoseconds(parts["connect"]) - took_ns
+    return entry | {"startedDateTime": iso_time(start_ns), "time": total(parts), "timings": parts}
+
+
+def _nanoseconds(part: float) -> int:
+    """Of a part of the timings; none where it is not known."""
+    return round(max(part, 0) * MILLISECOND)
 
 
 def _request(told: dict[str, Any] | None, exchange: Exchange, url: str, redactor: Redactor) -> dict[str, Any]:

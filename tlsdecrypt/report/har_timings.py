@@ -2,8 +2,9 @@
 
 `connect` and `ssl` go with the first exchange of a connection: from the SYN to its answer, and from the first
 ClientHello to the last Finished of the handshake before the exchange. As HAR wants it, `ssl` is part of `connect`.
-What a client waited between connecting and asking belongs to nobody: the entry begins earlier by as much as
-connecting took, so that its parts add up, and `_request_start` holds when the first byte of the request was seen.
+`dns` is put in at the end of a run (see `har_lookups`). What a client waited between connecting and asking belongs to
+nobody: the entry begins earlier by as much as looking up and connecting took, so that its parts add up, and
+`_request_start` holds when the first byte of the request was seen.
 """
 
 from __future__ import annotations
