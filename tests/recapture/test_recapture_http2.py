@@ -16,9 +16,9 @@ from rewriting import BROKEN, by_tshark, rewritten
 from tls_dialogues import public_identity, tls
 
 from tlsdecrypt.errors import ParseError
+from tlsdecrypt.recapture.growing_file import GrowingFile
 from tlsdecrypt.recapture.hpack_walk import HpackWalk, overwritten
 from tlsdecrypt.recapture.http2_masking import PREFACE, Http2Masking
-from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
 from tlsdecrypt.recapture.stream_bytes import Part, StreamBytes
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.redact.in_place import InPlaceMasker
@@ -37,14 +37,14 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
-def streams_of(*sides: bytes) -> tuple[PlaintextSpool, list[StreamBytes]]:
-    spool = PlaintextSpool(is_masked=False)
+def streams_of(*sides: bytes) -> tuple[GrowingFile, list[StreamBytes]]:
+    file = GrowingFile()
     made, offset = [], 0
     for side in sides:
-        spool.overwrite(offset, side)
-        made.append(StreamBytes(spool, [Part(offset, len(side), is_dull=False)]))
+        file.append(side)
+        made.append(StreamBytes(file, [Part(offset, len(side), is_dull=False)]))
         offset += len(side)
-    return spool, made
+    return file, made
 
 
 def masked(client: bytes, server: bytes = b"") -> tuple[bytes, bytes]:

@@ -154,13 +154,13 @@ def test_all_formats_in_one_run(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_disk_for_temporary_files_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
-        def __init__(self, *_given: object) -> None:
+        def __init__(self, *_given: object, **_named: object) -> None:
             self._file = Path("/dev/full").open("w+b", buffering=0)  # noqa: SIM115 - as the file that it stands for
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._file, name)
 
-    monkeypatch.setattr("tempfile.SpooledTemporaryFile", Full)
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
     path = tmp_path / "a.pcapng"
     result = run(EXCHANGE, *PFX, "-o", path, env={"TLSDECRYPT_PASSWORD": PASSWORD})
     assert_refused(result, "a temporary file cannot be written: No space left")

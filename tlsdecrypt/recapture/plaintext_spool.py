@@ -5,19 +5,15 @@ A piece begins at a multiple of four bytes in the file, so that checksums can be
 
 from __future__ import annotations
 
-import tempfile
 from array import array
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tlsdecrypt.errors import InputError
+from tlsdecrypt.recapture.growing_file import GrowingFile
 from tlsdecrypt.recapture.stream_bytes import Part, StreamBytes, is_dull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from tlsdecrypt.flow import Direction, Span
@@ -25,11 +21,10 @@ if TYPE_CHECKING:
 
     Int64Column = NDArray[np.int64]
 
-MAX_IN_MEMORY = 4 << 20  # bytes
 LEAST_HOLE = 1  # bytes that stand for a hole of unknown size: readers have to see that something is missing
 WORD = 4
 
-_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+_PADDING = (b"", b"\0", b"\0\0", b"\0\0\0")
 
 
 class Pieces(NamedTuple):
@@ -46,6 +41,9 @@ class Pieces(NamedTuple):
     length: Int64Column
     first_frame: Int64Column
     last_frame: Int64Column
+
+
+_LENGTH = Pieces._fields.index("length")
 
 
 class _OpenTalk:
@@ -72,41 +70,31 @@ class _OpenTalk:
 
 
 class PlaintextSpool:
-    """A PlaintextSink. The file has no name, and is open to nobody else."""
+    """A PlaintextSink."""
 
     def __init__(self, *, is_masked: bool) -> None:
         """`is_masked`: the streams of connections that are over will be asked for, to be overwritten."""
         self._open: dict[int, _OpenTalk] | None = {} if is_masked else None
-        self._file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - open as long as the spool lives
+        self._file = GrowingFile()
         self._end = 0  # of the last piece
-        self._at = 0  # where the next one begins
         self._columns = tuple(array("q") for _ in Pieces._fields)
-        self._is_elsewhere = False  # the file does not stand at its end
         self._last: tuple[int, bool, int, int, int] | None = None
-
-    def __del__(self) -> None:
-        self._file.close()
 
     def said(self, place: Place, direction: Direction, data: bytes, span: Span) -> None:
         """See PlaintextSink. What the same frames carried is one piece."""
         this = (place.connection, place.is_decrypted, int(direction), span.first_frame, span.last_frame)
-        with _no_room():
-            if self._is_elsewhere:
-                self._file.seek(self._end)
-                self._is_elsewhere = False
-            if this == self._last:
-                self._columns[4][-1] += len(data)
-            else:
-                self._add(this, self._at, len(data))
-                if self._at != self._end:
-                    self._file.write(_PADDING[self._end % WORD])
-                self._end = self._at
-            self._file.write(data)
+        if this == self._last:
+            self._columns[_LENGTH][-1] += len(data)
+            self._file.append(data)
+        else:
+            padding = -self._end % WORD
+            self._file.append(_PADDING[padding], data)
+            self._end += padding
+            self._add(this, self._end, len(data))
+            self._last = this
         if self._open is not None:
-            self._open.setdefault(place.connection, _OpenTalk()).add(direction, self._end, data)
-        self._last = this
+            self._talk(self._open, place.connection).add(direction, self._end, data)
         self._end += len(data)
-        self._at = self._end + -self._end % WORD
 
     def missed(self, place: Place, direction: Direction, length: int | None, span: Span) -> None:
         """See PlaintextSink."""
@@ -115,12 +103,21 @@ class PlaintextSpool:
         self._add(this, -1, max(length or 0, LEAST_HOLE))
         self._last = None
         if self._open is not None:
-            self._open.setdefault(place.connection, _OpenTalk()).skip(direction, max(length or 0, LEAST_HOLE))
+            self._talk(self._open, place.connection).skip(direction, max(length or 0, LEAST_HOLE))
+
+    @staticmethod
+    def _talk(talks: dict[int, _OpenTalk], connection: int) -> _OpenTalk:
+        talk = talks.get(connection)
+        if talk is None:
+            talk = talks[connection] = _OpenTalk()
+        return talk
 
     def streams(self, connection: int) -> tuple[StreamBytes, StreamBytes] | None:
         """What both sides of a connection said, once, when it is over; None where nothing was said."""
         talk = self._open.pop(connection, None) if self._open is not None else None
-        return None if talk is None else (StreamBytes(self, talk.sides[0]), StreamBytes(self, talk.sides[1]))
+        return (
+            None if talk is None else (StreamBytes(self._file, talk.sides[0]), StreamBytes(self._file, talk.sides[1]))
+        )
 
     def _add(self, this: tuple[int, bool, int, int, int], offset: int, length: int) -> None:
         connection, is_decrypted, direction, first_frame, last_frame = this
@@ -134,21 +131,4 @@ class PlaintextSpool:
 
     def read(self, offset: int, length: int) -> bytes:
         """Some bytes of the file; fewer at its end."""
-        self._is_elsewhere = True
-        self._file.seek(offset)
-        return self._file.read(length)
-
-    def overwrite(self, offset: int, data: bytes) -> None:
-        """Put other bytes in the place of some that were said."""
-        self._is_elsewhere = True
-        with _no_room():
-            self._file.seek(offset)
-            self._file.write(data)
-
-
-@contextmanager
-def _no_room() -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise InputError(f"a temporary file cannot be written: {fault.strerror or fault}") from fault
+        return self._file.read(offset, length)

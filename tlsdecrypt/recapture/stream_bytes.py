@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
+    from tlsdecrypt.recapture.growing_file import GrowingFile
 
 MARGIN = 4096  # bytes on both sides of what may hold a secret that are looked at with it
 # Bytes without which nothing looks like a secret: `name=value`, `name: value`, markup, Basic and Bearer, NTLM and
@@ -33,8 +33,8 @@ def is_dull(data: bytes) -> bool:
 class StreamBytes:
     """Positions count from the first byte of the stream; a hole counts with its length, and cannot be read."""
 
-    def __init__(self, spool: PlaintextSpool, parts: Sequence[Part]) -> None:
-        self._spool = spool
+    def __init__(self, file: GrowingFile, parts: Sequence[Part]) -> None:
+        self._file = file
         self._parts = parts
         self._starts = list(accumulate((each.length for each in parts), initial=0))
         self.is_changed = False
@@ -58,7 +58,7 @@ class StreamBytes:
 
     def read(self, start: int, end: int) -> bytes:
         """Some bytes; what is missing in them is left out."""
-        return b"".join(self._spool.read(offset, length) for offset, length in self._places(start, end))
+        return b"".join(self._file.read(offset, length) for offset, length in self._places(start, end))
 
     def lively(self, start: int, end: int) -> list[tuple[int, int]]:
         """The stretches of these bytes, with a margin, in which something may look like a secret."""
@@ -80,7 +80,7 @@ class StreamBytes:
         self.is_changed = True
         at = 0
         for offset, length in self._places(start, start + len(data)):
-            self._spool.overwrite(offset, data[at : at + length])
+            self._file.overwrite(offset, data[at : at + length])
             at += length
 
     def _places(self, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,69 @@
+"""GrowingFile: bytes that are appended, read and overwritten anywhere; on disk.
+
+The file has no name, and is open to nobody else. What is appended is gathered and written many pieces at once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO
+
+from tlsdecrypt.errors import InputError
+
+GATHERED = 1 << 20  # bytes that are written at once, about
+MAX_PIECES = 4096  # that are written at once
+
+
+class GrowingFile:
+    """Offsets count from the first byte. InputError where there is no room for more."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._written = 0
+        self._pieces: list[bytes] = []
+        self._gathered = 0
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, *pieces: bytes) -> None:
+        """Add some bytes."""
+        self._pieces += pieces
+        self._gathered += sum(map(len, pieces))
+        if self._gathered >= GATHERED or len(self._pieces) >= MAX_PIECES:
+            self._flush()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Some bytes; fewer at the end."""
+        self._flush()
+        if self._file is None:
+            return b""
+        self._file.seek(offset)
+        found = self._file.read(length)
+        while len(found) < length and (more := self._file.read(length - len(found))):
+            found += more
+        return found
+
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Put other bytes in the place of some that are there."""
+        self._flush()
+        self._write(offset, data)
+
+    def _flush(self) -> None:
+        if self._pieces:
+            gathered = b"".join(self._pieces)
+            self._pieces, self._gathered = [], 0
+            self._write(self._written, gathered)
+            self._written += len(gathered)
+
+    def _write(self, offset: int, data: bytes) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as this lives
+            self._file.seek(offset)
+            left = memoryview(data)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as fault:
+            raise InputError(f"a temporary file cannot be written: {fault.strerror or fault}") from fault
