@@ -12,6 +12,7 @@ import pytest
 from hostile_captures import MARKUP, URL, hostile_pcap
 from lxml import html
 from sample_conversations import SECRET, START, conversation, request, response, session, span
+from test_report_surroundings import SEEN
 from written import analysis_of, sample_analysis, written
 
 from tlsdecrypt import Analysis, Options, analyze
@@ -126,6 +127,14 @@ def test_stories_are_told_leg_by_leg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html_writer, "MAX_STORIES", 1)
     section = parsed(_WithStories(analysis, (story, story, story))).get_element_by_id("stories")
     assert "2 more stories are left out" in words(section)
+
+
+def test_what_was_seen_beside_the_connections_is_told(analysis: Analysis) -> None:
+    section = parsed(replace(analysis, surroundings=SEEN)).get_element_by_id("beside")
+    titles = [words(each) for each in section.iter("summary")]
+    assert [title.rpartition(" ")[0] for title in titles] == ["DNS", "ICMP errors", "ARP", "Kerberos errors"]
+    assert len(section.findall(".//li")) == sum(int(title.rpartition(" ")[2]) for title in titles)
+    assert re.match(r"#\d+ \S+ asks \S+ for", words(section.find(".//li")))
 
 
 def test_why_sessions_stayed_closed_is_told_with_the_remedy(analysis: Analysis) -> None:

@@ -20,6 +20,7 @@ from tlsdecrypt.report.program import version
 from tlsdecrypt.report.quantities import clock_time, duration
 from tlsdecrypt.report.spool import Spool
 from tlsdecrypt.report.text_summary import input_lines
+from tlsdecrypt.report.text_surroundings import surroundings_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +82,7 @@ class HtmlWriter:
             },
             "closed": closed_views(analysis, self._redactor),
             "connections": self._chosen_connections(chosen, found, frames),
+            "beside": _beside(analysis, frames),
             "inputs": ["  ".join(text for text, _ in each.parts) for each in input_lines(analysis) if each.level],
             "masking": _masking(self._redactor),
         }
@@ -123,6 +125,18 @@ class HtmlWriter:
             connection["frames"] = _named(connection["frames"], frames)
             connection["notes"] = [(what, _named(where, frames)) for what, where in connection["notes"]]
             yield connection
+
+
+def _beside(analysis: Analysis, frames: FrameNames) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What was seen beside TCP, by its kind: the name of the frame, and what was in it."""
+    kinds: list[tuple[str, list[tuple[str, str]]]] = []
+    for each in surroundings_lines(analysis, frames):
+        texts = [text for text, _ in each.parts]
+        if each.level == 1:
+            kinds.append((texts[0], []))
+        elif each.level > 1:
+            kinds[-1][1].append((texts[0], "  ".join(texts[1:])))
+    return kinds
 
 
 def _trim(exchange: dict[str, Any], room: int) -> int:
