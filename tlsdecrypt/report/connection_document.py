@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.flow import Direction
 from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.quantities import iso_time
+from tlsdecrypt.report.tcp_document import opening_document, side_document
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Conversation, Note, PlaintextDigest, StreamFacts
@@ -29,7 +31,7 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
         "last_frame": span.last_frame,
         "start": iso_time(span.first_time_ns),
         "end": iso_time(span.last_time_ns),
-        "tcp": {"syn_seen": conversation.has_syn, **_both(conversation.streams, _stream)},
+        "tcp": _tcp(conversation),
         "tls": _session(tls) if tls else None,
         "verdict": _verdict(tls.verdict) if tls else None,
         "application_protocol": conversation.application_protocol,
@@ -37,6 +39,14 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
         "exchanges": [exchange_document(exchange, redactor) for exchange in conversation.exchanges],
         "notes": [_note(note, redactor) for note in conversation.notes],
     }
+
+
+def _tcp(conversation: Conversation) -> dict[str, Any]:
+    sides = {
+        direction.sender: _stream(conversation.streams[direction]) | side_document(conversation, direction)
+        for direction in Direction
+    }
+    return {"syn_seen": conversation.has_syn, **opening_document(conversation), **sides}
 
 
 def _both(sides: tuple[Any, Any], describe: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.report.lines import line
 from tlsdecrypt.report.quantities import clock_time, counted, duration, size
+from tlsdecrypt.report.tcp_document import describe_failure
 from tlsdecrypt.report.text_exchange import exchange_lines
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def note_lines(conversation: Conversation, view: TextView) -> Iterator[Line]:
 
 
 def _in_clear(conversation: Conversation) -> str:
+    failure = describe_failure(conversation)
+    if failure is not None:
+        return failure
     up, down = (size(facts.length) for facts in conversation.streams)
     return f"no TLS, {conversation.application_protocol or 'unknown protocol'}, {up} up, {down} down"
 
