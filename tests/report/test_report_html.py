@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hostile_captures import MARKUP, URL, hostile_pcap
@@ -37,7 +37,7 @@ def finding(rule: str = "ews.send-as-denied", severity: Severity = Severity.ERRO
     return Finding(rule, severity, Confidence.CERTAIN, connections=(1, 4), **(facts | changed))  # type: ignore[arg-type]
 
 
-def parsed(analysis: Any, redactor: Redactor | None = None) -> HtmlElement:
+def parsed(analysis: Analysis, redactor: Redactor | None = None) -> HtmlElement:
     return html.fromstring(written(HtmlWriter, analysis, redactor).decode())
 
 
@@ -100,24 +100,13 @@ def test_findings_mark_their_connections_and_exchanges(analysis: Analysis) -> No
     assert {number for number, rules in rows.items() if rules == "ews.send-as-denied"} == {"1", "4"}
 
 
-class _WithStories:
-    """An analysis that has stories."""
-
-    def __init__(self, analysis: Analysis, stories: tuple[Story, ...]) -> None:
-        self._analysis = analysis
-        self.stories = stories
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._analysis, name)
-
-
 def test_stories_are_told_leg_by_leg(monkeypatch: pytest.MonkeyPatch) -> None:
     leg = Leg(START, f"asks {MARKUP}", "404 Not Found", "bad", connection=1, first_frame=12, last_frame=15)
     story = Story(
         "autodiscover", "The search of avery", "192.0.2.10", "nothing was found", "bad", (leg, leg), left_out=3
     )
     analysis = analysis_of([conversation(1, session())])
-    page = parsed(_WithStories(analysis, (story,)))
+    page = parsed(replace(analysis, stories=(story,)))
     section = page.get_element_by_id("stories")
     assert words(section.find(".//h3")) == "The search of avery nothing was found"
     assert [words(each) for each in section.findall(".//li")] == [
@@ -125,7 +114,7 @@ def test_stories_are_told_leg_by_leg(monkeypatch: pytest.MonkeyPatch) -> None:
     ] * 2
     assert "3 more steps are left out." in words(section)
     monkeypatch.setattr(html_writer, "MAX_STORIES", 1)
-    section = parsed(_WithStories(analysis, (story, story, story))).get_element_by_id("stories")
+    section = parsed(replace(analysis, stories=(story, story, story))).get_element_by_id("stories")
     assert "2 more stories are left out" in words(section)
 
 

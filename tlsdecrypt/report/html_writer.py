@@ -63,7 +63,7 @@ class HtmlWriter:
         frames, found = FrameNames(analysis.captures), ExchangeFindings(analysis)
         chosen = self._chosen(analysis)
         rows = list(self._chosen_rows(chosen, found))
-        stories = tuple(getattr(analysis, "stories", ()))
+        stories = analysis.stories
         findings = finding_views(analysis, self._redactor, frames)
         values = {
             "version": version(),
