@@ -134,8 +134,8 @@ def _how_tls_broke(trace: Trace, asked: Step) -> tuple[str, Evidence] | None:
 def certificate_mismatch(trace: Trace) -> Iterator[Hit]:
     """The certificate after STARTTLS names another host than the server says it is, where TLS must be verified.
 
-    Only in hybrid mail flow with Microsoft 365, and where a reply demands TLS: else TLS in SMTP is opportunistic. Silent
-    after X-ANONYMOUSTLS, whose certificate nobody verifies.
+    Only in hybrid mail flow with Microsoft 365, and where a reply demands TLS: else TLS in SMTP is opportunistic.
+    Silent after X-ANONYMOUSTLS, whose certificate nobody verifies.
     """
     certificate = trace.certificate
     if trace.protocol != "smtp" or certificate is None or trace.tls is None:
