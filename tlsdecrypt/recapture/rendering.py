@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -119,14 +120,31 @@ def render(speeches: Sequence[Speech], spool: PlaintextSpool, container: Contain
         begins = np.array([payload.begins[index] for index in indices], np.int64)
         cuts = _Cuts(chosen, begins)
         matrix = _heads(chosen, cuts, payload.sums(cuts.begin, cuts.length), container)
-        heads = memoryview(matrix.tobytes())
-        width = matrix.shape[1]
-        rows = zip(cuts.speech.tolist(), cuts.begin.tolist(), (cuts.begin + cuts.length).tolist(), strict=True)
-        head_length = len(chosen[0].template.head)
-        for row, (number, begin, end) in enumerate(rows):
-            tail = container.tail(head_length + end - begin, chosen[number].comment)
-            rendered[indices[number]].append((heads[row * width : (row + 1) * width], view[begin:end], tail))
+        heads, width = memoryview(matrix.tobytes()), matrix.shape[1]
+        frames: list[Frame] = list(
+            zip(
+                [heads[at : at + width] for at in range(0, len(heads), width)],
+                [view[begin:end] for begin, end in zip(cuts.begin.tolist(), cuts.end.tolist(), strict=True)],
+                _tails(chosen, cuts, container),
+                strict=True,
+            )
+        )
+        bounds = [*cuts.first.tolist(), len(frames)]
+        for index, (first, last) in zip(indices, pairwise(bounds), strict=True):
+            rendered[index] = frames[first:last]
     return rendered
+
+
+def _tails(speeches: Sequence[Speech], cuts: _Cuts, container: Container) -> list[bytes]:
+    """What follows each segment: all but the last of a speech are of one length."""
+    tails: list[bytes] = []
+    head_length = len(speeches[0].template.head)
+    lasts = cuts.length[cuts.is_last].tolist()
+    for each, count, last in zip(speeches, cuts.counts.tolist(), lasts, strict=True):
+        if count > 1:
+            tails += [container.tail(head_length + cuts.largest, each.comment)] * (count - 1)
+        tails.append(container.tail(head_length + last, each.comment))
+    return tails
 
 
 class _Cuts:
@@ -134,13 +152,14 @@ class _Cuts:
 
     def __init__(self, speeches: Sequence[Speech], begins: Int64Column) -> None:
         total = np.array([each.length for each in speeches], np.int64)
-        largest = LARGEST_PAYLOAD[speeches[0].template.version]
-        counts = np.maximum(-(-total // largest), 1)
-        self.speech = np.repeat(np.arange(len(speeches)), counts)
-        first = np.cumsum(counts) - counts
-        self.shift = (np.arange(len(self.speech)) - first[self.speech]) * largest
+        self.largest = LARGEST_PAYLOAD[speeches[0].template.version]
+        self.counts = np.maximum(-(-total // self.largest), 1)
+        self.speech = np.repeat(np.arange(len(speeches)), self.counts)
+        self.first = np.cumsum(self.counts) - self.counts
+        self.shift = (np.arange(len(self.speech)) - self.first[self.speech]) * self.largest
         self.begin = begins[self.speech] + self.shift
-        self.length = np.minimum(total[self.speech] - self.shift, largest)
+        self.length = np.minimum(total[self.speech] - self.shift, self.largest)
+        self.end = self.begin + self.length
         self.is_last = self.shift + self.length == total[self.speech]
 
 
