@@ -62,6 +62,7 @@ def subnet(address: str) -> str:
         return address
 
 
+@lru_cache(maxsize=4096)
 def is_address(name: str) -> bool:
     """Whether a host is named by its address."""
     try:

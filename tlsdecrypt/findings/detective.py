@@ -12,7 +12,7 @@ from tlsdecrypt.findings.rule import Rule, all_rules, fits
 from tlsdecrypt.findings.scene import Scene, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tlsdecrypt.conversation import CaptureFacts, Conversation, KeyFacts
     from tlsdecrypt.findings.rule import Hit
@@ -23,6 +23,7 @@ MAX_FINDINGS = 2_000  # different ones; what comes then is only counted
 MAX_EVIDENCE = 12  # pieces that are kept of one finding
 TIMES_SHOWN = 3  # of a fault that comes again, the first ones give evidence
 MAX_CONNECTIONS = 1_000  # whose ids a finding keeps
+FIRST_FAILURE = 400  # as HTTP and SMTP both have it
 
 
 class _Sighting:
@@ -67,7 +68,7 @@ class Detective:
         self._scene_rules = [each for each in self._rules.values() if each.scope == "scene"]
         self._step_rules = [each for each in self._rules.values() if each.scope == "step"]
         self._naming: dict[tuple[str, str], list[str]] = {}
-        self._by_kind: dict[tuple[str, str | None], list[Rule]] = {}
+        self._by_kind: dict[tuple[str, str | None, bool], list[Rule]] = {}
 
     def take(self, conversation: Conversation) -> None:
         """A conversation that is over."""
@@ -78,7 +79,7 @@ class Detective:
                 self._apply_to_step(rules, step)
         is_lenient = is_monitor(trace)
         for rule in self._trace_rules:
-            for hit in self._hits(rule, trace):
+            for hit in _tried(rule, trace, self.faults):
                 self._add(rule, hit, trace.pair, str(trace.server.port), is_lenient=is_lenient)
         if is_lenient:
             self._monitors.add(trace.id)
@@ -96,7 +97,7 @@ class Detective:
         scene.surroundings, scene.keys = surroundings, keys
         scene.arrange()
         for rule in self._scene_rules:
-            for hit in self._hits(rule, scene):
+            for hit in _tried(rule, scene, self.faults):
                 self._add(rule, hit, ("", ""), "", is_lenient=self._concerns_monitors(hit))
         return self._told()
 
@@ -108,14 +109,6 @@ class Detective:
             return tell_stories(self.scene)
         except Exception as fault:  # noqa: BLE001 - as for rules: it must not cost the findings
             self.faults["stories"] = type(fault).__name__
-            return ()
-
-    def _hits(self, rule: Rule, subject: Step | Trace | Scene) -> Iterable[Hit]:
-        """What a rule says. One that fails is a fault of this program, and must not cost the others' findings."""
-        try:
-            return list(rule.apply(subject))
-        except Exception as fault:  # noqa: BLE001 - whatever it is
-            self.faults.setdefault(rule.id, f"{type(fault).__name__} on {subject!r:.60}")
             return ()
 
     @property
@@ -135,7 +128,7 @@ class Detective:
         return bool(seen_on) and seen_on <= self._monitors
 
     def _rules_for(self, step: Step) -> list[Rule]:
-        kind = step.protocol, step.service
+        kind = step.protocol, step.service, step.status is not None and step.status >= FIRST_FAILURE
         rules = self._by_kind.get(kind)
         if rules is None:
             rules = self._by_kind[kind] = [each for each in self._step_rules if _concerns(each, *kind)]
@@ -144,7 +137,7 @@ class Detective:
     def _apply_to_step(self, rules: list[Rule], step: Step) -> None:
         is_lenient: bool | None = None
         for rule in rules:
-            for hit in self._hits(rule, step):
+            for hit in _tried(rule, step, self.faults):
                 if is_lenient is None:
                     is_lenient = is_probe(step)
                 self._add(rule, hit, step.trace.pair, step.place, is_lenient=is_lenient)
@@ -210,8 +203,17 @@ def _by_rule(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return found
 
 
-def _concerns(rule: Rule, protocol: str, service: str | None) -> bool:
-    return (not rule.protocols or protocol in rule.protocols) and (not rule.services or service in rule.services)
+def _tried(rule: Rule, subject: Step | Trace | Scene, faults: dict[str, str]) -> Iterator[Hit]:
+    """What a rule says. One that fails is a fault of this program, and must not cost the others' findings."""
+    try:
+        yield from rule.apply(subject)
+    except Exception as fault:  # noqa: BLE001 - whatever it is
+        faults.setdefault(rule.id, f"{type(fault).__name__} on {subject!r:.60}")
+
+
+def _concerns(rule: Rule, protocol: str, service: str | None, is_failed: bool) -> bool:  # noqa: FBT001 - one key
+    is_for_it = (not rule.protocols or protocol in rule.protocols) and (not rule.services or service in rule.services)
+    return is_for_it and (is_failed or not rule.is_for_failures)
 
 
 def _concern_the_same(finding: Finding, other: Finding) -> bool:

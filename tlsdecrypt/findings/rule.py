@@ -65,7 +65,8 @@ class Rule:
     `services` (of HTTP, see `app.endpoint`) and `protocols` limit which steps it looks at; empty: all. `suppresses` are
     rules (or patterns: `smtp.*`) that say less of the same fault: their findings on the same connections, or between
     the same addresses, are not told. `causes` are rules whose findings there are followers: they are told, with their
-    cause. `is_about_monitors`: probes of monitoring are its subject, and no reason to be lenient.
+    cause. `is_about_monitors`: probes of monitoring are its subject, and no reason to be lenient. `is_for_failures`: it
+    looks only at steps whose status says that they failed (400 and more).
     """
 
     id: str
@@ -80,6 +81,7 @@ class Rule:
     suppresses: tuple[str, ...]
     causes: tuple[str, ...]
     is_about_monitors: bool
+    is_for_failures: bool = False
 
     @property
     def explanation(self) -> str:
@@ -112,6 +114,7 @@ def rule(  # noqa: PLR0913 - one keyword for each column of the table
     suppresses: tuple[str, ...] = (),
     causes: tuple[str, ...] = (),
     is_about_monitors: bool = False,
+    is_for_failures: bool = False,
 ) -> Callable[[ApplyT], ApplyT]:
     """Enter a function into the table of rules. Ids are stable: never rename one, only add."""
 
@@ -132,6 +135,7 @@ def rule(  # noqa: PLR0913 - one keyword for each column of the table
             suppresses,
             causes,
             is_about_monitors,
+            is_for_failures,
         )
         return apply
 

@@ -65,14 +65,16 @@ class Step:
         self.protocol: str = exchange.protocol.partition("/")[0]
         self.annotations: Annotations = exchange.annotations
         self.faults = exchange.faults
-        self.verb: str = _first(request, "method", "verb") or ""
-        self.target: str = _first(request, "target", "line") or ""
-        self.host: str | None = _first(request, "host")
-        self.status: int | None = _first(response, "status", "code")
         self.request_span: Span | None = None if request is None else request.span
         self.response_span: Span | None = None if response is None else response.span
-        self.request_length: int = _first(request, "content_length") or 0
-        self.response_length: int = _first(response, "content_length") or 0
+        if self.protocol == "http":
+            self.verb, self.target, self.host, self.request_length = _asked_in_http(request)
+            self.status: int | None = None if response is None else response.status
+            self.response_length: int = 0 if response is None else response.content_length
+        else:
+            self.verb, self.target = _first(request, "verb") or "", _first(request, "line") or ""
+            self.status = _first(response, "code")
+            self.host, self.request_length, self.response_length = None, 0, 0
 
     def __repr__(self) -> str:
         """For engineers."""
@@ -346,6 +348,13 @@ class Scene:
     def has_silence(self, trace: Trace) -> bool:
         """Whether an answer that is missing at the end of `trace` really never came (guard 1)."""
         return trace.is_two_sided and not trace.has_gaps and self.goes_on_after(trace.span.last_time_ns)
+
+
+def _asked_in_http(request: Any) -> tuple[str, str, str | None, int]:
+    """Method, target, host and length of the content."""
+    return (
+        ("", "", None, 0) if request is None else (request.method, request.target, request.host, request.content_length)
+    )
 
 
 def _first(value: Any, *names: str) -> Any:

@@ -194,6 +194,7 @@ def basic_without_tls(scene: Scene) -> Iterator[Hit]:
     source="KB 2020943 (http.sys limits); RFC 6585 section 5",
     confidence=Confidence.LIKELY,
     protocols=("http",),
+    is_for_failures=True,
 )
 def header_too_large(step: Step) -> Iterator[Hit]:
     """A request is refused as too long, and its ticket (Negotiate) is what makes it long.

@@ -41,7 +41,7 @@ def _expects_protocol(step: Step) -> bool:
     advice="Take forms and single sign-on off the paths that programs use (EWS, Autodiscover, MAPI, ActiveSync): let"
     " Exchange authenticate itself there.",
     source="pre-authentication of published Exchange services",
-    protocols=("http",),
+    services=tuple(sorted(ASKED_BY_PROGRAMS)),
     suppresses=("http.html-instead-of-xml",),
 )
 def redirect_to_login(step: Step) -> Iterator[Hit]:

@@ -27,6 +27,7 @@ _SAME = 0.05
     source="RFC 9110 sections 15.5.8 and 7.6.3",
     confidence=Confidence.LIKELY,
     suppresses=("http.502-504-gateway", "http.forbidden-403", "http.redirect-to-login"),
+    is_for_failures=True,
 )
 def proxy_block(scene: Scene) -> Iterator[Hit]:
     """A web proxy between client and server blocks the request, or wants a login that the client does not give.
@@ -125,6 +126,7 @@ def _resets_at_one_size(scene: Scene) -> Iterator[Hit]:
     advice="Let the browser take cookies of both the on-premises and the cloud address, or sign in anew.",
     source="RFC 9110 section 15.5.13",
     protocols=("http",),
+    is_for_failures=True,
 )
 def cookies_disabled(step: Step) -> Iterator[Hit]:
     """Outlook on the web, often in hybrid, stops since the browser sends no cookies."""

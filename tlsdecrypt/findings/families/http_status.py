@@ -39,6 +39,7 @@ FORBIDDEN, NOT_FOUND, NOT_ALLOWED, TOO_MANY, UNAVAILABLE = 403, 404, 405, 429, 5
     " directory, allow the address, or give the user the right.",
     source="RFC 9110 section 15.5.4; sub-status codes of IIS",
     protocols=("http",),
+    is_for_failures=True,
 )
 def forbidden(step: Step) -> Iterator[Hit]:
     """Exchange, or the IIS in front of it, forbids a request: the sub-status or X-CasErrorCode tells why.
@@ -147,6 +148,7 @@ def _another_candidate_succeeds(scene: Scene, step: Step) -> bool:
     " for why it stopped.",
     source="RFC 9110 section 15.6.4",
     protocols=("http",),
+    is_for_failures=True,
 )
 def no_application_pool(step: Step) -> Iterator[Hit]:
     """http.sys answers 503 itself: no process listens for the path, since its application pool is stopped.
@@ -172,6 +174,7 @@ def _is_adfs(step: Step) -> bool:
     " database is mounted.",
     source="response fields of Exchange front ends",
     protocols=("http",),
+    is_for_failures=True,
 )
 def back_end_unavailable(step: Step) -> Iterator[Hit]:
     """An Exchange front end answers 503: it could not use the back end of the mailbox.
@@ -199,6 +202,7 @@ def back_end_unavailable(step: Step) -> Iterator[Hit]:
     advice="Wait as long as the server says; where it comes often, look at the throttling policy and at the client.",
     source="RFC 6585 section 4; RFC 9110 section 10.2.3",
     protocols=("http",),
+    is_for_failures=True,
 )
 def throttled(step: Step) -> Iterator[Hit]:
     """The server asks the client to come back later: 429 or 503 with Retry-After."""

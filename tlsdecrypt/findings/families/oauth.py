@@ -40,6 +40,7 @@ _HYBRID = "Resolve free/busy errors in a hybrid environment"
     source=_SOURCE,
     protocols=("http",),
     suppresses=("http.auth-loop", "http.auth-scheme-not-offered", "http.no-auth-offered"),
+    is_for_failures=True,
 )
 def diagnostics(step: Step) -> Iterator[Hit]:
     """Exchange refuses a token, or another login, and says why in x-ms-diagnostics.
@@ -93,6 +94,7 @@ def audience_ssl_offload(scene: Scene) -> Iterator[Hit]:
     source="Resolve free/busy errors in a hybrid environment (2000005)",
     protocols=("http",),
     suppresses=("oauth.x-ms-diagnostics",),
+    is_for_failures=True,
 )
 def ambiguous_user(step: Step) -> Iterator[Hit]:
     """More than one account fits the user that the token names."""
@@ -108,6 +110,7 @@ def ambiguous_user(step: Step) -> Iterator[Hit]:
     source=_HYBRID,
     protocols=("http",),
     suppresses=("oauth.x-ms-diagnostics",),
+    is_for_failures=True,
 )
 def user_missing(step: Step) -> Iterator[Hit]:
     """The user for whom the token speaks does not exist where it is used."""
@@ -124,6 +127,7 @@ def user_missing(step: Step) -> Iterator[Hit]:
     source="Resolve free/busy errors in a hybrid environment (2000000)",
     protocols=("http",),
     suppresses=("oauth.x-ms-diagnostics",),
+    is_for_failures=True,
 )
 def signature(step: Step) -> Iterator[Hit]:
     """The server cannot verify the signature of the token: it does not know the key with which it was signed."""
@@ -142,6 +146,7 @@ def signature(step: Step) -> Iterator[Hit]:
     source=_HYBRID,
     protocols=("http",),
     suppresses=("oauth.x-ms-diagnostics",),
+    is_for_failures=True,
 )
 def rbac_missing(step: Step) -> Iterator[Hit]:
     """The application that speaks for a user has no linked account, so no role lets it."""

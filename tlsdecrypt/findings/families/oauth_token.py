@@ -119,6 +119,7 @@ def wrong_audience(step: Step) -> Iterator[Hit]:
     confidence=Confidence.LIKELY,
     protocols=("http",),
     suppresses=("http.auth-scheme-not-offered",),
+    is_for_failures=True,
 )
 def bearer_not_offered(step: Step) -> Iterator[Hit]:
     """A client asks for modern authentication by an empty Bearer, and is not told where to get a token.
@@ -149,6 +150,7 @@ def bearer_not_offered(step: Step) -> Iterator[Hit]:
     source="AADSTS50076, AADSTS50079",
     protocols=("http",),
     suppresses=("eas.account-blocked",),
+    is_for_failures=True,
 )
 def mfa_required(step: Step) -> Iterator[Hit]:
     """The cloud wants a second factor, which this way of logging in cannot give.
