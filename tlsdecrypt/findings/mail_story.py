@@ -68,7 +68,7 @@ def _story(way: list[_Transaction]) -> Story:
     verdict, state = _verdict(way)
     sender = steps[0].about("smtp").get("mail_from")
     recipients = [str(step.about("smtp").get("recipient")) for step in steps if step.verb == "RCPT"]
-    to = recipients[0] if len(recipients) == 1 else f"{len(recipients)} recipients"
+    to = recipients[0] if len(recipients) == 1 else f"{len(recipients) or 'no'} recipients"
     return Story(
         kind="message",
         title=f"Message from <{sender or ''}> to {to}",
