@@ -84,6 +84,15 @@ def test_a_syn_that_gets_an_acknowledgment_only_met_an_earlier_connection(per_ba
     assert (facts.bare_ack.frame, facts.is_refused) == (2, False)
 
 
+@pytest.mark.parametrize(("late_ms", "is_bare"), [(900, True), (0.5, False)])
+def test_a_server_that_forgets_in_the_end_gave_such_an_answer_first(late_ms: float, is_bare: bool) -> None:  # noqa: FBT001
+    frames = [segment(1000, flags=SYN), segment(77, ack=500_000, back=True), segment(1000, flags=SYN)]
+    frames.append(segment(5000, flags=SYN | ACK, ack=1001, back=True))
+    facts = facts_of(frames, [0, 1, 1 + late_ms / 2, 1 + late_ms])
+    assert facts.syn_ack is not None
+    assert (facts.bare_ack is not None) is is_bare
+
+
 def test_the_acknowledgments_of_a_normal_server_are_no_such_answer() -> None:
     assert facts_of([*handshake(), segment(5001, ack=1001, back=True)]).bare_ack is None
 

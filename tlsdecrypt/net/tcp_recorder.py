@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.net.protocols import TcpFlag
+from tlsdecrypt.net.repeats import REORDERED_NS
 from tlsdecrypt.net.tcp_facts import Reset, SideFacts, Sighting, TcpFacts, ZeroWindow
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class TcpRecorder:
             syns=syns,
             syn_count=self._syn_counts[client],
             syn_ack=syn_ack,
-            bare_ack=self._bare_ack(1 - client) if syns and syn_ack is None else None,
+            bare_ack=self._bare_ack(1 - client, syn_ack) if syns else None,
             reset=self._reset_of(client),
             sides=(sides[0], sides[1]),
         )
@@ -95,9 +96,11 @@ class TcpRecorder:
         direction = Direction.CLIENT_TO_SERVER if sender == client else Direction.SERVER_TO_CLIENT
         return Reset(direction, header.frame, header.time_ns, header.ttl, header.ip_id)
 
-    def _bare_ack(self, server: int) -> Sighting | None:
+    def _bare_ack(self, server: int, syn_ack: Sighting | None) -> Sighting | None:
         first = self._first[server]
         if first is None or first.flags & (_SYN | _RST | _ACK) != _ACK or first.time_ns < self._syns[0][2]:
+            return None
+        if syn_ack is not None and syn_ack.time_ns - first.time_ns <= REORDERED_NS:
             return None
         return Sighting(first.frame, first.time_ns)
 
