@@ -45,6 +45,7 @@ Said: TypeAlias = ApplicationData | ApplicationGap
 _SAID = (ApplicationData, ApplicationGap)
 _BY_PEER = (EndReason.FIN, EndReason.RST)
 _CLIENT, _SERVER = Direction
+_NOTHING = (bytearray(), bytearray())  # stays so
 
 
 class Observer:
@@ -144,7 +145,7 @@ class Observer:
             if not is_last:
                 return
             start = Start(Beginning.CLEAR)
-        self._undecided = None
+        self._undecided, self._first = None, _NOTHING
         self._begin(start)
         for event in events:
             self._take(event)

@@ -24,7 +24,7 @@ from tlsdecrypt.net import connection as connection_module
 from tlsdecrypt.net import runs
 from tlsdecrypt.net.events import EndReason, StreamEnd
 from tlsdecrypt.net.runs import LINGER_NS
-from tlsdecrypt.net.tcp import IDLE_NS, SETTLE_NS
+from tlsdecrypt.net.tcp import DOZE_NS, IDLE_NS, SETTLE_NS
 
 CLIENT, SERVER = Direction.CLIENT_TO_SERVER, Direction.SERVER_TO_CLIENT
 
@@ -199,6 +199,19 @@ def test_a_connection_that_is_silent_for_an_hour_ends() -> None:
     heard.feed(batch_of(other, first_number=6, times_ns=[IDLE_NS + SECOND]))
     assert heard.connections[0].is_over
     assert reasons(heard) == [(CLIENT, EndReason.IDLE), (SERVER, EndReason.IDLE)]
+
+
+@pytest.mark.parametrize(("silence_ns", "is_told_apart"), [(DOZE_NS // 2, True), (2 * DOZE_NS, False)])
+def test_after_a_minute_of_silence_what_was_said_is_let_go(*, silence_ns: int, is_told_apart: bool) -> None:
+    heard = Heard().feed(batch_of([*handshake(), segment(1001, b"data")]))
+    heard.feed(batch_of(syns(1), first_number=5, times_ns=[silence_ns]))
+    heard.feed(
+        batch_of([segment(1001, b"DATA"), segment(1005, b" and more")], first_number=6, times_ns=[silence_ns + 1] * 2)
+    )
+    facts = heard.connections[0].facts(CLIENT)
+    assert heard.stream() == b"data and more"
+    assert facts.repeated == 4
+    assert facts.conflicting == 4 * is_told_apart
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])

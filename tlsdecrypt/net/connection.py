@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from enum import IntEnum
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,7 @@ class ConnectionTable:
         self._budget = PendingBudget()
         self._count = 0
         self._open: dict[ConnectionKey, TcpConnection] = {}  # the one that was silent longest comes first
+        self._awake: dict[ConnectionKey, TcpConnection] = {}  # of the open ones, in the same order
         self._closing: dict[ConnectionKey, TcpConnection] = {}
         self._waiting: dict[ConnectionKey, TcpConnection] = {}
         self._over: OrderedDict[ConnectionKey, tuple[int | None, int | None]] = OrderedDict()
@@ -154,6 +156,8 @@ class ConnectionTable:
                 connection.touch(group, runs.headers)
             connection.feed(runs, run, events)
         connection.review(group, events)
+        self._awake.pop(key, None)
+        self._awake[key] = connection
         self._watch(key, connection)
         if events:
             yield connection, events
@@ -183,6 +187,7 @@ class ConnectionTable:
         self, key: ConnectionKey, reason: EndReason, events: list[StreamEvent] | None = None
     ) -> tuple[TcpConnection, list[StreamEvent]]:
         connection = self._open.pop(key)
+        self._awake.pop(key, None)
         self._closing.pop(key, None)
         self._waiting.pop(key, None)
         events = [] if events is None else events
@@ -202,6 +207,8 @@ class ConnectionTable:
                 self._watch(key, connection)
             if events:
                 yield connection, events
+        for key in list(takewhile(lambda key: self._awake[key].is_silent(now_ns), self._awake)):
+            self._awake.pop(key).doze()
         surplus = len(self._closing) - LINGERING_MAX
         lingered = [
             (connection.id, key)

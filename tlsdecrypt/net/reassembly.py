@@ -332,6 +332,11 @@ class HalfStream:
         self._progress_cost = 0
         self._settle(events)
 
+    def doze(self) -> None:
+        """After a long silence: what comes now repeats nothing, so what was delivered is let go."""
+        self._tail = b""
+        self._recent = ()
+
     def close(self, reason: EndReason, span: Span, events: list[StreamEvent]) -> None:
         """Nothing more will come: what waits is delivered around its holes, then the stream ends."""
         while self.has_hole:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.net.tcp_facts import TcpFacts
 
 IDLE_NS = 3_600_000_000_000  # a silence of one hour ends a connection
+DOZE_NS = 60_000_000_000  # the longest that TCP waits before it sends again (RFC 6298 section 2.4)
 SETTLE_SEGMENTS = 16  # without a SYN, so many segments are looked at ...
 SETTLE_NS = 50_000_000  # ... or so much time, for the lowest sequence number
 REORDER_WINDOW = 1 << 20  # how far before the first segment seen its connection may have started, in bytes
@@ -116,6 +117,15 @@ class TcpConnection:
     def is_idle(self, now_ns: int) -> bool:
         """It was silent for so long that its end was missed."""
         return now_ns - self._last[1] > IDLE_NS
+
+    def is_silent(self, now_ns: int) -> bool:
+        """Nothing was captured of it for so long that no segment is on its way."""
+        return now_ns - self._last[1] > DOZE_NS
+
+    def doze(self) -> None:
+        """Let go of what only repetitions need."""
+        for half in self._halves:
+            half.doze()
 
     def is_reused(self, runs: Runs, run: int) -> bool:
         """`run` belongs to a later connection with the same addresses and ports."""
