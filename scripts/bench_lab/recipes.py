@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-LEAST_SHARE = 0.9  # of the messages that a capture with holes must still show
+LEAST_SHARE = 0.75  # of the messages that a capture with holes must still show
 
 
 @dataclass(frozen=True, slots=True)
