@@ -37,12 +37,13 @@ class _Sighting:
         self.connections: dict[int, None] = {}
 
     def add(self, finding: Finding) -> None:
-        self.count += 1
+        is_first = self.count == 0
+        self.count += finding.count
         for connection in finding.connections:
             if len(self.connections) < MAX_CONNECTIONS:
                 self.connections[connection] = None
         known = self.finding
-        if 1 < self.count <= TIMES_SHOWN:
+        if not is_first and self.count <= TIMES_SHOWN:
             evidence = tuple(dict.fromkeys((*known.evidence, *finding.evidence)))[:MAX_EVIDENCE]
             known = replace(known, evidence=evidence)
         if (finding.severity, finding.confidence) > (known.severity, known.confidence):
@@ -158,6 +159,7 @@ class Detective:
             server=pair[1] if hit.server is None else hit.server,
             place=place if hit.place is None else hit.place,
             connections=tuple(dict.fromkeys((*seen_on, *hit.connections))),
+            count=hit.count,
         )
         key = finding.rule, finding.client, finding.server, finding.place
         sighting = self._sightings.get(key)

@@ -40,7 +40,8 @@ class Hit:
     """That a rule applies: a sentence, and its evidence.
 
     What is left out is that of the rule. `client`, `server` (addresses) and `place` tell hits apart that are not the
-    same fault. `connections` are those that it concerns besides those of the evidence.
+    same fault. `connections` are those that it concerns besides those of the evidence; `count` says how often it was
+    seen.
     """
 
     summary: str
@@ -52,6 +53,7 @@ class Hit:
     server: str | None = None
     place: str | None = None
     connections: tuple[int, ...] = ()
+    count: int = 1
 
 
 Apply: TypeAlias = "Callable[[Any], Iterator[Hit]]"

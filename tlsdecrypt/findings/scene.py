@@ -306,6 +306,20 @@ class Scene:
         return found
 
     @cached_property
+    def shown(self) -> list[list[Trace]]:
+        """Connections on which a server showed a certificate that can be read.
+
+        Those stand together that showed the same one on the same port to clients that asked for the same names.
+        """
+        found: dict[Any, list[Trace]] = defaultdict(list)
+        for trace in self.traces:
+            certificate = trace.certificate
+            if certificate is not None:
+                hosts = frozenset(step.host for step in trace.steps)
+                found[trace.server, certificate.sha1_thumbprint, trace.server_name, hosts].append(trace)
+        return list(found.values())
+
+    @cached_property
     def by_pair(self) -> dict[tuple[str, str], list[Trace]]:
         """Connections by the addresses of client and server."""
         return self._index(lambda trace: trace.pair)

@@ -26,15 +26,16 @@ def host_of(trace: Trace) -> str:
     return trace.server_name or next(iter(sorted(trace.names)), str(trace.server))
 
 
-def certificate_fault(trace: Trace, certificate: CertificateFacts, summary: str, *more: Evidence) -> Hit:
-    """A fault of a certificate is one fault, whichever client sees it."""
+def certificate_fault(traces: list[Trace], certificate: CertificateFacts, summary: str, *more: Evidence) -> Hit:
+    """A fault of a certificate is one fault, whichever client sees it; `traces` are the connections that showed it."""
     return Hit(
         summary,
-        (certificate_evidence(trace, certificate), *more),
+        (certificate_evidence(traces[0], certificate), *more),
         client="",
-        server=trace.server.address,
+        server=traces[0].server.address,
         place=certificate.sha1_thumbprint,
-        connections=(trace.id,),
+        connections=tuple(each.id for each in traces),
+        count=len(traces),
     )
 
 

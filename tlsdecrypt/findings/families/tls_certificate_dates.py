@@ -33,19 +33,20 @@ def _is_out_of_date(trace: Trace, certificate: CertificateFacts) -> bool:
     return not _ns(certificate.not_before) <= trace.span.first_time_ns <= _ns(certificate.not_after)
 
 
+def _shown(scene: Scene) -> list[tuple[list[Trace], CertificateFacts]]:
+    return [(traces, shown) for traces in scene.shown if (shown := traces[0].certificate) is not None]
+
+
 def _clock_is_wrong(scene: Scene) -> bool:
     """All certificates of several issuers are out of date: it is the clock of the capture."""
-    shown = [(trace, trace.certificate) for trace in scene.traces if trace.certificate]
+    shown = _shown(scene)
     issuers = {certificate.issuer for _, certificate in shown}
-    return len(issuers) >= ENOUGH_ISSUERS and all(_is_out_of_date(trace, each) for trace, each in shown)
+    return len(issuers) >= ENOUGH_ISSUERS and all(_is_out_of_date(traces[0], each) for traces, each in shown)
 
 
-def _dated(scene: Scene) -> Iterator[tuple[Trace, CertificateFacts]]:
+def _dated(scene: Scene) -> list[tuple[list[Trace], CertificateFacts]]:
     """The certificates whose dates can be trusted to be compared, with the connections that showed them."""
-    if not _clock_is_wrong(scene):
-        for trace in scene.traces:
-            if trace.certificate is not None:
-                yield trace, trace.certificate
+    return [] if _clock_is_wrong(scene) else _shown(scene)
 
 
 @rule(
@@ -61,13 +62,14 @@ def expired(scene: Scene) -> Iterator[Hit]:
     The capture's own time counts, not today's. Silent where the certificates of all hosts are out of date: then the
     clock of the capture is wrong.
     """
-    for trace, certificate in _dated(scene):
+    for traces, certificate in _dated(scene):
+        trace = traces[0]
         late_ns = trace.span.first_time_ns - _ns(certificate.not_after)
         if late_ns > 0:
             days = late_ns // _DAY_NS
             ago = f"{days:,} day{'' if days == 1 else 's'}" if days else "less than a day"
             yield certificate_fault(
-                trace, certificate, f"the certificate of {host_of(trace)} expired {ago} before the capture"
+                traces, certificate, f"the certificate of {host_of(trace)} expired {ago} before the capture"
             )
 
 
@@ -80,11 +82,12 @@ def expired(scene: Scene) -> Iterator[Hit]:
 )
 def not_yet_valid(scene: Scene) -> Iterator[Hit]:
     """The server's certificate was valid only from a later date on. Silent where the capture's clock is wrong."""
-    for trace, certificate in _dated(scene):
+    for traces, certificate in _dated(scene):
+        trace = traces[0]
         if trace.span.first_time_ns < _ns(certificate.not_before):
             start = certificate.not_before[:10]
             yield certificate_fault(
-                trace, certificate, f"the certificate of {host_of(trace)} is valid only from {start} on"
+                traces, certificate, f"the certificate of {host_of(trace)} is valid only from {start} on"
             )
 
 
@@ -96,10 +99,11 @@ def not_yet_valid(scene: Scene) -> Iterator[Hit]:
 )
 def expiring(scene: Scene) -> Iterator[Hit]:
     """The server's certificate was valid for less than thirty days more when the connection was made."""
-    for trace, certificate in _dated(scene):
+    for traces, certificate in _dated(scene):
+        trace = traces[0]
         left_ns = _ns(certificate.not_after) - trace.span.first_time_ns
         if 0 <= left_ns < SOON_DAYS * _DAY_NS and not _is_out_of_date(trace, certificate):
             days = left_ns // _DAY_NS
             yield certificate_fault(
-                trace, certificate, f"the certificate of {host_of(trace)} expires {days} days after the capture"
+                traces, certificate, f"the certificate of {host_of(trace)} expires {days} days after the capture"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import covers, is_address, is_microsoft
@@ -51,7 +52,8 @@ def name_mismatch(scene: Scene) -> Iterator[Hit]:
     A wildcard covers one label. Silent without a name (no SNI, and no request opened) and for addresses, and where the
     same client then gets through to the same server under another name. SMTP that need not be verified: a note only.
     """
-    for trace in scene.traces:
+    for traces in scene.shown:
+        trace = traces[0]
         certificate = trace.certificate
         if certificate is None:
             continue
@@ -60,19 +62,10 @@ def name_mismatch(scene: Scene) -> Iterator[Hit]:
             continue
         names = ", ".join(certificate.names[:8]) or certificate.subject
         summary = f"{missing[0]} is not among the names of the certificate that {trace.server} shows: {names}"
-        hit = certificate_fault(
-            trace, certificate, summary, trace.saw(_hello_frame(trace), f"the client asks for {missing[0]}")
-        )
-        lenient = Severity.INFO if speaks_smtp(trace) else None
-        yield Hit(
-            hit.summary,
-            hit.evidence,
-            severity=lenient,
-            client="",
-            server=hit.server,
-            place=missing[0],
-            connections=hit.connections,
-        )
+        asked = trace.saw(_hello_frame(trace), f"the client asks for {missing[0]}")
+        severity = Severity.INFO if speaks_smtp(trace) else None
+        hit = certificate_fault(traces, certificate, summary, asked)
+        yield replace(hit, severity=severity, place=missing[0])
 
 
 def _hello_frame(trace: Trace) -> int:
@@ -118,20 +111,19 @@ def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
     Hybrid needs both names. Silent where another certificate of the capture serves the name, and for plain client
     traffic to EWS: an Autodiscover host of its own may exist.
     """
-    served = [trace.certificate for trace in scene.traces if trace.certificate]
-    for trace in scene.traces:
+    served = [traces[0].certificate for traces in scene.shown if traces[0].certificate]
+    for traces in scene.shown:
+        trace = traces[0]
         certificate = trace.certificate
         if certificate is None:
             continue
         hosts = {name for name in trace.names if name.startswith("autodiscover.")}
-        domains = {f"autodiscover.{domain}" for domain in _smtp_domains(trace)} if shows_hybrid(trace) else set()
+        hybrid = [each for each in traces if shows_hybrid(each)]
+        domains = {f"autodiscover.{domain}" for each in hybrid for domain in _smtp_domains(each)}
         for wanted in sorted(hosts | domains):
             if not is_microsoft(wanted) and not any(_is_named(each, wanted) for each in served):
                 summary = f"the certificate that {trace.server} shows does not name {wanted}"
-                hit = certificate_fault(trace, certificate, summary)
-                yield Hit(
-                    hit.summary, hit.evidence, client="", server=hit.server, place=wanted, connections=(trace.id,)
-                )
+                yield replace(certificate_fault(traces, certificate, summary), place=wanted)
 
 
 @rule(
@@ -148,19 +140,18 @@ def wildcard_common_name(scene: Scene) -> Iterator[Hit]:
     the same certificate serves IIS and SMTP, the wizard's traffic is in the capture, and Exchange is older than 2013.
     """
     ports: dict[tuple[str, str], set[int]] = defaultdict(set)
-    shown = [(trace, each) for trace in scene.traces if (each := trace.certificate)]
-    for trace, certificate in shown:
+    shown = [(traces, each) for traces in scene.shown if (each := traces[0].certificate)]
+    for traces, certificate in shown:
+        trace = traces[0]
         ports[trace.server.address, certificate.sha1_thumbprint].add(trace.server.port)
-    wizard = _has_wizard(scene)
-    for trace, certificate in shown:
-        if not (certificate.common_name or "").startswith("*."):
-            continue
+    wildcards = [each for each in shown if (each[1].common_name or "").startswith("*.")]
+    wizard = bool(wildcards) and _has_wizard(scene)
+    for traces, certificate in wildcards:
+        trace = traces[0]
         on = ports[trace.server.address, certificate.sha1_thumbprint]
         summary = f"the common name of the certificate of {host_of(trace)} is a wildcard ({certificate.common_name})"
-        hit = certificate_fault(trace, certificate, summary)
-        is_risk = wizard and {443, 25} <= on
-        severity = Severity.WARNING if is_risk else None
-        yield Hit(hit.summary, hit.evidence, severity=severity, client="", server=hit.server, place=hit.place)
+        severity = Severity.WARNING if wizard and {443, 25} <= on else None
+        yield replace(certificate_fault(traces, certificate, summary), severity=severity)
 
 
 def _has_wizard(scene: Scene) -> bool:

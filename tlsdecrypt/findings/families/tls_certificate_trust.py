@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import is_internal, is_microsoft
@@ -65,13 +66,13 @@ def untrusted_for_hybrid(scene: Scene) -> Iterator[Hit]:
 
     Only for hybrid traffic, for clients outside, and for SMTP with Microsoft 365. Silent between internal hosts.
     """
-    for trace in scene.traces:
-        certificate = trace.certificate
+    for traces in scene.shown:
+        certificate = traces[0].certificate
         reason = _is_private(certificate) if certificate is not None else None
-        if certificate is not None and reason is not None and _faces_cloud(trace):
-            yield certificate_fault(
-                trace, certificate, f"nobody outside trusts the certificate of {host_of(trace)}: {reason}"
-            )
+        facing = [each for each in traces if _faces_cloud(each)] if reason is not None else []
+        if certificate is not None and facing:
+            summary = f"nobody outside trusts the certificate of {host_of(facing[0])}: {reason}"
+            yield certificate_fault(facing, certificate, summary)
 
 
 @rule(
@@ -94,8 +95,7 @@ def chain_incomplete(trace: Trace) -> Iterator[Hit]:
         return
     severity = None if client_gave_up(trace) else Severity.INFO
     summary = f"{trace.server} sends its certificate without that of the issuer, {certificate.issuer}"
-    hit = certificate_fault(trace, certificate, summary)
-    yield Hit(hit.summary, hit.evidence, severity=severity, client="", place=hit.place, connections=(trace.id,))
+    yield replace(certificate_fault([trace], certificate, summary), severity=severity)
 
 
 @rule(
@@ -112,7 +112,7 @@ def intercepted(scene: Scene) -> Iterator[Hit]:
     public authority. Silent for a renewal, where the issuer stays.
     """
     by_name: dict[str, list[tuple[Trace, CertificateFacts]]] = defaultdict(list)
-    for trace in scene.traces:
+    for trace, *_ in scene.shown:
         if trace.certificate is not None and trace.server_name:
             by_name[trace.server_name.lower()].append((trace, trace.certificate))
     for name, shown in sorted(by_name.items()):
