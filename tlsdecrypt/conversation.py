@@ -43,6 +43,31 @@ class PlaintextDigest:
 
 
 @dataclass(frozen=True, slots=True)
+class UnverifiedPiece:
+    """Plaintext of a part of a damaged record, which no tag or MAC proves.
+
+    It lies in the hole behind the first `position` bytes of that side's application data, and in that hole at `offset`
+    (None where the cipher does not tell).
+    """
+
+    position: int
+    offset: int | None
+    content: bytes = field(repr=False)
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """What could be read of the damaged records of one side: all bytes, and the pieces that were kept."""
+
+    length: int = 0
+    pieces: tuple[UnverifiedPiece, ...] = field(default=(), repr=False)
+
+
+NOTHING_UNVERIFIED = (Unverified(), Unverified())
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something that a reader should know, with the frames it was seen in (None: no frame in particular)."""
 
@@ -68,6 +93,7 @@ class Conversation:
     process: str | None = None  # of the machine that captured, where the capture names it
     clear_exchanges: int = 0  # how many of the exchanges, the first ones, were said before TLS or without it
     tcp: TcpFacts | None = field(default=None, repr=False)
+    unverified: tuple[Unverified, Unverified] = NOTHING_UNVERIFIED  # apart from application_data, by Direction
 
     @property
     def is_decrypted(self) -> bool:

@@ -10,14 +10,15 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from tlsdecrypt.channel_binding import judge_channel_bindings
-from tlsdecrypt.conversation import Conversation, Note, StreamFacts
+from tlsdecrypt.conversation import NOTHING_UNVERIFIED, Conversation, Note, StreamFacts
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.glimpsed import Glimpsed
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.plaintext import NO_OUTLETS, Outlets, Place, Plaintext
 from tlsdecrypt.tls.beginning import HelloSearch, Piece
 from tlsdecrypt.tls.carriers import TDS, ClearText
 from tlsdecrypt.tls.connection import TlsConnection
-from tlsdecrypt.tls.events import ApplicationData, ApplicationGap
+from tlsdecrypt.tls.events import ApplicationData, ApplicationGap, UnverifiedData
 from tlsdecrypt.tls.first_bytes import MAX_FIRST_BYTES, Beginning, Start, recognise
 from tlsdecrypt.tls.proxy_header import ProxyHeaderPeeler
 from tlsdecrypt.tls.ssl2_connection import Ssl2Connection
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 SLICE_BYTES = 256 << 10  # that are cut into records at once
 TLS_PORTS = frozenset({261, 443, 444, 448, 465, 563, 636, 989, 990, 992, 993, 994, 995, 3269, 5061, 5671, 8443, 9443})
 
-Said: TypeAlias = ApplicationData | ApplicationGap
+Said: TypeAlias = ApplicationData | ApplicationGap | UnverifiedData
 
-_SAID = (ApplicationData, ApplicationGap)
+_SAID = (ApplicationData, ApplicationGap, UnverifiedData)
 _BY_PEER = (EndReason.FIN, EndReason.RST)
 _CLIENT, _SERVER = Direction
 _NOTHING = (bytearray(), bytearray())  # stays so
@@ -70,6 +71,7 @@ class Observer:
             Plaintext(tcp.server.port, keep_content=keep_content, outlets=outlets, place=Place(tcp.id, is_decrypted))
             for is_decrypted in (False, True)
         )
+        self._glimpsed: Glimpsed | None = None  # only where records were damaged
         self._ends: dict[Direction, StreamEnd] = {}  # told last: records that wait may still be opened
         self._notes: list[Note] = []
 
@@ -303,6 +305,9 @@ class Observer:
         for event in said if is_one_way else _as_sent(said):
             if isinstance(event, ApplicationData):
                 plaintext.feed(event.direction, event.data, event.span)
+            elif isinstance(event, UnverifiedData):
+                self._glimpsed = self._glimpsed or Glimpsed()
+                self._glimpsed.add(event, plaintext.length(event.direction))
             else:
                 plaintext.gap(event.direction, event.length, event.span)
 
@@ -346,6 +351,7 @@ class Observer:
             clear_exchanges=len(self._clear.exchanges),
             notes=tuple(self._notes),
             tcp=tcp_facts,
+            unverified=self._glimpsed.facts() if self._glimpsed else NOTHING_UNVERIFIED,
         )
 
 

@@ -101,6 +101,10 @@ class Plaintext:
         length, digest = self._lengths[direction], self._digests[direction]
         return PlaintextDigest(length, digest.hexdigest() if length and digest is not None else None)
 
+    def length(self, direction: Direction) -> int:
+        """How much one side has said so far."""
+        return self._lengths[direction]
+
     def feed(self, direction: Direction, data: bytes, span: Span) -> None:
         """The next bytes of one direction."""
         self._lengths[direction] += len(data)

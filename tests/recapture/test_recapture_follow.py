@@ -26,6 +26,7 @@ from tlsdecrypt.plaintext import Place
 from tlsdecrypt.recapture import follow
 from tlsdecrypt.recapture.follow import MAX_LINE, FollowTeller
 from tlsdecrypt.redact import Redactor
+from tlsdecrypt.report.painter import PlainPainter
 from tlsdecrypt.report.writer import Manner
 
 if TYPE_CHECKING:
@@ -130,6 +131,20 @@ def test_lines_do_not_depend_on_how_the_bytes_were_cut(cut: int) -> None:
     texts = [each.parts[0][0] for each in told]
     assert texts[:4] == ["> one", "> two \u20ac", "> ", r"> three\xff"]
     assert "".join(each.removeprefix("> ") for each in texts[4:]) == "z" * (2 * MAX_LINE + 5)
+
+
+def test_what_is_known_of_a_hole_stands_in_it_and_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    side = Direction.SERVER_TO_CLIENT
+    said = [follow.Said(side, 4, b"one\n"), follow.Said(side, 9, None), follow.Said(side, 5, b"three")]
+    missing = follow._paint(said, PlainPainter(sys.stdout), {(side, 4): [b"two"], (side, 9): [b"elsewhere"]})
+    assert missing == 9
+    assert capsys.readouterr().out.splitlines() == [
+        "< one",
+        "< [9 bytes not captured]",
+        "< [of them, 3 bytes, unverified:]",
+        "< two",
+        "< three",
+    ]
 
 
 @pytest.mark.parametrize(

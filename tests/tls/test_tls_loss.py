@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,10 @@ from packets import C, S, Scene, http_request, http_response
 from tls_dialogues import public_identity, tls
 
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.redact import Redactor
+from tlsdecrypt.report.connection_document import connection_document
+from tlsdecrypt.report.text_connection import note_lines
+from tlsdecrypt.report.text_view import TextView
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Conversation
@@ -54,3 +59,38 @@ def test_a_hole_of_many_records_is_got_over(cipher: str, version: ssl.TLSVersion
     whole = transfer(cipher, version, range(0)).digest(Direction.SERVER_TO_CLIENT).length
     holed = transfer(cipher, version, range(40, 100)).digest(Direction.SERVER_TO_CLIENT).length
     assert whole - 7 * RECORD <= holed < whole
+
+
+@pytest.mark.parametrize(("cipher", "version"), FAMILIES)
+def test_what_was_captured_of_a_damaged_record_is_kept_apart(cipher: str, version: ssl.TLSVersion) -> None:
+    whole = transfer(cipher, version, range(0))
+    holed = transfer(cipher, version, range(30, 31))
+    proved = holed.digest(Direction.SERVER_TO_CLIENT).length
+    unverified = holed.unverified[Direction.SERVER_TO_CLIENT]
+    assert whole.unverified[Direction.SERVER_TO_CLIENT].pieces == ()
+    damaged = whole.digest(Direction.SERVER_TO_CLIENT).length - proved
+    assert damaged - 2_000 < unverified.length < damaged  # all but one segment, and blocks at its edges
+    assert all(piece.content in CONTENT for piece in unverified.pieces)
+    assert b"".join(piece.content for piece in unverified.pieces)[:256] in CONTENT
+    assert {piece.position for piece in unverified.pieces} < set(range(proved))
+
+
+def test_the_document_tells_of_damaged_records_and_shows_them_with_all_secrets_only() -> None:
+    holed = transfer("AES128-GCM-SHA256", TLS12, range(30, 31))
+    masked, shown = (
+        connection_document(holed, Redactor(show_secrets=is_shown))["unverified"]["server"]
+        for is_shown in (False, True)
+    )
+    assert masked["length"] == shown["length"] > 10_000
+    assert sum(piece["length"] for piece in masked["pieces"]) == masked["length"]
+    assert [sorted(piece) for piece in masked["pieces"]] == [["frames", "length", "offset", "position"]] * 2
+    assert all(b64decode(piece["base64"]) in CONTENT for piece in shown["pieces"])
+    whole = transfer("AES128-GCM-SHA256", TLS12, range(0))
+    assert connection_document(whole, Redactor())["unverified"] is None
+
+
+def test_the_text_tells_of_damaged_records() -> None:
+    holed = transfer("AES128-GCM-SHA256", TLS12, range(30, 31))
+    view = TextView(Redactor(), 120)
+    told = ["".join(text for text, _ in each.parts) for each in note_lines(holed, view)]
+    assert "bytes of damaged records from the server decrypted too, unverified" in told[0]

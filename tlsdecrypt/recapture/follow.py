@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import sys
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tlsdecrypt.errors import InputError
 from tlsdecrypt.flow import Direction
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.report.writer import Manner
 
 MAX_LINE = 4096  # characters of one line on a terminal; what is longer goes on in the next
+
+Glimpses: TypeAlias = dict[tuple[Direction, int], list[bytes]]  # of the hole behind so many bytes of a side
 
 _MARKS: tuple[tuple[str, Style], tuple[str, Style]] = ((">", "caution"), ("<", "good"))
 
@@ -94,9 +96,19 @@ class FollowTeller:
         self._check(analysis)
         said = (each for each in self.sink.all_said() if self._side in (None, each.direction.sender))
         with standard_output():
-            missing = _paint(said, ColourPainter(sys.stdout)) if sys.stdout.isatty() else _write(said)
+            missing = _paint(said, ColourPainter(sys.stdout), self._glimpses()) if sys.stdout.isatty() else _write(said)
         if missing:
             self._manner.notes.append(f"{counted(missing, 'byte')} were not captured, and are missing here")
+
+    def _glimpses(self) -> Glimpses:
+        """What is known of holes, by where they are: parts of messages cannot be masked, so all secrets or nothing."""
+        if self._found is None or self._pseudonyms is not None or not self._manner.redactor.show_secrets:
+            return {}
+        found: Glimpses = {}
+        for direction in Direction:
+            for piece in self._found.unverified[direction].pieces:
+                found.setdefault((direction, piece.position), []).append(piece.content)
+        return found
 
     def _check(self, analysis: Analysis) -> None:
         number, found = self._connection, self._found
@@ -121,15 +133,20 @@ def _write(said: Iterable[Said]) -> int:
     return missing
 
 
-def _paint(said: Iterable[Said], painter: Painter) -> int:
+def _paint(said: Iterable[Said], painter: Painter, glimpses: Glimpses) -> int:
     """Lines behind a mark that tells who said them; how many bytes are missing."""
     missing = 0
+    position = [0, 0]
     for direction, run in groupby(said, key=lambda each: each.direction):
         lines = _Lines(direction)
         for each in run:
             missing += 0 if each.data is not None else each.length
+            position[direction] += len(each.data or b"")
             for told in lines.hole(each.length) if each.data is None else lines.feed(each.data):
                 painter.paint(told)
+            for part in glimpses.pop((direction, position[direction]), ()) if each.data is None else ():
+                for told in lines.glimpse(part):
+                    painter.paint(told)
         for told in lines.finish():
             painter.paint(told)
     return missing
@@ -156,6 +173,12 @@ class _Lines:
         """Bytes that are missing."""
         yield from self.finish()
         yield line((f"{self._mark} [{counted(length, 'byte')} not captured]", "bad"))
+
+    def glimpse(self, data: bytes) -> Iterator[Line]:
+        """A part of a damaged record, under a heading of its own."""
+        yield line((f"{self._mark} [of them, {counted(len(data), 'byte')}, unverified:]", "bad"))
+        yield from self.feed(data)
+        yield from self.finish()
 
     def finish(self) -> Iterator[Line]:
         """What came without the end of its line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.flow import Direction
@@ -10,7 +11,7 @@ from tlsdecrypt.report.quantities import iso_time
 from tlsdecrypt.report.tcp_document import opening_document, side_document
 
 if TYPE_CHECKING:
-    from tlsdecrypt.conversation import Conversation, Note, PlaintextDigest, StreamFacts
+    from tlsdecrypt.conversation import Conversation, Note, PlaintextDigest, StreamFacts, Unverified, UnverifiedPiece
     from tlsdecrypt.flow import Endpoint
     from tlsdecrypt.redact import Redactor
     from tlsdecrypt.tls.certificates import CertificateFacts
@@ -36,6 +37,7 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
         "verdict": _verdict(tls.verdict) if tls else None,
         "application_protocol": conversation.application_protocol,
         "application_data": _both(conversation.application_data, _digest),
+        "unverified": _unverified(conversation, redactor),
         "exchanges": [exchange_document(exchange, redactor) for exchange in conversation.exchanges],
         "notes": [_note(note, redactor) for note in conversation.notes],
     }
@@ -73,6 +75,33 @@ def _stream(facts: StreamFacts) -> dict[str, Any]:
 
 def _digest(digest: PlaintextDigest) -> dict[str, Any]:
     return {"length": digest.length, "sha256": digest.sha256}
+
+
+def _unverified(conversation: Conversation, redactor: Redactor) -> dict[str, Any] | None:
+    """Plaintext of damaged records; null where there is none.
+
+    What a piece holds is shown with all secrets only: of a part of a message nobody can tell what is one.
+    """
+    if not any(side.length for side in conversation.unverified):
+        return None
+
+    def side(unverified: Unverified) -> dict[str, Any]:
+        pieces = [_piece(each, is_shown=redactor.show_secrets) for each in unverified.pieces]
+        return {"length": unverified.length, "pieces": pieces}
+
+    return _both(conversation.unverified, side)
+
+
+def _piece(piece: UnverifiedPiece, *, is_shown: bool) -> dict[str, Any]:
+    """Behind how many bytes of application data the hole begins, and where in it the piece stands."""
+    span = piece.span
+    facts = {
+        "frames": [span.first_frame, span.last_frame],
+        "position": piece.position,
+        "offset": piece.offset,
+        "length": len(piece.content),
+    }
+    return {**facts, "base64": b64encode(piece.content).decode()} if is_shown else facts
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

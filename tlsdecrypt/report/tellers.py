@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from tlsdecrypt.conversation import NOTHING_UNVERIFIED
 from tlsdecrypt.plaintext import Outlets, PlaintextFork
 from tlsdecrypt.report.document import connection_bytes, summary_line
 from tlsdecrypt.report.frame_names import FrameNames
@@ -194,7 +195,7 @@ def light(conversation: Conversation) -> Conversation:
     tls = conversation.tls
     if tls is not None:
         tls = replace(tls, messages=(), alerts=(), client_certificates=(), offered_cipher_suites=(), secrets=())
-    return replace(conversation, tls=tls, exchanges=(), notes=())
+    return replace(conversation, tls=tls, exchanges=(), notes=(), unverified=NOTHING_UNVERIFIED, tcp=None)
 
 
 def _is_terminal() -> bool:

@@ -56,10 +56,20 @@ def opening_lines(conversation: Conversation, view: TextView, took: str | None =
 
 def note_lines(conversation: Conversation, view: TextView) -> Iterator[Line]:
     """Holes and the like."""
+    yield from _unverified_lines(conversation)
     for note in conversation.notes[:MAX_NOTES]:
         yield _note_line(note, view)
     if len(conversation.notes) > MAX_NOTES:
         yield line((f"[and {counted(len(conversation.notes) - MAX_NOTES, 'more note')}]", "caution"), level=1)
+
+
+def _unverified_lines(conversation: Conversation) -> Iterator[Line]:
+    """What is known of damaged records; it is part of nothing above."""
+    for direction in Direction:
+        length = conversation.unverified[direction].length
+        if length:
+            told = f"{counted(length, 'byte')} of damaged records from the {direction.sender} decrypted too, unverified"
+            yield line((f"[{told}]", "caution"), level=1)
 
 
 def _in_clear(conversation: Conversation) -> str:

@@ -19,6 +19,8 @@ from tlsdecrypt.tls.aria import AriaCbcDecryptor, AriaEncryptor
 from tlsdecrypt.tls.block_modes import Ccm, Gcm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
 
     from tlsdecrypt.tls.block_modes import BlockEncryptor
@@ -93,6 +95,11 @@ _CBC_ALGORITHMS: Final = {
     "DES40": _single_des,
     "RC2": decrepit.RC2,
 }
+_COUNTED_ALGORITHMS: Final[dict[str, Callable[[bytes], BlockCipherAlgorithm]]] = {
+    "AES": AES,
+    "CAMELLIA": Camellia,
+    "SM4": SM4,
+}
 
 
 def make_cbc_decryptor(cipher: str, key: bytes, iv: bytes) -> Decryptor | None:
@@ -117,11 +124,11 @@ def make_rc4(key: bytes) -> Decryptor | None:
         return None
 
 
-def _block_encryptor(family: str, key: bytes) -> BlockEncryptor | None:
-    """A block cipher that `cryptography` has, but in no authenticated mode; and ARIA."""
+def make_block_encryptor(family: str, key: bytes) -> BlockEncryptor | None:
+    """The block function alone of a cipher of 16-byte blocks."""
     if family == "ARIA":
         return AriaEncryptor(key)
-    algorithm = {"CAMELLIA": Camellia, "SM4": SM4}.get(family)
+    algorithm = _COUNTED_ALGORITHMS.get(family)
     if algorithm is None:
         return None
     try:
@@ -137,7 +144,7 @@ def make_aead(cipher: str, key: bytes, tag_length: int) -> Aead | None:
         return OldChaCha20Poly1305(key) if cipher.endswith("_OLD") else ChaCha20Poly1305(key)
     if family == "AES":
         return AESGCM(key) if "_GCM" in cipher else AESCCM(key, tag_length)
-    encryptor = _block_encryptor(family, key)
+    encryptor = make_block_encryptor(family, key)
     if encryptor is None:
         return None
     return Gcm(encryptor) if "_GCM" in cipher else Ccm(encryptor, tag_length)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.tls.behind_hole import glimpses, glimpses_at_end, is_protected, keys_of, recovered
 from tlsdecrypt.tls.compression import Decompressor
 from tlsdecrypt.tls.dialogue import Dialogue
 from tlsdecrypt.tls.events import ApplicationData, ApplicationGap, KeysChanged, Malformed, RecordUndecrypted
@@ -151,6 +152,7 @@ class TlsConnection:
             side.is_hopeless = True
         self._release()
         for side in self.sides:
+            self.dialogue.events += glimpses_at_end(side)
             if side.undecrypted_span is not None:
                 count, length = side.records_undecrypted, side.undecrypted_length
                 self.dialogue.events.append(RecordUndecrypted(side.direction, count, length, side.undecrypted_span))
@@ -186,8 +188,8 @@ class TlsConnection:
 
     def _recover(self, side: Side, protection: RecordProtection, record: Record) -> tuple[int, bytes] | None:
         """Open the first record behind a hole, and tell how much application data the hole swallowed."""
-        before = protection.sequence_number
-        opened = _recovered(protection, record)
+        before, keys = protection.sequence_number, keys_of(protection)
+        opened = recovered(protection, record)
         side.drop_handshake()
         length = None
         if opened is not None and record.lost is not None and protection.overhead is not None:
@@ -195,6 +197,8 @@ class TlsConnection:
             if skipped >= 0:  # else the hole swallowed a change of keys, from which numbers start anew
                 length = max(record.lost - skipped * protection.overhead, 0)
         self._tell_gap(side, length, record.span)
+        if opened is not None and record.damage is not None and keys_of(protection) is keys:
+            self.dialogue.events += glimpses(side, record.damage, before, protection.sequence_number - 1)
         return opened
 
     def _tell_gap(self, side: Side, length: int | None, span: Span) -> None:
@@ -212,6 +216,7 @@ class TlsConnection:
 
     def _give_up(self, side: Side, record: Record) -> bool:
         side.count_undecrypted(record)
+        side.failed_at = side.protection.sequence_number if side.protection is not None else None
         if record.content_type == ContentType.ALERT:
             self.dialogue.take_alert(side, b"", record.span)
         return True
@@ -235,7 +240,7 @@ class TlsConnection:
             return True
         if record.lost != 0:
             side.drop_handshake()
-            side.awaits_keys |= _is_protected(record)
+            side.awaits_keys |= is_protected(record)
         if side.awaits_keys or kind == APPLICATION_DATA:
             return self._take_with_new_keys(side, record)
         if kind == ContentType.CHANGE_CIPHER_SPEC:
@@ -288,7 +293,7 @@ class TlsConnection:
         if record.lost == 0:
             opened = protection.open(record.content_type, record.version, record.fragment)
         else:
-            opened = _recovered(protection, record)
+            opened = recovered(protection, record)
         if opened is None:
             return False
         negotiation.proved = candidate
@@ -312,6 +317,7 @@ class TlsConnection:
     def _change_keys(self, side: Side, protection: RecordProtection | None, span: Span) -> None:
         side.protection = protection
         side.awaits_keys = False
+        side.failed_at = None
         side.epoch += 1
         if self.dialogue.negotiation(side).is_compressed:
             side.decompressor = Decompressor()
@@ -368,19 +374,3 @@ class TlsConnection:
             return
         side.epoch += 1
         self.dialogue.events.append(KeysChanged(side.direction, side.epoch, span))
-
-
-def _recovered(protection: RecordProtection, record: Record) -> tuple[int, bytes] | None:
-    kind, version, fragment, _, lost, before = record
-    return protection.recover(kind, version, fragment, lost, before=before)
-
-
-def _is_protected(record: Record) -> bool:
-    """Whether a record behind a hole is protected: then the hole swallowed a ChangeCipherSpec."""
-    fragment = record.fragment
-    if record.content_type == ContentType.ALERT:
-        return len(fragment) != 2  # noqa: PLR2004 - the length of an alert in the clear
-    if record.content_type != ContentType.HANDSHAKE or len(fragment) < 4:  # noqa: PLR2004 - of a message header
-        return record.content_type == ContentType.HANDSHAKE
-    is_unknown = HandshakeType(fragment[0]).name.startswith("UNKNOWN")
-    return is_unknown or int.from_bytes(fragment[1:4], "big") > 2**16

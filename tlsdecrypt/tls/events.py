@@ -31,6 +31,20 @@ class ApplicationGap:
 
 
 @dataclass(frozen=True, slots=True)
+class UnverifiedData:
+    """What could be read of a damaged record: no tag or MAC proves it, and it is part of no ApplicationData.
+
+    It lies in the gap that was told last; `offset` counts bytes of application data from the start of that gap, None
+    where the cipher does not tell.
+    """
+
+    direction: Direction
+    data: bytes = field(repr=False)
+    span: Span
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class HandshakeSeen:
     """A handshake message, by its name in the standard (`ClientHello`, `encrypted` where it could not be read)."""
 
@@ -78,5 +92,12 @@ class Malformed:
 
 
 TlsEvent: TypeAlias = (
-    ApplicationData | ApplicationGap | HandshakeSeen | AlertSeen | KeysChanged | RecordUndecrypted | Malformed
+    ApplicationData
+    | ApplicationGap
+    | UnverifiedData
+    | HandshakeSeen
+    | AlertSeen
+    | KeysChanged
+    | RecordUndecrypted
+    | Malformed
 )

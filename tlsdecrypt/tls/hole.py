@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tlsdecrypt.tls.damage import DamagedRecord, Piece
+
 HEADER_LENGTH: Final = 5
 LONGEST_RECORD: Final = HEADER_LENGTH + 2**14 + 2048
 """Header and TLSCiphertext.fragment, RFC 5246 section 6.2.3."""
@@ -106,6 +108,10 @@ class SequencedProtection:
         self._hole: Hole | None = None
         self.overhead = overhead
         self.sequence_number = 0
+
+    def glimpse(self, record: DamagedRecord) -> list[Piece]:  # noqa: ARG002 - for those that can
+        """What can be read of a damaged record, and is not proved: nothing, if no more is known of the cipher."""
+        return []
 
     def _places(self, fragment_length: int, lost: int | None, *, is_whole: bool = True) -> Iterator[Place]:
         """The places of a record that is not the next in sequence, behind `lost` bytes and the failures before it.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tlsdecrypt.tls.ciphersuites import CipherSuite
+    from tlsdecrypt.tls.damage import DamagedRecord, Piece
     from tlsdecrypt.tls.protection import RecordProtection
     from tlsdecrypt.tls.secrets import FoundSecret
     from tlsdecrypt.tls.session import KeySource
@@ -139,6 +140,15 @@ class Ladder:
                 self._prove(stage, step)
                 return opened
         return self._recover_after_update(content_type, version, fragment, lost)
+
+    @property
+    def in_force(self) -> RecordProtection | None:
+        """What opened the last record."""
+        return self._in_force
+
+    def glimpse(self, record: DamagedRecord) -> list[Piece]:
+        """See RecordProtection: with the keys in force."""
+        return self._in_force.glimpse(record) if self._in_force else []
 
     def _recover_after_update(
         self, content_type: int, version: int, fragment: Buffer, lost: int | None

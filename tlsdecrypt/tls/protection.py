@@ -5,11 +5,13 @@ There is one object per direction and epoch. It keeps the sequence number, and t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tlsdecrypt.tls.block_modes import Ccm, Gcm
 from tlsdecrypt.tls.ciphers import make_aead, make_cbc_decryptor, make_rc4
 from tlsdecrypt.tls.ciphersuites import HASH_NAMES, CipherKind
+from tlsdecrypt.tls.counter_modes import NoCounter, make_counter_mode
 from tlsdecrypt.tls.hole import HEADER_LENGTH
 from tlsdecrypt.tls.key_schedule import hash_length, labels_of, traffic_keys
 from tlsdecrypt.tls.protection_aead import (
@@ -26,6 +28,7 @@ from tlsdecrypt.tls.registry import ProtocolVersion
 if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphers import Aead
     from tlsdecrypt.tls.ciphersuites import BulkCipher, CipherSuite
+    from tlsdecrypt.tls.damage import DamagedRecord, Piece
     from tlsdecrypt.tls.prf import DirectionKeys
     from tlsdecrypt.tls.record_mac import RecordMac
     from tlsdecrypt.wire import Buffer
@@ -68,6 +71,14 @@ class RecordProtection(Protocol):
         """
         ...
 
+    def glimpse(self, record: DamagedRecord) -> list[Piece]:
+        """The content of what is there of a damaged record of application data, offsets from the content's start.
+
+        It is asked right after `recover` has opened the record behind the hole, or where nothing follows any more. No
+        tag or MAC proves it; only what is certain by its place is given. The state stays as it is.
+        """
+        ...
+
 
 def make_protection(
     suite: CipherSuite,
@@ -101,13 +112,19 @@ def make_protection_13(
     key, iv = traffic_keys(suite, secret, labels_of(version).prefix)
     if suite.mac is not None:
         tag_length = hash_length(suite)
-        return Tls13Protection(HmacIntegrity(suite.prf_hash, key, tag_length), iv, tag_length)
+        integrity = Tls13Protection(HmacIntegrity(suite.prf_hash, key, tag_length), iv, tag_length)
+        integrity.make_counter_mode = NoCounter
+        return integrity
     aead = make_aead(suite.cipher, key, bulk.tag_length)
     if aead is None:
         return None
     is_draft = ProtocolVersion(version).is_draft
     is_authenticated = not is_draft or version >= _FIRST_DRAFT_WITH_AUTHENTICATED_HEADER
-    return Tls13Protection(aead, iv, bulk.tag_length, header_is_authenticated=is_authenticated, weight=_weight_of(aead))
+    opener = Tls13Protection(
+        aead, iv, bulk.tag_length, header_is_authenticated=is_authenticated, weight=_weight_of(aead)
+    )
+    opener.make_counter_mode = partial(make_counter_mode, suite.cipher, key)
+    return opener
 
 
 def _weight_of(aead: Aead) -> int:
@@ -120,10 +137,14 @@ def _make_aead(suite: CipherSuite, bulk: BulkCipher, keys: DirectionKeys) -> Rec
     if aead is None:
         return None
     if bulk.explicit_nonce_length:
-        return ExplicitNonceProtection(aead, keys.iv, bulk.tag_length, weight=_weight_of(aead))
+        explicit = ExplicitNonceProtection(aead, keys.iv, bulk.tag_length, weight=_weight_of(aead))
+        explicit.make_counter_mode = partial(make_counter_mode, suite.cipher, keys.key)
+        return explicit
     # An IV shorter than the nonce stands before the sequence number: XOR with zeros leaves that as it is.
     nonce_length = _NONCE_LENGTH if keys.iv else _OLD_NONCE_LENGTH
-    return ImplicitNonceProtection(aead, keys.iv.ljust(nonce_length, b"\0"), bulk.tag_length)
+    implicit = ImplicitNonceProtection(aead, keys.iv.ljust(nonce_length, b"\0"), bulk.tag_length)
+    implicit.make_counter_mode = partial(make_counter_mode, suite.cipher, keys.key)
+    return implicit
 
 
 def _make_mac(suite: CipherSuite, version: int, keys: DirectionKeys, *, truncated: bool) -> RecordMac | None:
@@ -157,4 +178,6 @@ def _make_cbc(
     if decryptor is None:
         return None
     kind = EncryptThenMacProtection if encrypt_then_mac else CbcProtection
-    return kind(decryptor, block_length, mac, has_own_ivs=version >= ProtocolVersion.TLSv1_1)
+    protection = kind(decryptor, block_length, mac, has_own_ivs=version >= ProtocolVersion.TLSv1_1)
+    protection.make_decryptor = partial(make_cbc_decryptor, suite.cipher, keys.key, bytes(block_length))
+    return protection

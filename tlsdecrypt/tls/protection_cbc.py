@@ -10,20 +10,30 @@ and not every sender of TLS 1.0 does better.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.tls.hole import MAX_FRAGMENT_LENGTH, SequencedProtection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tlsdecrypt.tls.ciphers import Decryptor
+    from tlsdecrypt.tls.damage import DamagedRecord, Piece
     from tlsdecrypt.tls.record_mac import RecordMac
     from tlsdecrypt.wire import Buffer
 
 
-class CbcProtection(SequencedProtection):
-    """MAC, then encrypt: what SSL and TLS do without an extension."""
+_MAX_PADDING_LENGTH: Final = 256
+"""With the byte that tells its length."""
 
-    __slots__ = ("_block_length", "_decrypt", "_iv_length", "_mac", "_mac_length")
+
+class CbcProtection(SequencedProtection):
+    """MAC, then encrypt: what SSL and TLS do without an extension.
+
+    `make_decryptor` gives one more decryptor for parts of damaged records, which have nothing to do with the chain.
+    """
+
+    __slots__ = ("_apart", "_block_length", "_decrypt", "_iv_length", "_mac", "_mac_length", "make_decryptor")
 
     def __init__(self, decryptor: Decryptor, block_length: int, mac: RecordMac, *, has_own_ivs: bool) -> None:
         """`has_own_ivs` since TLS 1.1: each record begins with its IV."""
@@ -33,6 +43,8 @@ class CbcProtection(SequencedProtection):
         self._decrypt = decryptor.update
         self._mac = mac
         self._mac_length = mac.length
+        self.make_decryptor: Callable[[], Decryptor | None] = lambda: None
+        self._apart: Decryptor | None = None
 
     @staticmethod
     def _sealed_length(mac_length: int, block_length: int) -> int:
@@ -59,6 +71,34 @@ class CbcProtection(SequencedProtection):
         if lost != 0 and not self._iv_length:
             self._chain_to(before)
         return self._search((content_type, version), fragment, lost, self._unwrap(fragment))
+
+    def glimpse(self, record: DamagedRecord) -> list[Piece]:
+        """The whole blocks of each part, but for the first, which the second one needs.
+
+        Where the record's end was lost, nobody knows how much of it is padding: as much as there can be is left out.
+        """
+        apart = self._apart = self._apart or self.make_decryptor()
+        end = self._ciphertext_length(record.length)
+        if apart is None or end % self._block_length or record.length < self._shortest:
+            return []
+        sealed = [_decrypted(piece.part(0, end), self._block_length, apart) for piece in record.pieces]
+        parts = [part for part in sealed if part.data]
+        stop = end - _MAX_PADDING_LENGTH
+        if parts and parts[-1].offset + len(parts[-1].data) == end:
+            padding_length = parts[-1].data[-1]
+            if parts[-1].data[-1 - padding_length :].strip(parts[-1].data[-1:]):
+                return []  # not padding: what was taken for the end of a record is none
+            stop = end - 1 - padding_length
+        stop -= self._mac_length_inside
+        return [part for part in (part.part(self._iv_length, stop) for part in parts) if part.data]
+
+    def _ciphertext_length(self, length: int) -> int:
+        return length
+
+    @property
+    def _mac_length_inside(self) -> int:
+        """Of the MAC that is encrypted with the content."""
+        return self._mac_length
 
     def _chain_to(self, before: bytes) -> None:
         if len(before) >= self._block_length:
@@ -108,6 +148,13 @@ class EncryptThenMacProtection(CbcProtection):
     def _sealed_length(mac_length: int, block_length: int) -> int:
         return block_length + mac_length
 
+    def _ciphertext_length(self, length: int) -> int:
+        return length - self._mac_length
+
+    @property
+    def _mac_length_inside(self) -> int:
+        return 0
+
     def _chain_to(self, before: bytes) -> None:
         """The last block of ciphertext stands before the MAC of the record before."""
         end = len(before) - self._mac_length
@@ -139,3 +186,13 @@ class EncryptThenMacProtection(CbcProtection):
         if end < self._iv_length or not (was_chained or self._iv_length):
             return None
         return content_type, plaintext[self._iv_length : end]
+
+
+def _decrypted(piece: Piece, block_length: int, decryptor: Decryptor) -> Piece:
+    """The whole blocks of a part but for the first."""
+    start = piece.offset + -piece.offset % block_length
+    stop = piece.offset + len(piece.data)
+    blocks = piece.data[start - piece.offset : len(piece.data) - stop % block_length]
+    if len(blocks) <= block_length:
+        return piece._replace(data=b"")
+    return piece._replace(offset=start + block_length, data=decryptor.update(blocks)[block_length:])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from tlsdecrypt.tls.damage import MAX_DAMAGE_BYTES
 from tlsdecrypt.tls.hole import MAX_FRAGMENT_LENGTH, SequencedProtection
 
 if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphers import Decryptor
+    from tlsdecrypt.tls.damage import DamagedRecord, Piece
     from tlsdecrypt.tls.record_mac import RecordMac
     from tlsdecrypt.wire import Buffer
 
@@ -34,6 +36,10 @@ class StreamCipher(Protocol):
         """Consume what was peeked at."""
         ...
 
+    def look_back(self, offset: int, data: Buffer) -> bytes | None:
+        """The bytes `offset` behind where the last `skip` began; None where that is no longer known."""
+        ...
+
 
 class NoCipher:
     """The NULL cipher."""
@@ -52,19 +58,25 @@ class NoCipher:
     def skip(self, length: int) -> None:
         """Nothing is to be consumed."""
 
+    def look_back(self, offset: int, data: Buffer) -> bytes | None:  # noqa: ARG002 - see StreamCipher
+        """The data, wherever it was."""
+        return bytes(data)
+
 
 class Keystream:
     """RC4, whose keystream is kept where it was generated ahead of need.
 
-    `ahead` holds the keystream from the current position on; it is empty unless a record did not open.
+    `ahead` holds the keystream from the current position on; it is empty unless a record did not open. `passed` is the
+    beginning of what was last skipped, in bounds: parts of damaged records lie there.
     """
 
-    __slots__ = ("_ahead", "_generate")
+    __slots__ = ("_ahead", "_generate", "_passed")
 
     def __init__(self, cipher: Decryptor) -> None:
         """`cipher` is at its start."""
         self._generate = cipher.update
         self._ahead = bytearray()
+        self._passed = b""
 
     def decrypt(self, data: Buffer) -> bytes:
         """The next bytes."""
@@ -86,7 +98,14 @@ class Keystream:
 
     def skip(self, length: int) -> None:
         """Consume what was peeked at."""
+        self._passed = bytes(self._ahead[: min(length, MAX_DAMAGE_BYTES)])
         del self._ahead[:length]
+
+    def look_back(self, offset: int, data: Buffer) -> bytes | None:
+        """The bytes `offset` behind where the last `skip` began; None beyond the bound."""
+        if offset + len(data) > len(self._passed):
+            return None
+        return _xor(data, self._passed[offset : offset + len(data)])
 
     def _peek(self, skipped_length: int, data: Buffer) -> bytes:
         end = skipped_length + len(data)
@@ -140,3 +159,10 @@ class StreamProtection(SequencedProtection):
                 self.sequence_number = place.sequence_number + 1
                 return content_type, content
         return None
+
+    def glimpse(self, record: DamagedRecord) -> list[Piece]:
+        """What is there of the content, by its place in the stream."""
+        find = self._cipher.look_back if record.sequence_number < self.sequence_number else self._cipher.peek
+        parts = [piece.part(0, record.length - self._mac_length) for piece in record.pieces]
+        found = [(part, find(record.skipped_length + part.offset, part.data)) for part in parts if part.data]
+        return [part._replace(data=text) for part, text in found if text is not None]

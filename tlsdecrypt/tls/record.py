@@ -11,6 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tlsdecrypt.flow import Span
+from tlsdecrypt.tls.damage import Damage, DamageNotes
 
 if TYPE_CHECKING:
     from tlsdecrypt.wire import Buffer
@@ -58,7 +59,8 @@ def starts_with_server_answer(data: Buffer) -> bool:
 class Record(NamedTuple):
     """A record as it was on the wire. `lost` bytes of the stream are missing right before it (None: nobody knows).
 
-    `before` is the end of what was captured of the record that was damaged, right up to this one's header.
+    `before` is the end of what was captured of the record that was damaged, right up to this one's header; `damage` is
+    all that was captured since the last whole record, where that is known to have ended right before it.
     """
 
     content_type: int
@@ -67,6 +69,7 @@ class Record(NamedTuple):
     span: Span
     lost: int | None = 0
     before: bytes = b""
+    damage: Damage | None = None
 
 
 class RecordReader:
@@ -79,6 +82,7 @@ class RecordReader:
     __slots__ = (
         "_at_start",
         "_before",
+        "_damage",
         "_lost",
         "_rest",
         "_rest_span",
@@ -96,6 +100,7 @@ class RecordReader:
         self._wanted = 0
         self._lost: int | None = 0 if has_start else None
         self._before = b""
+        self._damage: DamageNotes | None = None  # from where a damaged record began
         self._at_start = has_start
         self._searching = not has_start
         self._searched = 0
@@ -104,12 +109,26 @@ class RecordReader:
 
     def gap(self, length: int | None) -> None:
         """`length` bytes are missing here; a record that had begun is lost with them."""
+        if self._damage is None and not self._searching and self._lost == 0:
+            self._damage = DamageNotes()
+        self._pass_over(self._rest, self._rest_span)
+        if self._damage is not None:
+            self._damage.skip(length)
         self._lose(len(self._rest))
         self._lose(length)
         self._rest.clear()
         self._before = b""
         self._searching = True
         self._at_start = False
+
+    def unfinished(self) -> Damage | None:
+        """What was captured since the last whole record, where the stream ends here."""
+        if self._damage is None and (self._searching or self._lost != 0):
+            return None
+        self._damage = self._damage or DamageNotes()
+        self._pass_over(self._rest, self._rest_span)
+        self._rest.clear()
+        return self._damage.damage(is_over=False)
 
     def feed(self, data: bytes, locate: Locate) -> list[Record]:
         """The records that are complete with `data`; `locate` names the frames of a part of it."""
@@ -161,7 +180,7 @@ class RecordReader:
                 position = self._cut_sslv2_hello(view, position, locate, records)
         while end - position >= HEADER_LENGTH:
             if self._searching:
-                position = self._search(data, position)
+                position = self._search(data, position, locate)
                 if self._searching:
                     break
             if not _HEADER.match(data, position):
@@ -177,8 +196,7 @@ class RecordReader:
             if self._lost == 0:
                 records.append(Record(content_type, version, view[start:stop], span))
             else:
-                records.append(Record(content_type, version, view[start:stop], span, self._lost, self._before))
-                self._lost, self._before = 0, b""
+                records.append(self._behind_hole(Record(content_type, version, view[start:stop], span)))
             position = stop
         if position < end:
             self._keep(data, position, locate)
@@ -208,7 +226,19 @@ class RecordReader:
     def _lose(self, length: int | None) -> None:
         self._lost = None if self._lost is None or length is None else self._lost + length
 
-    def _search(self, data: bytes, position: int) -> int:
+    def _behind_hole(self, record: Record) -> Record:
+        """The record, and what is known of the hole before it."""
+        damage = self._damage.damage(is_over=True) if self._damage is not None else None
+        record = record._replace(lost=self._lost, before=self._before, damage=damage)
+        self._lost, self._before, self._damage = 0, b"", None
+        return record
+
+    def _pass_over(self, data: bytes | bytearray, span: Span | None) -> None:
+        """Bytes that belong to a damaged record, as far as is known."""
+        if self._damage is not None and span is not None:
+            self._damage.add(data, span)
+
+    def _search(self, data: bytes, position: int, locate: Locate) -> int:
         """Where the next record starts: a header that another header follows. Ends the search, or sets `_wanted`."""
         end = len(data)
         kept = max(position, end - HEADER_LENGTH + 1)
@@ -224,6 +254,8 @@ class RecordReader:
                 self._wanted = stop + 4 - start
                 break
         self._lose(kept - position)
+        if self._damage is not None and kept > position:
+            self._damage.add(data[position:kept], locate(position, kept))
         self._before = (self._before + data[max(position, kept - MAX_BEFORE) : kept])[-MAX_BEFORE:]
         self._searched += kept - position
         self.is_opaque = self._searched > MAX_SEARCH_BYTES

@@ -48,6 +48,7 @@ class Side:
         self.application_records_undecrypted = 0
         self.undecrypted_length = 0
         self.undecrypted_span: Span | None = None
+        self.failed_at: int | None = None  # the sequence number that was next when a record did not open
         self._handshake = bytearray()
         self._passed_over = 0  # bytes of a message that is too long, still to come
         self._handshake_span: Span | None = None
@@ -58,7 +59,7 @@ class Side:
         Beyond the bound there is no hope; with `is_patient` that is left to the caller.
         """
         self.held.append(record._replace(fragment=bytes(record.fragment)))
-        self.held_bytes += len(record.fragment) + RECORD_OVERHEAD
+        self.held_bytes += _size(record)
         self.is_hopeless |= self.is_over_bound and not is_patient
 
     @property
@@ -68,7 +69,7 @@ class Side:
 
     def release(self) -> None:
         """Drop the oldest record that waited: it was read."""
-        self.held_bytes -= len(self.held.popleft().fragment) + RECORD_OVERHEAD
+        self.held_bytes -= _size(self.held.popleft())
 
     def count_undecrypted(self, record: Record) -> None:
         """A record that was not opened."""
@@ -113,6 +114,11 @@ class Side:
             first = self._handshake_span or span
             self._handshake_span = span
             yield message, first.to(span)
+
+
+def _size(record: Record) -> int:
+    """The memory that a record takes, about."""
+    return len(record.fragment) + RECORD_OVERHEAD + (record.damage.size if record.damage else 0)
 
 
 def _message_length(data: bytes | bytearray) -> int:
