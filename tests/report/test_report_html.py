@@ -20,7 +20,7 @@ from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.findings.finding import Confidence, Evidence, Finding, Severity
 from tlsdecrypt.findings.story import Leg, Story
 from tlsdecrypt.redact import Redactor
-from tlsdecrypt.report import html_writer
+from tlsdecrypt.report import html_view, html_writer
 from tlsdecrypt.report.html_page import _resource
 from tlsdecrypt.report.html_writer import HtmlWriter
 
@@ -211,6 +211,16 @@ def test_findings_beyond_the_bound_are_counted(analysis: Analysis, monkeypatch: 
     assert len(section.findall("article")) == 2
     assert "1,003 more findings are left out" in words(section)
     assert words(page.find(".//h1")) == "1,005 errors found"
+
+
+def test_a_connection_that_says_too_much_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = tuple(Exchange("http/1.1", request(f"/{number}", span(5, 5, 5, 5)), None) for number in range(9))
+    monkeypatch.setattr(html_view, "MAX_EXCHANGES", 4)
+    page = parsed(analysis_of([conversation(1, session(), exchanges=said)]))
+    section = page.get_element_by_id("c1")
+    assert len(section.findall("details")) == 4
+    assert "5 more exchanges are left out here" in words(section)
+    assert words(page.find(".//tbody/tr")[6]) == "9"
 
 
 def test_exchanges_and_contents_beyond_the_bounds_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

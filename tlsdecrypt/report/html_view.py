@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_CONTENT = 32 * 1024  # bytes of one content that the report shows
 MAX_MESSAGES = 40  # handshake messages of one connection that are listed
 MAX_NOTES = 50
+MAX_EXCHANGES = 5_000  # of one connection that are told
 MAX_BARS = 200  # exchanges of one connection in the picture
 MAX_REASON = 400  # characters of a reason phrase
 MAX_TITLE = 80  # characters of a request that the picture tells
@@ -46,8 +47,9 @@ def connection_view(conversation: Conversation, redactor: Redactor) -> dict[str,
         "tone": _verdict_tone(conversation.tls),
         "notes": [[note["what"], note["frames"]] for note in bare["notes"][:MAX_NOTES]],
         "exchanges": [
-            exchange_view(exchange, conversation.span.first_time_ns, redactor) for exchange in conversation.exchanges
+            exchange_view(exchange, span.first_time_ns, redactor) for exchange in conversation.exchanges[:MAX_EXCHANGES]
         ],
+        "more": max(len(conversation.exchanges) - MAX_EXCHANGES, 0),
     }
 
 
@@ -77,7 +79,7 @@ def row_view(conversation: Conversation, connection: dict[str, Any], redactor: R
             ]
             for exchange, told in bars
         ],
-        "count": len(said),
+        "count": len(conversation.exchanges),
         "failed": sum(told["tone"] == "bad" for told in said),
         "up": up,
         "down": down,

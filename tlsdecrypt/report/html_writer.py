@@ -115,7 +115,8 @@ class HtmlWriter:
             if chosen is not None and connection["id"] not in chosen:
                 continue
             number, said = connection["id"], connection["exchanges"]
-            connection["exchanges"], connection["more"] = said[:exchanges], max(len(said) - exchanges, 0)
+            connection["exchanges"] = said[:exchanges]
+            connection["more"] += max(len(said) - exchanges, 0)
             exchanges = max(exchanges - len(said), 0)
             for exchange in connection["exchanges"]:
                 text -= _trim(exchange, text)
