@@ -171,6 +171,7 @@ def test_what_is_no_secret_stays(tmp_path: Path) -> None:
     text = contents_of(decrypted(said, tmp_path))
     stars = "*" * len(MARKER)
     assert text.count(f'{{"user": "kim", "password": "{stars}", "n": 1}}'.encode()) == 2
+    assert b"Content-Encoding: gzip" in text
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -219,6 +220,29 @@ def test_logins_of_mail_are_overwritten(tmp_path: Path) -> None:
     assert lengths(analyze([str(path)])) == [
         [sum(len(each.data) for each in MAIL if each.is_client is way) for way in (True, False)]
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [
+            C("AUTH LOGIN\r\n"),
+            S("go on\r\n"),
+            C(base64.b64encode(b"kim") + b"\r\n"),
+            C(base64.b64encode(MARKER.encode()) + b"\r\n"),
+        ],
+        [C(b"x AUTHENTICATE PLAIN " + base64.b64encode(f"\0kim\0{MARKER}".encode()) + b"\r\n")],
+        [C(f"AUTHINFO PASS {MARKER}\r\n")],
+        [C("USER kim\r\n"), S("331 password\r\n"), C(f"PASS {MARKER}\r\n")],
+        [C(f"a1 LOGIN kim {MARKER}\r\n")],
+    ],
+    ids=["auth", "authenticate", "authinfo", "pass", "login"],
+)
+def test_logins_of_protocols_that_nobody_knows_are_overwritten(said: list[Say], tmp_path: Path) -> None:
+    text = decrypted([S("hello\r\n"), *said, S("yes\r\n")], tmp_path).read_bytes()
+    assert_hidden(text)
+    assert base64.b64encode(f"\0kim\0{MARKER}".encode()) not in text
+    assert b"****" in text
 
 
 def test_a_long_download_is_searched_where_secrets_may_stand(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ LOOKED_AT = 512  # bytes that tell text from other content
 
 _PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*\Z")
 _AUTH = re.compile(rb"(?:\S+[ \t]+)?AUTH(?:ENTICATE)?[ \t]+[A-Z0-9_-]+(?:[ \t]+(\S+))?[ \t]*\r?\n", re.IGNORECASE)
-_LOGIN = re.compile(rb"(?:PASS|ACCT|\S+[ \t]+LOGIN[ \t]+\S+)[ \t]+([^\r\n]+)", re.IGNORECASE)
+_LOGIN = re.compile(rb"(?:PASS|ACCT|AUTHINFO[ \t]+PASS|\S+[ \t]+LOGIN[ \t]+\S+)[ \t]+([^\r\n]+)", re.IGNORECASE)
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*={0,2}\r?\n|\*\r?\n")
 
 

@@ -33,7 +33,7 @@ def mask_streams(
         from tlsdecrypt.recapture.http2_masking import Http2Masking  # noqa: PLC0415 - it loads HPACK
 
         Http2Masking(masker).mask(client, server)
-    elif (conversation.application_protocol or "").startswith("http/"):
+    elif (conversation.application_protocol or "").startswith("http/") and conversation.exchanges:
         HttpMasking(masker).mask(client, server)
     else:
         mask_mail(conversation.application_protocol or "", client, server)
