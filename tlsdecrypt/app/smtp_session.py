@@ -12,7 +12,7 @@ Further keys:
 - AUTH, X-EXPS: what `app.sasl` reads, and `result` (`accepted`, `rejected`, `cancelled`, None); `user` is who tries
 - DATA, BDAT: `mail_from`, `recipients` (accepted; at most 100), `recipient_count`, `size` (of the whole message so
   far), `is_last`, `queue_id`, `internal_id`, `message` (see `app.mail_content`)
-- `entry_ms`: how long it took to send the command, where that took longer than people think a segment takes
+- `entry_ms`: how long it took to send the command, where it came in several segments and slowly, as if it was typed
 - `is_probe`: a monitor asks: no more than HELO and QUIT, or an address of Exchange's own probes
 """
 
@@ -36,7 +36,7 @@ MAX_RECIPIENTS: Final = 100
 MAX_REMEMBERED: Final = 8  # exchanges of a session that may be a probe
 
 _MILLISECOND: Final = 1_000_000
-_SLOW_ENTRY_MS: Final = 200
+_SLOW_ENTRY_MS: Final = 50
 _ACCEPTED, _SUCCEEDED = 300, 235  # below the first, a reply is positive (RFC 5321 section 4.2.1)
 _FIRST_REFUSAL: Final = 400
 _SERVICE_READY: Final = 220

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.findings.addresses import PRIVATE_SUFFIXES, domain_of, is_address, is_internal, is_microsoft
+from tlsdecrypt.findings.reachability import addresses_in, dns_of
 from tlsdecrypt.findings.tls_story import SMTP_PORTS, ended_by
 from tlsdecrypt.flow import Direction
 
@@ -19,6 +20,7 @@ REFUSED = 400  # reply codes from here on say no, RFC 5321 section 4.2.1
 EXCHANGE_BANNER = "Microsoft ESMTP MAIL Service"
 
 _GREETINGS = ("EHLO", "HELO", "LHLO")
+_CLOUD_MAIL = (".protection.outlook.com", ".mx.microsoft")
 _TLS_VERBS = ("STARTTLS", "X-ANONYMOUSTLS")
 _EXCHANGE_VERBS = ("X-EXPS", "X-ANONYMOUSTLS", "XEXCH50", "XSHADOW")
 
@@ -210,6 +212,16 @@ def leaves_unauthenticated(dialogue: SmtpDialogue) -> bool:
     if after:
         return after[0] == "QUIT"
     return ended_by(dialogue.trace) is Direction.CLIENT_TO_SERVER
+
+
+def cloud_addresses(scene: Scene) -> set[str]:
+    """The addresses that DNS gave for mail servers of Microsoft 365."""
+    return {
+        address
+        for message in dns_of(scene)
+        if message.is_response and any(each.name.endswith(_CLOUD_MAIL) for each in message.questions)
+        for address in addresses_in(message)
+    }
 
 
 def is_public(address: str) -> bool:

@@ -6,8 +6,9 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dns_dialogues import lookup
 from packets import Scene, found, rules_of
-from smtp_dialogues import BANNER, INSIDE, MODERN, OUTSIDE, QUIT, SERVER, finding, hello, mail, talk
+from smtp_dialogues import BANNER, INSIDE, MODERN, OUTSIDE, QUIT, SERVER, finding, hello, mail, session, talk
 from tls_dialogues import identity, public_identity, tls
 
 from tlsdecrypt.findings.finding import Severity
@@ -49,6 +50,15 @@ def test_starttls_not_offered_to_the_cloud() -> None:
         "S: 530 5.7.0 Must issue a STARTTLS command first",
     ]
     assert finding("smtp.starttls-not-offered", *demanded) is not None
+
+
+def test_starttls_not_offered_by_a_server_that_dns_calls_the_cloud() -> None:
+    lines = ["S: 220 ESMTP ready", "C: EHLO EXC1.contoso.local", "S: 250-ok", "S: 250 SIZE 1000", *mail(), *QUIT]
+    for name, fires in (("contoso-com.mail.protection.outlook.com", True), ("mail.fabrikam.com", False)):
+        made = Scene()
+        lookup(made, INSIDE, name, OUTSIDE)
+        session(made, *lines, server=OUTSIDE)
+        assert (found(made, "smtp.starttls-not-offered") is not None) == fires
 
 
 def test_starttls_not_offered_is_silent_inside_and_where_it_is_offered() -> None:
@@ -127,12 +137,15 @@ def test_hybrid_headers_lost_on_the_way_to_the_cloud() -> None:
     headers = ["X-OriginatorOrg: contoso.com"]
     other = [TO_CLOUD, *hello(*MODERN), *mail("avery@contoso.com", "kim@fabrikam.com", fields=headers), *QUIT]
     assert finding("smtp.hybrid-headers-lost", *other) is not None
+    own = [TO_CLOUD, *hello(*MODERN), *mail("avery@contoso.com", "kim@contoso.com"), *QUIT]
+    assert finding("smtp.hybrid-headers-lost", *own) is not None
 
 
 @pytest.mark.parametrize(
     "lines",
     [
         [TO_CLOUD, *hello(*MODERN), *mail("avery@contoso.com", "kim@fabrikam.com"), *QUIT],
+        [BANNER, *hello(*MODERN), *mail("avery@contoso.com", "kim@contoso.com"), *QUIT],
         [TO_CLOUD, *hello(*MODERN, "XOORG"), *mail("avery@contoso.com", "kim@contoso.mail.onmicrosoft.com"), *QUIT],
         [BANNER, *hello(*MODERN), *mail("avery@contoso.com", "kim@contoso.mail.onmicrosoft.com"), *QUIT],
     ],

@@ -32,6 +32,7 @@ _CLOUD_NDRS = "Exchange Online: delivery reports and their codes"
 
 _MANY_RELAY_TESTS = 3  # different recipients of one session
 _MANY_UNKNOWN = 5  # different recipients of one client
+_TESTER = re.compile(r"relay-?(?:test|check)|open-?relay|mxtoolbox|abuse\.net|spamhelp", re.IGNORECASE)
 _FAKED_PATH = re.compile(r"[%!]|\A@|@.*@|\"")
 
 _RELAY = re.compile(r"\brelay", re.IGNORECASE)
@@ -69,7 +70,7 @@ def relay_denied(scene: Scene) -> Iterator[Hit]:
     """The server does not pass mail on to a recipient elsewhere for this client.
 
     Silent in sessions that are authenticated. A note only, for the server does well, where somebody from outside tries
-    several recipients in one session, or forms of addresses that only testers use.
+    several recipients in one session, or recipients of several domains, or addresses that only testers use.
     """
     for dialogue in dialogues(scene):
         denied = [step for step in dialogue.of("RCPT") if _is_relay_refusal(step)]
@@ -77,8 +78,12 @@ def relay_denied(scene: Scene) -> Iterator[Hit]:
             continue
         recipients = {step.about("smtp").get("recipient") or "" for step in denied}
         accepted = any(step.status is not None and step.status < 300 for step in dialogue.of("RCPT"))  # noqa: PLR2004
-        is_test = any(map(_FAKED_PATH.search, recipients)) or (
-            len(recipients) >= _MANY_RELAY_TESTS and not accepted and is_public(dialogue.trace.client.address)
+        is_many = len(recipients) >= _MANY_RELAY_TESTS and not accepted
+        domains = {each.rpartition("@")[2].lower() for each in recipients}
+        is_test = (
+            any(map(_FAKED_PATH.search, recipients))
+            or _TESTER.search(dialogue.client_name) is not None
+            or (is_many and (is_public(dialogue.trace.client.address) or len(domains) >= _MANY_RELAY_TESTS))
         )
         for step in denied:
             facts = step.about("smtp")

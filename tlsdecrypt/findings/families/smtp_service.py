@@ -19,7 +19,7 @@ _NDRS = "RFC 3463; Exchange Server: enhanced status codes in delivery reports"
 
 _CONNECTIONS = re.compile(
     r"(?:too many|maximum|concurrent|simultaneous|limit)(?![^.]*\berrors?\b)[^.]*\bconnection"
-    r"|connections? (?:limit|rate)",
+    r"|connections? (?:limit|rate|per )|\bmax(?:imum)? connection",
     re.IGNORECASE,
 )
 _TIMEOUT = re.compile(r"time-?d?\s?-?out|timeout|idle|inactiv", re.IGNORECASE)
@@ -28,7 +28,7 @@ _NO_SERVICE = re.compile(r"service (?:is )?not (?:available|active)|not acceptin
 _EXO_THROTTLE = re.compile(r"4\.7\.(\d{3})\Z")
 _EXO_THROTTLES = range(500, 700)
 _LOOP = re.compile(r"hop count|loop", re.IGNORECASE)
-_SIZE = re.compile(r"size|too large|too big", re.IGNORECASE)
+_SIZE = re.compile(r"size|too large|too big|exceed", re.IGNORECASE)
 
 
 def _is_connection_limit(code: int, enhanced: str, text: str) -> bool:

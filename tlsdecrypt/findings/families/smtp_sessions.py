@@ -114,7 +114,7 @@ def banner_delay(trace: Trace) -> Iterator[Hit]:
     is_about_monitors=True,
 )
 def manual_session(trace: Trace) -> Iterator[Hit]:
-    """Somebody types the session (telnet): characters come one by one, and there are commands that do not exist."""
+    """Somebody types the session (telnet): characters come one by one, or slowly, with commands that do not exist."""
     if trace.protocol != "smtp":
         return
     dialogue = SmtpDialogue(trace)

@@ -12,6 +12,7 @@ from tlsdecrypt.findings.smtp_dialogue import (
     REFUSED,
     SmtpDialogue,
     client_of,
+    cloud_addresses,
     command_and_reply,
     demands_tls,
     dialogue_of,
@@ -59,22 +60,28 @@ def tls_required(step: Step) -> Iterator[Hit]:
     " certificate for its name and authentication TLS.",
     source="RFC 3207 section 4; Exchange Online: 5.7.321",
 )
-def starttls_not_offered(trace: Trace) -> Iterator[Hit]:
+def starttls_not_offered(scene: Scene) -> Iterator[Hit]:
     """The server offers no STARTTLS, although the other side needs TLS.
 
-    Only with Microsoft 365 on one side (by name, or because XOORG is in the dialogue), or where a reply demands TLS.
+    Only with Microsoft 365 on one side (by name in the dialogue or in DNS, or because XOORG is in the dialogue), or
+    where a reply demands TLS.
     """
-    if trace.protocol != "smtp":
-        return
-    dialogue = SmtpDialogue(trace)
-    hello = dialogue.hello
-    if hello is None or dialogue.started_tls or not hello.is_clear or "STARTTLS" in dialogue.keywords:
-        return
-    if not dialogue.is_with_cloud and not any(map(demands_tls, dialogue.steps)):
-        return
-    offered = ", ".join(sorted(dialogue.keywords)) or "nothing"
-    evidence = (hello.asked(hello.target), hello.answered(f"{hello.status} offers {offered}"))
-    yield Hit(f"{server_of(hello)} does not offer STARTTLS to {client_of(hello)}.", evidence)
+    cloud = cloud_addresses(scene)
+    for dialogue in dialogues(scene):
+        hello = dialogue.hello
+        if hello is None or dialogue.started_tls or not hello.is_clear or "STARTTLS" in dialogue.keywords:
+            continue
+        is_with_cloud = dialogue.is_with_cloud or not cloud.isdisjoint(dialogue.trace.pair)
+        if not is_with_cloud and not any(map(demands_tls, dialogue.steps)):
+            continue
+        offered = ", ".join(sorted(dialogue.keywords)) or "nothing"
+        yield Hit(
+            f"{server_of(hello)} does not offer STARTTLS to {client_of(hello)}.",
+            (hello.asked(hello.target), hello.answered(f"{hello.status} offers {offered}")),
+            client=dialogue.trace.client.address,
+            server=dialogue.trace.server.address,
+            place="EHLO",
+        )
 
 
 @rule(
@@ -166,7 +173,8 @@ def certificate_mismatch(trace: Trace) -> Iterator[Hit]:
 def hybrid_headers_lost(scene: Scene) -> Iterator[Hit]:
     """Mail of a hybrid organisation goes to or from Microsoft 365 without XOORG, and may count as external.
 
-    A hybrid organisation shows in recipients below mail.onmicrosoft.com, in X-OriginatorOrg, or in XOORG elsewhere.
+    A hybrid organisation shows in recipients below mail.onmicrosoft.com, in mail to its own domain by Microsoft 365, in
+    X-OriginatorOrg, or in XOORG elsewhere.
     """
     all_mail = [each for each in dialogues(scene) if each.is_with_cloud and each.of("MAIL")]
     hybrid = {address for each in all_mail if each.has_xoorg for address in each.trace.pair}
@@ -192,7 +200,9 @@ def hybrid_headers_lost(scene: Scene) -> Iterator[Hit]:
 def _hybrid_signs(dialogue: SmtpDialogue) -> tuple[Evidence, ...]:
     for step in dialogue.steps:
         facts = step.about("smtp")
-        if (facts.get("recipient") or "").lower().endswith(_ROUTING_DOMAIN):
+        recipient, sender = (facts.get("recipient") or "").lower(), (facts.get("mail_from") or "").lower()
+        is_own = bool(sender) and sender.rpartition("@")[2] == recipient.rpartition("@")[2]
+        if recipient.endswith(_ROUTING_DOMAIN) or (is_own and is_microsoft(dialogue.server_name)):
             return (step.asked(step.target),)
         if (facts.get("message") or {}).get("originator_org"):
             return (step.asked(f"X-OriginatorOrg: {facts['message']['originator_org']}"),)
