@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import subprocess
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -261,6 +262,12 @@ def test_a_password_that_was_seen_is_found_in_bytes_that_are_no_text(tmp_path: P
     said = [C(PLACES["json"][0]), S(answered(content, "application/octet-stream"))]
     text = decrypted(said, tmp_path).read_bytes()
     assert_hidden(text)
+
+
+def test_a_capture_says_what_was_masked_in_it(tmp_path: Path) -> None:
+    path = decrypted([C(PLACES["json"][0]), S(OK)], tmp_path)
+    told = subprocess.run(["capinfos", str(path)], capture_output=True, check=True, text=True).stdout
+    assert "decrypted; masked 1 password" in told
 
 
 def test_secrets_are_shown_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ class Container(Protocol):
 
     prefix_length: int
 
-    def head(self) -> bytes:
-        """What the file begins with."""
+    def head(self, comment: str = "") -> bytes:
+        """What the file begins with; a comment on all of it, where there is room for one."""
 
     def foot(self) -> bytes:
         """What the file ends with."""
@@ -72,10 +72,11 @@ class Pcapng:
         self._application = application.encode()
         self._interfaces: dict[int, int] = {}
 
-    def head(self) -> bytes:
+    def head(self, comment: str = "") -> bytes:
         """See Container."""
-        body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _option(_APPLICATION, self._application) + _option(_END)
-        return _block(_SECTION, body)
+        options = _option(_COMMENT, self.comment(comment)) if comment else b""
+        options += _option(_APPLICATION, self._application) + _option(_END)
+        return _block(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + options)
 
     def foot(self) -> bytes:
         """See Container."""
@@ -122,7 +123,7 @@ class Pcap:
     def __init__(self) -> None:
         self._link_type: int | None = None
 
-    def head(self) -> bytes:
+    def head(self, comment: str = "") -> bytes:  # noqa: ARG002 - there is no room for any
         """See Container: the header stands before the first frame, which tells the link type."""
         return b""
 

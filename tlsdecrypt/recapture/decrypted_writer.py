@@ -11,6 +11,7 @@ from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
 from tlsdecrypt.recapture.rewriter import Rewriter, Script
 from tlsdecrypt.recapture.write_behind import WriteBehind
 from tlsdecrypt.report.frame_names import FrameNames
+from tlsdecrypt.report.masking import manifest_text
 from tlsdecrypt.report.program import PROGRAM
 from tlsdecrypt.report.quantities import counted
 
@@ -50,7 +51,7 @@ class DecryptedWriter:
         keeps_original = self._manner.keeps_original and self._pseudonyms is None
         rewriter = Rewriter(script, self._container, keeps_original=keeps_original)
         with WriteBehind(stream) as behind:
-            behind.write([self._container.head()])
+            behind.write([self._container.head(self._comment())])
             for batch in self._manner.frames_of(analysis):
                 behind.write(rewriter.feed(batch))
             behind.write(rewriter.finish())
@@ -60,6 +61,10 @@ class DecryptedWriter:
             self._manner.notes.append(f"{frames} of another link type left out: a .pcapng has room for all")
         if self._pseudonyms is not None:
             self._manner.notes.append("an anonymised capture holds only connections whose content could be read")
+
+    def _comment(self) -> str:
+        """What was masked and replaced in it."""
+        return "; ".join(filter(None, ("decrypted", manifest_text(self._manner.redactor))))
 
     def _chosen(self, analysis: Analysis) -> frozenset[int]:
         chosen = self._manner.choice.of(analysis)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.report.lines import Line
 
 _MANY = {"address": "addresses", "personal": "personal texts", "mac": "MAC addresses"}
+_NAMES = {"masked": "masked", "pseudonyms": "pseudonyms for"}
 _ONE = {"personal": "personal text", "mac": "MAC address"}
 
 
@@ -32,6 +33,13 @@ def manifest_lines(redactor: Redactor) -> Iterator[Line]:
         yield line(_told(told["masked"]), ("equal marks stand for equal values", "faint"), level=1)
     if told["pseudonyms"]:
         yield line(f"pseudonyms for {_told(told['pseudonyms'])}", level=1)
+
+
+def manifest_text(redactor: Redactor) -> str:
+    """The same in one line, empty where there is nothing to tell."""
+    told = manifest(redactor)
+    parts = [f"{name} {_told(told[key])}" for key, name in _NAMES.items() if told[key]]
+    return "; ".join(parts)
 
 
 def _sorted(counts: dict[str, int]) -> dict[str, int]:
