@@ -34,7 +34,7 @@ def finding_lines(findings: Sequence[Finding], view: TextView) -> Iterator[Line]
     for finding in faults:
         yield from _fault_lines(finding, view)
         for follower in followers:
-            if follower.caused_by == finding.rule:
+            if follower.caused_by == finding.rule and _is_of(follower, finding):
                 yield line(("follows", "faint"), (follower.rule, "faint"), view.value(follower.headline), level=2)
     yield from _note_lines(notes, view)
     yield line()
@@ -62,6 +62,12 @@ def _fault_lines(finding: Finding, view: TextView) -> Iterator[Line]:
     if len(finding.evidence) > len(shown):
         yield line((f"and {counted(len(finding.evidence) - len(shown), 'more piece')} of evidence", "faint"), level=2)
     yield line((f"do: {view.value(finding.advice)}", "good"), (finding.rule, "faint"), level=2)
+
+
+def _is_of(follower: Finding, cause: Finding) -> bool:
+    """Whether a follower is that of this cause: the same rule may have found several."""
+    is_shared = not {*follower.connections}.isdisjoint(cause.connections)
+    return is_shared or (cause.client in ("", follower.client) and cause.server in ("", follower.server))
 
 
 def _place(evidence: Evidence, view: TextView) -> str:

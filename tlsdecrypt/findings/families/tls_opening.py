@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import covers, is_microsoft
@@ -25,8 +26,14 @@ def _closed(scene: Scene, code: str) -> Iterator[Trace]:
 
 
 def _is_cloud(trace: Trace) -> bool:
-    names = (trace.server_name, *(trace.certificate.names if trace.certificate is not None else ()))
-    return any(is_microsoft((name or "").removeprefix("*.")) for name in names)
+    shown = trace.certificate.names if trace.certificate is not None else ()
+    return is_microsoft(trace.server_name) or _are_microsofts(shown)
+
+
+@lru_cache(maxsize=1024)
+def _are_microsofts(names: tuple[str, ...]) -> bool:
+    """Whether one of the names in a certificate is Microsoft's: the same few are shown by all connections."""
+    return any(is_microsoft(name.removeprefix("*.")) for name in names)
 
 
 def _hello(trace: Trace) -> int:
