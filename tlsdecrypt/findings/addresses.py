@@ -78,6 +78,7 @@ def is_private_name(name: str) -> bool:
     return len(labels) == 1 or labels[-1] in PRIVATE_SUFFIXES
 
 
+@lru_cache(maxsize=4096)
 def is_microsoft(name: str | None) -> bool:
     """Whether a host name is one of Microsoft's cloud."""
     lowered = (name or "").lower().rstrip(".")
