@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.redact import Redactor
     from tlsdecrypt.report.writer import Manner
 
-MAX_ROWS = 20_000  # connections that a browser shows in one table; those of findings come first
-MAX_EXCHANGES = 20_000
+MAX_ROWS = 5_000  # connections that are told, those of findings first: browsers take seconds for more
+MAX_EXCHANGES = 10_000
 MAX_FINDINGS = 500
 MAX_TEXT = 48 << 20  # characters of contents in the whole report
 
