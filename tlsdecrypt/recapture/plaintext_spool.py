@@ -77,7 +77,8 @@ class PlaintextSpool:
         self._open: dict[int, _OpenTalk] | None = {} if is_masked else None
         self._file = GrowingFile()
         self._end = 0  # of the last piece
-        self._columns = tuple(array("q") for _ in Pieces._fields)
+        numbers, flags = array("I"), (array("b"), array("b"))
+        self._columns: tuple[array[int], ...] = (numbers, *flags, *(array("q") for _ in Pieces._fields[3:]))
         self._last: tuple[int, bool, int, int, int] | None = None
 
     def said(self, place: Place, direction: Direction, data: bytes, span: Span) -> None:
@@ -127,7 +128,7 @@ class PlaintextSpool:
 
     def pieces(self) -> Pieces:
         """All pieces; nothing may be said any more while they are in use."""
-        return Pieces(*(np.frombuffer(column, np.int64) for column in self._columns))
+        return Pieces(*(np.frombuffer(column, column.typecode) for column in self._columns))
 
     def read(self, offset: int, length: int) -> bytes:
         """Some bytes of the file; fewer at its end."""

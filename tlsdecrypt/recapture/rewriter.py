@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Int64Column = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
+AT_ONCE = 1024  # pieces that are looked at, or rendered at the end, together
 MAX_HELD = 16 << 20  # bytes that are said before they are rendered
 _LOW_HALF = (1 << 64) - 1
 BESIDE_PORT = 0x8000  # the bit of a client's port that is turned where frames made anew stand beside the original ones
@@ -118,12 +119,19 @@ class Rewriter:
 
     def finish(self) -> Iterator[bytes]:
         """What is left of connections whose frames did not all come again; without any frame, an empty capture."""
-        speeches = []
+        speeches: list[Speech] = []
         for _, talk in sorted(self._talks.items()):
             for piece in talk.rest():
                 speeches += self._speeches(talk, piece, talk.said(piece), PSH | ACK, self._last_ns)
+                if len(speeches) >= AT_ONCE:
+                    yield from self._originals.take_preface()
+                    yield self._rendered(speeches)
+                    speeches = []
         yield from self._originals.take_preface()
-        yield joined(chain.from_iterable(render(speeches, self._script.spool, self._container)))
+        yield self._rendered(speeches)
+
+    def _rendered(self, speeches: list[Speech]) -> bytes:
+        return joined(chain.from_iterable(render(speeches, self._script.spool, self._container)))
 
     def _segments(self, batch: FrameBatch) -> Segments:
         fast = read_fast_lane(batch)
@@ -174,7 +182,7 @@ class Rewriter:
     def _talk(self, owner: int) -> Talk | None:
         talk = self._talks.get(owner)
         if talk is None and self._is_open[owner]:
-            talk = self._talks[owner] = Talk(self._pieces.of(self._ids[owner]))
+            talk = self._talks[owner] = self._pieces.of(self._ids[owner])
         return talk
 
     def _meet(self, work: _Work, talk: Talk, hit: _Hit) -> None:
@@ -264,13 +272,21 @@ class _PiecesByTalk:
         self._connections = pieces.connection[self._order]
         self._awaited = np.unique(pieces.last_frame[chosen])
 
-    def of(self, connection: int) -> list[Piece]:
-        """Those of one connection, in the order in which they became readable."""
+    def of(self, connection: int) -> Talk:
+        """All that was said on one connection."""
         bounds = np.searchsorted(self._connections, [connection, connection + 1]).tolist()
         rows = self._order[bounds[0] : bounds[1]]
+        direction, length = self._pieces.direction[rows], self._pieces.length[rows]
+        server = int(length[direction == 1].sum())
+        return Talk(self._some(rows), (int(length.sum()) - server, server))
+
+    def _some(self, rows: Int64Column) -> Iterator[Piece]:
+        """One after the other: a connection may have millions."""
         pieces = self._pieces
         columns = (pieces.direction, pieces.offset, pieces.length, pieces.first_frame, pieces.last_frame)
-        return list(map(Piece, *(column[rows].tolist() for column in columns)))
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            yield from map(Piece, *(column[some].tolist() for column in columns))
 
     def are_awaited(self, numbers: Int64Column) -> Mask:
         """Whether a piece is complete with these frames."""

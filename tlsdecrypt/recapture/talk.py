@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tlsdecrypt.recapture.template import Template
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -34,23 +36,23 @@ class Talk:
 
     __slots__ = ("_base", "_fin", "_next", "_pieces", "_seen", "_sent", "_total", "awaits_ack", "is_reset", "templates")
 
-    def __init__(self, pieces: list[Piece]) -> None:
-        """`pieces` in the order in which they became readable."""
+    def __init__(self, pieces: Iterator[Piece], totals: tuple[int, int]) -> None:
+        """`pieces` in the order in which they became readable; `totals` are the bytes of each side in all of them."""
         self.templates: list[Template | None] = [None, None]
         self.awaits_ack = False
         self.is_reset = False
         self._pieces = pieces
-        self._next = 0
+        self._next = next(pieces, None)
         self._seen: set[int] = set()
         self._base: list[int | None] = [None, None]
         self._sent = [0, 0]
         self._fin = [False, False]
-        self._total = [sum(each.length for each in pieces if each.direction == side) for side in (0, 1)]
+        self._total = totals
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to be said."""
-        return self._next == len(self._pieces) and (self.is_reset or all(self._fin))
+        return self._next is None and (self.is_reset or all(self._fin))
 
     def begin(self, side: int, seq: int) -> None:
         """A SYN with this sequence number."""
@@ -72,21 +74,22 @@ class Talk:
 
     def due(self, frame: int) -> list[Piece]:
         """What can be told now that this frame has come; each is to be `said`."""
-        first = self._next
-        pieces, seen = self._pieces, self._seen
+        seen, due = self._seen, []
         seen.add(frame)
-        while self._next < len(pieces) and pieces[self._next].last_frame in seen:
-            self._next += 1
-        if self._next == len(pieces):
+        while self._next is not None and self._next.last_frame in seen:
+            due.append(self._next)
+            self._next = next(self._pieces, None)
+        if self._next is None:
             seen.clear()
-        elif self._next > first and pieces[self._next].last_frame != frame:
+        elif due and self._next.last_frame != frame:
             seen.discard(frame)
-        return pieces[first : self._next]
+        return due
 
-    def rest(self) -> list[Piece]:
+    def rest(self) -> Iterator[Piece]:
         """What is left at the end of the capture."""
-        first, self._next = self._next, len(self._pieces)
-        return self._pieces[first:]
+        while self._next is not None:
+            yield self._next
+            self._next = next(self._pieces, None)
 
     def said(self, piece: Piece) -> Numbers:
         """The numbers with which a piece begins; it counts as sent."""
