@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_SECRETS = 20_000
 MAX_ENCODED = 512  # characters of a secret up to which all its forms are sought; beyond, its plain form
 SHORTEST = 4
+FEW_KEYS = 300  # up to so many it is faster to seek one after the other in a text than to look at each place
 KEY_LENGTHS = (8, 4)  # a form is found by its first characters, so that a text is read once for all secrets
 
 _ENDINGS = re.compile("%[0-9A-F]{2}")
@@ -64,19 +65,34 @@ class LearnedSecrets:
     def _find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Start, stop and mask of each form in `text`, the longest first where several begin at one place."""
         tables = [(length, table) for length, table in zip(KEY_LENGTHS, self._forms, strict=True) if table]
-        at, last = 0, len(text) - SHORTEST
-        while at <= last:
-            stop = at
+        stop = 0
+        for at in self._places(text, tables):
+            if at < stop:
+                continue
             for length, table in tables:
                 candidates = table.get(text[at : at + length])
-                if candidates:
-                    matching = [form for form in candidates if text.startswith(form, at)]
-                    if matching:
-                        longest = max(matching, key=len)
-                        stop = at + len(longest)
-                        yield at, stop, candidates[longest]
-                        break
-            at = max(stop, at + 1)
+                if not candidates:
+                    continue
+                matching = [form for form in candidates if text.startswith(form, at)]
+                if matching:
+                    longest = max(matching, key=len)
+                    stop = at + len(longest)
+                    yield at, stop, candidates[longest]
+                    break
+
+    @staticmethod
+    def _places(text: str, tables: list[tuple[int, dict[str, dict[str, str]]]]) -> Iterable[int]:
+        """Where a form may begin: a few keys are sought one by one, which is much faster; of many all places count."""
+        if sum(len(table) for _, table in tables) > FEW_KEYS:
+            return range(len(text) - SHORTEST + 1)
+        places: set[int] = set()
+        for _, table in tables:
+            for key in table:
+                at = text.find(key)
+                while at >= 0:
+                    places.add(at)
+                    at = text.find(key, at + 1)
+        return sorted(places)
 
 
 def _forms(secret: str) -> Iterator[str]:
