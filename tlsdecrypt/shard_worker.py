@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.net.surroundings import Surroundings
     from tlsdecrypt.tls.secrets import News, SecretStore
 
-LEAD = 4  # batches that one process may be ahead of the slowest
+LEAD = 8  # batches that one process may be ahead of the slowest
 CHUNK = 500  # conversations in one message
 FOREVER = 1 << 62  # as the number of a batch: all of them
 

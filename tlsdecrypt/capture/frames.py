@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Int64Column: TypeAlias = NDArray[np.int64]
 
-BATCH_BYTES = 8 << 20  # what a reader puts into one batch, about
+BATCH_BYTES = 4 << 20  # what a reader puts into one batch, about
 
 
 @dataclass(frozen=True, slots=True, eq=False)
