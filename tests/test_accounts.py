@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packets import C, S, Scene, http_request, http_response
 
 import tlsdecrypt
+from tlsdecrypt.pipeline import Options, analyze
+from tlsdecrypt.tls.secrets import SecretStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,3 +78,24 @@ def test_frames_of_captures_that_overlap_add_up(tmp_path: Path, program: Callabl
     assert analysis.other_frames == whole.other_frames
     assert analysis.frames == 2 * whole.frames + 51
     assert [each.frames for each in analysis.captures] == [200, whole.frames, whole.frames - 149]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_frames_that_a_mirror_port_shows_twice_are_counted_and_change_nothing(tmp_path: Path, jobs: int) -> None:
+    scene = Scene()
+    for number in range(20):
+        scene.dialogue([C(http_request(f"GET /{number}")), S(http_response("200 OK", [], bytes(9_000)))])
+    once, twice = tmp_path / "once.pcap", tmp_path / "twice.pcap"
+    once.write_bytes(scene.pcap())
+    scene.frames += [(time + 0.0001, behind_router(frame)) for time, frame in scene.frames]
+    twice.write_bytes(scene.pcap())
+    whole, analysis = (analyze([str(path)], SecretStore(), Options(jobs=jobs)) for path in (once, twice))
+    assert_adds_up(analysis)
+    assert analysis.doubled_frames == whole.tcp_frames == len(scene.frames) // 2
+    assert [each.streams for each in analysis.conversations] == [each.streams for each in whole.conversations]
+    assert {facts.repeated for each in analysis.conversations for facts in each.streams} == {0}
+
+
+def behind_router(frame: bytes) -> bytes:
+    """The same segment in IPv4 with other MAC addresses, one hop less, and another IP checksum."""
+    return b"\x0a" * 12 + frame[12:22] + bytes((frame[22] - 1,)) + frame[23:24] + b"\x12\x34" + frame[26:]

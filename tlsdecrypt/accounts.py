@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.conversation import CaptureFacts
 from tlsdecrypt.net.columns import read_fast_lane
 from tlsdecrypt.net.irregular import IrregularLane
+from tlsdecrypt.net.mirrored import DOUBLED, Mirrored
+from tlsdecrypt.net.segments import Segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +28,8 @@ class CaptureAccount:
         self._others: Counter[str] = Counter()
         self._start_ns: int | None = None
         self._end_ns: int | None = None
-        self._lane = IrregularLane()  # of its own: what several captures hold together was counted together
+        self._lane = IrregularLane()  # of its own, as the next: what several hold together was counted together
+        self._mirrored = Mirrored()
 
     def take(self, batch: FrameBatch, others: Counter[str]) -> None:
         """Frames of this capture alone, and how many of them hold no TCP, by a word."""
@@ -40,13 +43,17 @@ class CaptureAccount:
         """Frames of this capture that were read among those of others: they are looked at once more, to be counted."""
         fast = read_fast_lane(batch)
         before = Counter(self._lane.other_frames)
-        self._lane.feed(batch, fast.irregular.tolist())
-        self.take(batch, fast.other_frames + (self._lane.other_frames - before))
+        rows = self._lane.feed(batch, fast.irregular.tolist())
+        segments = fast.segments.merged(Segments.of_rows(rows)) if rows else fast.segments
+        fresh = self._mirrored.fresh(batch, segments) if len(segments) else None
+        doubled = Counter({DOUBLED: len(segments) - len(fresh)} if fresh is not None else {})
+        self.take(batch, fast.other_frames + (self._lane.other_frames - before) + doubled)
 
     def facts(self) -> CaptureFacts:
         """What a report tells of the capture."""
         capture = self.capture
         others = self._others + capture.other_frames
+        doubled = others.pop(DOUBLED, 0)
         return CaptureFacts(
             path=capture.path,
             format=capture.format,
@@ -58,7 +65,7 @@ class CaptureAccount:
             notes=tuple(capture.notes),
             secrets=len(capture.secrets),
             tcp_frames=self._frames - sum(self._others.values()),
-            doubled_frames=capture.doubled,
+            doubled_frames=capture.doubled + doubled,
             other_frames=dict(others),
         )
 

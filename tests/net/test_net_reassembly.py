@@ -293,5 +293,6 @@ def test_every_frame_of_a_mirror_port_twice_gives_the_stream_once() -> None:
     heard = hear([frame for frame in frames for _ in range(2)])
     assert heard.stream() == STREAM
     facts = heard.connections[0].facts(CLIENT)
-    assert (facts.repeated, facts.conflicting) == (len(STREAM), 0)
+    assert (facts.repeated, facts.conflicting) == (0, 0)
+    assert heard.table.other_frames == {"doubled": len(frames) - 1}  # a bare acknowledgment may have been sent twice
     assert Counter(heard.names())["StreamGap"] == 0

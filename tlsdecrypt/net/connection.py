@@ -12,6 +12,7 @@ import numpy as np
 from tlsdecrypt.net.columns import read_fast_lane
 from tlsdecrypt.net.events import EndReason
 from tlsdecrypt.net.irregular import IrregularLane
+from tlsdecrypt.net.mirrored import DOUBLED, Mirrored
 from tlsdecrypt.net.pending import PendingBudget
 from tlsdecrypt.net.protocols import TELLING_PORTS, TcpFlag
 from tlsdecrypt.net.reassembly import seq_distance
@@ -52,9 +53,10 @@ class Phase(IntEnum):
 class ConnectionTable:
     """All connections of a capture, or those of a share.
 
-    `other_frames` counts, by a word, the frames that hold no TCP segment, of all shares. While `feed` is iterated over,
-    `place` tells where in the batch it is: by phase, then by the first frame that the connection has in the batch
-    (Phase.FRAMES) or by the connection's number. So whoever follows shares can order what happened as one table would.
+    `other_frames` counts, by a word, the frames of all shares that hold no TCP segment, or a copy of one. While `feed`
+    is iterated over, `place` tells where in the batch it is: by phase, then by the first frame that the connection has
+    in the batch (Phase.FRAMES) or by the connection's number. So whoever follows shares can order what happened as one
+    table would.
     """
 
     def __init__(self, share: Share | None = None) -> None:
@@ -68,6 +70,7 @@ class ConnectionTable:
         self._is_first = share is None or share.index == 0
         self._started: list[int] = []
         self._lane = IrregularLane(self.surroundings if self._is_first else None)
+        self._mirrored = Mirrored()
         self._budget = PendingBudget()
         self._count = 0
         self._open: dict[ConnectionKey, TcpConnection] = {}  # the one that was silent longest comes first
@@ -78,7 +81,7 @@ class ConnectionTable:
 
     @property
     def other_frames(self) -> Counter[str]:
-        """Frames that are not TCP or cannot be read, by a word."""
+        """Frames that are not TCP, are copies or cannot be read, by a word."""
         return self._lane.other_frames
 
     def feed(self, batch: FrameBatch) -> Happenings:
@@ -99,6 +102,10 @@ class ConnectionTable:
             if len(fast.telling):
                 self._lane.look(batch, fast.telling.tolist())
             self.surroundings.take_batch(batch)
+        fresh = self._mirrored.fresh(batch, segments) if len(segments) else None
+        if fresh is not None:
+            self.other_frames[DOUBLED] += len(segments) - len(fresh)
+            segments = segments.picked(fresh)
         if self._share is not None:
             segments = segments.picked(self._share.rows(segments))
         if len(segments):
