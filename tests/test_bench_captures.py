@@ -61,3 +61,33 @@ def test_tlsdecrypt_gives_every_byte_that_the_peers_said(recipe: Recipe, tmp_pat
     said = tuple(hashlib.sha256(each).hexdigest() for each in (requests, answer_of(recipe) * recipe.exchanges))
     assert [tuple(side.sha256 for side in each.application_data) for each in found] == [said] * recipe.connections
     assert sum(len(each.exchanges) for each in found) * 2 == recipe.messages
+
+
+def test_connections_that_stay_open_never_end(tmp_path: Path, tshark: str) -> None:
+    recipe = Recipe("open", 7, 1, 200, suite=None, shared_link=False, stays_open=True)
+    make_capture(tmp_path, recipe)
+    capture = tmp_path / "open.pcap"
+    assert len(ask(tshark, capture, "-Y", "http")) == recipe.messages
+    assert ask(tshark, capture, "-Y", "tcp.flags.fin == 1 || tcp.flags.reset == 1") == []
+    found = tlsdecrypt.analyze([str(capture)]).conversations
+    assert [each.streams[0].end for each in found] == ["end of capture"] * 7
+
+
+def test_segments_that_come_late_are_still_all_there(tmp_path: Path, tshark: str) -> None:
+    recipe = Recipe("late", 2, 2, 200_000, reordered=0.2)
+    make_capture(tmp_path, recipe)
+    capture = tmp_path / "late.pcap"
+    assert ask(tshark, capture, "-Y", "tcp.analysis.out_of_order || tcp.analysis.lost_segment")
+    keys = tlsdecrypt.load_keys(pfx=[credentials_in(tmp_path / "keys").pfx], passwords=[PASSWORD])
+    found = tlsdecrypt.analyze([str(capture)], keys).conversations
+    said = hashlib.sha256(answer_of(recipe) * recipe.exchanges).hexdigest()
+    assert [each.application_data[1].sha256 for each in found] == [said] * 2
+
+
+def test_segments_that_are_lost_are_holes(tmp_path: Path) -> None:
+    recipe = Recipe("lossy", 2, 2, 200_000, lost=0.05)
+    make_capture(tmp_path, recipe)
+    keys = tlsdecrypt.load_keys(pfx=[credentials_in(tmp_path / "keys").pfx], passwords=[PASSWORD])
+    found = tlsdecrypt.analyze([str(tmp_path / "lossy.pcap")], keys).conversations
+    lost = sum(stream.missing for each in found for stream in each.streams)
+    assert 0.03 < lost / (2 * 2 * 200_000) < 0.07

@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import threading
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,6 +158,18 @@ def test_the_share_of_a_process_that_dies_is_done_again(
         f"process {index + 1} of 2 was ended by signal 9; its share of the connections was done again by the first"
     )
     assert found == expected
+
+
+def test_where_no_process_can_be_started_all_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = told([str(MANY)], SecretStore(), 1)
+
+    def refuse(_: object) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(BaseProcess, "start", refuse)
+    *lines, summary = told([str(MANY)], SecretStore(), 3)
+    assert lines == alone[:-1]
+    assert summary.count(b" of 3 ended early; its share of the connections was done again") == 3
 
 
 def test_an_interrupt_ends_all_processes_at_one_batch() -> None:

@@ -88,7 +88,6 @@ class Shards:
         self._desks = [Desk() for _ in self._tasks]
         self._round = 0  # the batch that is told next
         self._numbered = 0
-        self._turns = 0
         self._stop = FOREVER
         self._is_ended = False
 
