@@ -6,7 +6,6 @@ https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng, https://www.ietf.org/a
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -54,10 +53,10 @@ class Container(Protocol):
         """The number of the interface for a link type, and what must be written first; None: the format has no room."""
 
     def comment(self, text: str) -> bytes:
-        """A comment as it is written, empty where there is no room for any."""
+        """A comment as it is written behind a frame, empty where there is no room for any."""
 
     def prefixes(self, columns: Columns, comments: Int64Column) -> Bytes:
-        """A row for each frame; `comments` are the lengths of comments in bytes."""
+        """A row for each frame; `comments` are the lengths of comments as they are written."""
 
     def tail(self, length: int, comment: bytes) -> bytes:
         """What follows a frame."""
@@ -74,7 +73,7 @@ class Pcapng:
 
     def head(self, comment: str = "") -> bytes:
         """See Container."""
-        options = _option(_COMMENT, self.comment(comment)) if comment else b""
+        options = _option(_COMMENT, _encoded(comment)) if comment else b""
         options += _option(_APPLICATION, self._application) + _option(_END)
         return _block(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + options)
 
@@ -92,27 +91,24 @@ class Pcapng:
 
     def comment(self, text: str) -> bytes:
         """See Container."""
-        return text.encode("utf-8", "backslashreplace")[:MAX_COMMENT]
+        return _option(_COMMENT, _encoded(text)) + _option(_END)
 
     def prefixes(self, columns: Columns, comments: Int64Column) -> Bytes:
         """See Container."""
         ticks = np.maximum(columns.time_ns, 0)
-        options = np.where(comments > 0, 8 + comments + -comments % 4, 0)
         words = np.empty((len(columns.length), 7), "<u4")
         words[:, 0] = _ENHANCED_PACKET
-        words[:, 1] = _AROUND + columns.length + -columns.length % 4 + options
+        words[:, 1] = _AROUND + columns.length + -columns.length % 4 + comments
         words[:, 2] = columns.interface
         words[:, 3], words[:, 4] = ticks >> 32, ticks & 0xFFFFFFFF
         words[:, 5], words[:, 6] = columns.length, columns.original_length
         return words.view(np.uint8)
 
     @staticmethod
-    @lru_cache(maxsize=4096)
     def tail(length: int, comment: bytes) -> bytes:
         """See Container."""
-        options = _option(_COMMENT, comment) + _option(_END) if comment else b""
         padding = _PAD[length % 4]
-        return padding + options + struct.pack("<I", _AROUND + length + len(padding) + len(options))
+        return padding + comment + _number(_AROUND + length + len(padding) + len(comment))
 
 
 class Pcap:
@@ -159,6 +155,13 @@ class Pcap:
 def decryption_secrets(key_log: bytes) -> bytes:
     """A Decryption Secrets Block (section 4.7) with lines of a key log."""
     return _block(10, struct.pack("<II", 0x544C534B, len(key_log)) + key_log + _PAD[len(key_log) % 4])
+
+
+_number = struct.Struct("<I").pack
+
+
+def _encoded(comment: str) -> bytes:
+    return comment.encode("utf-8", "backslashreplace")[:MAX_COMMENT]
 
 
 def _block(kind: int, body: bytes) -> bytes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_CONTENT = 16 << 20  # bytes of one content that are looked at as a whole; a longer one in windows of this size
 SHORT_CONTENT = 256 << 10  # bytes: what is no longer is looked at as a whole, or not at all
-STEP = 64 << 10  # bytes read at once
+FIRST_STEP, STEP = 4 << 10, 64 << 10  # bytes read at once: where a message is expected, and beyond
 LONGEST_LINE = 8 << 10  # bytes of a start line that is found in the middle of a stream
 
 _NOWHERE = Span(0, 0, 0, 0)
@@ -182,19 +182,30 @@ def _start_of(stream: StreamBytes, place: _Place) -> bytes:
 def _next_head(stream: StreamBytes, position: int, *, is_request: bool) -> _Place | None:
     """Where the next message begins, and its head ends."""
     start_of = _REQUEST_START if is_request else _RESPONSE_START
+    step = FIRST_STEP
     while (stretch := stream.stretch(position)) is not None:
         position, stop = stretch
-        window = stream.read(position, min(position + STEP, stop))
+        window = stream.read(position, min(position + step, stop))
         blank = len(window) - len(window.lstrip(b"\r\n"))
         match = start_of.search(window, blank)
-        if match is None:
-            position += max(len(window) - LONGEST_LINE, 0) or len(window)
-            continue
-        position += match.start()
-        head = stream.read(position, min(position + MAX_HEAD, stop))
-        end = _HEAD_END.search(head)
-        return _Place(position, position + (end.end() if end else len(head)))
+        if match is not None:
+            return _head_at(stream, position + match.start(), stop)
+        position += max(len(window) - LONGEST_LINE, 0) or len(window)
+        step = STEP
     return None
+
+
+def _head_at(stream: StreamBytes, start: int, stop: int) -> _Place:
+    """The head that begins at `start`: most are short."""
+    head = b""
+    for length in (FIRST_STEP, STEP, MAX_HEAD):
+        head = stream.read(start, min(start + length, stop))
+        end = _HEAD_END.search(head)
+        if end is not None:
+            return _Place(start, start + end.end())
+        if start + len(head) == stop:
+            break
+    return _Place(start, start + len(head))
 
 
 def _parse(text: bytes, *, is_request: bool) -> Message | None:

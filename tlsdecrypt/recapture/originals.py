@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,4 +61,4 @@ class Originals:
 
 def joined(frames: Iterable[Frame]) -> bytes:
     """Frames as bytes."""
-    return b"".join(part for frame in frames for part in frame)
+    return b"".join(chain.from_iterable(frames))
