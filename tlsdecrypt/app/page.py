@@ -29,9 +29,14 @@ _SUB_STATUS = re.compile(r"\b([45]\d\d\.\d{1,2})\b")
 
 
 def is_page(service: str | None, status: int, content_type: str | None) -> bool:
-    """Whether an answer of this service with this status is read for what its page says."""
+    """Whether an answer of this service with this status is read for what its page says.
+
+    Devices that refuse often do not name the type of their page.
+    """
     kind = (content_type or "").partition(";")[0].strip().lower()
-    return kind in (_TYPES if status >= FIRST_ERROR else _HTML if service in ASKED_BY_PROGRAMS else ())
+    if status >= FIRST_ERROR:
+        return not kind or kind in _TYPES
+    return kind in _HTML and service in ASKED_BY_PROGRAMS
 
 
 def annotate(request: HttpRequest | None, response: HttpResponse | None, annotations: Annotations) -> None:  # noqa: ARG001

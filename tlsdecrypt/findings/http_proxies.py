@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _MAY_BLOCK = (403, 502, 504)
 _BLOCKED = re.compile(
-    r"access (?:is )?(?:denied|blocked)|blocked by|has been blocked|web ?filter|url filter|forbidden by polic|"
+    r"access (?:is )?denied|\bblocked\b|web ?filter|url filter|forbidden by polic|"
     r"categor(?:y|ised|ized)|content filter|internet usage policy|cannot be displayed because",
     re.IGNORECASE,
 )
@@ -29,9 +29,9 @@ def server_of(step: Step) -> str:
 
 def is_block(step: Step) -> bool:
     """Whether a web proxy answered, and says that it blocks."""
-    if step.status not in _MAY_BLOCK or has_reached_iis(step):
-        return False
     http = step.http
+    if step.status not in _MAY_BLOCK or has_reached_iis(step) or "microsoft-iis" in http.get("server", "").lower():
+        return False
     text = str(http.get("error_text", ""))
     is_proxy = "via" in http or "proxy_authenticate" in http or _PROXIES.search(f"{http.get('server', '')} {text}")
     return bool(_BLOCKED.search(text)) and bool(is_proxy)

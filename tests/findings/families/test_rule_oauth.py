@@ -150,7 +150,7 @@ def test_wrong_audience_is_silent(said: list[Say]) -> None:
 def test_bearer_not_offered_to_a_client_that_asks_for_it() -> None:
     finding = found(scene_of(ask("Authorization: Bearer")), "oauth.bearer-not-offered")
     assert finding is not None
-    assert "it offers negotiate, ntlm" in finding.summary
+    assert "it offers Negotiate, NTLM" in finding.summary
     without_uri = ask("Authorization: Bearer", offers=['WWW-Authenticate: Bearer realm=""'])
     assert found(scene_of(without_uri), "oauth.bearer-not-offered") is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.app.endpoint import ASKED_BY_PROGRAMS
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene, Step
 
 MANY_REDIRECTS = 5
+TOO_MANY_REDIRECTS = 10  # of a sign-in, whose parameters change each time
+PROMPT_NS = 10_000_000_000  # in which a client follows a redirect
 SLOW_NS, VERY_SLOW_NS = 10_000_000_000, 60_000_000_000
 
 _AUTODISCOVER = frozenset({"autodiscover-pox", "autodiscover-soap", "autodiscover-v2"})
@@ -109,11 +112,31 @@ def _chains(scene: Scene) -> Iterator[list[Step]]:
 
 
 def _follows(earlier: Step, step: Step) -> bool:
+    if step.time_ns - earlier.time_ns > PROMPT_NS:
+        return False
     location = str(earlier.http.get("location", "")).lower()
     path = re.sub(r"^https?://[^/]+", "", location).partition("?")[0] or "/"
     host = re.match(r"https?://([^/:]+)", location)
     asked = (step.host or "").rpartition(":")[0] or (step.host or "")
     return path == step.path and (host is None or host[1] == asked.lower())
+
+
+def _is_loop(chain: list[Step], urls: list[str]) -> bool:
+    """Whether redirects lead nowhere: a URL comes back unchanged, or there are too many.
+
+    That a URL redirects to itself once, to see whether the client keeps cookies, is no loop.
+    """
+    targets = {url.partition("?")[0]: set[str]() for url in urls}
+    for url in urls:
+        targets[url.partition("?")[0]].add(url)
+    if any(len(seen) > 1 for seen in targets.values()) and _is_sign_in(chain):
+        return len(chain) >= TOO_MANY_REDIRECTS
+    is_back = any(urls.count(url) > (2 if later == url else 1) for url, later in pairwise(urls))
+    return is_back or (len(chain) >= MANY_REDIRECTS and not _is_sign_in(chain))
+
+
+def _is_sign_in(chain: list[Step]) -> bool:
+    return any(is_login_page(step.target) or is_login_page(str(step.http.get("location"))) for step in chain)
 
 
 @rule(
@@ -127,13 +150,11 @@ def _follows(earlier: Step, step: Step) -> bool:
 def redirect_loop(scene: Scene) -> Iterator[Hit]:
     """A client is redirected in a circle, or five times and more in a row.
 
-    Silent for the redirects of a sign-in, whose parameters change, unless one of them comes back unchanged.
+    Silent for the redirects of a sign-in, whose parameters change, up to ten of them.
     """
     for chain in _chains(scene):
-        urls = [f"{step.host}{step.target}" for step in chain]
-        comes_back = next((url for url in urls if urls.count(url) > 1), None)
-        is_sign_in = any(is_login_page(step.target) or is_login_page(str(step.http.get("location"))) for step in chain)
-        if comes_back or (len(chain) >= MANY_REDIRECTS and not is_sign_in):
+        urls = [f"{'http' if step.is_clear else 'https'}://{step.host}{step.target}" for step in chain]
+        if _is_loop(chain, urls):
             shown = " -> ".join(url.partition("?")[0] for url in urls[:4])
             yield Hit(
                 f"{chain[0].trace.client.address} is redirected in a circle: {shown}",
@@ -163,6 +184,8 @@ def _waits_on_purpose(step: Step) -> bool:
         return str(step.about("activesync").get("command")) in ("Ping", "Sync", "None")
     if step.service == "mapi-http":
         return step.about("mapi").get("request_type") in ("NotificationWait", None)
+    if step.service == "wsman":
+        return step.about("wsman").get("action") in ("Receive", None)  # None: its body is sealed
     if step.service == "ews":
         return step.about("ews").get("operation") in ("GetStreamingEvents", "GetEvents")
     is_channel = any(each in step.target.lower() for each in ("pendingrequest", "notification", "signalr", "ev.owa"))
@@ -179,8 +202,8 @@ def _waits_on_purpose(step: Step) -> bool:
 def slow_response(step: Step) -> Iterator[Hit]:
     """The server took more than ten seconds to begin its answer (an error from a minute on).
 
-    Silent for what waits on purpose: notifications, Ping and Sync of ActiveSync, channels of RPC and Outlook on the
-    web.
+    Silent for what waits on purpose: notifications, Ping and Sync of ActiveSync, Receive of PowerShell, channels of RPC
+    and Outlook on the web.
     """
     think_ns = step.think_ns
     if think_ns is None or think_ns < SLOW_NS or step.trace.has_gaps or _waits_on_purpose(step):

@@ -53,9 +53,8 @@ def forbidden(step: Step) -> Iterator[Hit]:
     if not (is_iis or "sub_status" in http or "x_caserrorcode" in http) or is_block(step):
         return
     code = http.get("sub_status")
-    reason = (
-        _FORBIDDEN_BY.get(str(code)) or http.get("x_caserrorcode") or http.get("error_text") or "no reason is given"
-    )
+    given = (http.get(each) for each in ("x_caserrorcode", "x_ms_diagnostics", "error_text"))
+    reason = _FORBIDDEN_BY.get(str(code)) or next(filter(None, given), "no reason is given")
     said = f"403{f' (sub-status {code})' if code else ''}: {reason}"
     yield Hit(f"{server_of(step)} forbids {step.verb} {step.path}: {reason}", (*step.evidence, step.answered(said)))
 
@@ -153,9 +152,11 @@ def _another_candidate_succeeds(scene: Scene, step: Step) -> bool:
 def no_application_pool(step: Step) -> Iterator[Hit]:
     """http.sys answers 503 itself: no process listens for the path, since its application pool is stopped.
 
-    Told by the Server field Microsoft-HTTPAPI. AD FS has a rule of its own.
+    Told by the Server field Microsoft-HTTPAPI. Silent with Retry-After: then the client is throttled. AD FS has a rule
+    of its own.
     """
-    is_http_sys = "microsoft-httpapi" in str(step.http.get("server", "")).lower()
+    http = step.http
+    is_http_sys = "microsoft-httpapi" in http.get("server", "").lower() and "retry_after" not in http
     if step.status == UNAVAILABLE and is_http_sys and step.service not in (None, "ws-trust") and not _is_adfs(step):
         yield Hit(
             f"nobody listens for {step.path} on {server_of(step)}: its application pool is stopped",

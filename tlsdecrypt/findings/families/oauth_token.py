@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import (
-    UNAUTHORIZED,
     Entries,
+    answers_at,
     auth_of,
     hit_at,
     host_of,
-    offered,
     scheme_of,
     unauthorized_steps,
 )
@@ -117,30 +116,35 @@ def wrong_audience(step: Step) -> Iterator[Hit]:
     " authentication for the organization (OAuth2ClientProfileEnabled, an authorization server as default).",
     source="Hybrid modern authentication",
     confidence=Confidence.LIKELY,
-    protocols=("http",),
     suppresses=("http.auth-scheme-not-offered",),
-    is_for_failures=True,
 )
-def bearer_not_offered(step: Step) -> Iterator[Hit]:
+def bearer_not_offered(scene: Scene) -> Iterator[Hit]:
     """A client asks for modern authentication by an empty Bearer, and is not told where to get a token.
 
-    The 401 either lacks Bearer, or Bearer without authorization_uri. Silent where a token is sent.
+    The 401 either lacks Bearer, or Bearer without authorization_uri. Silent where a token is sent. A note where the
+    client goes on with another scheme and gets in: Outlook asks so everywhere.
     """
-    auth = auth_of(step)
-    if step.status != UNAUTHORIZED or scheme_of(step) != "bearer" or auth.get("is_complete") or step.service == "oauth":
-        return
-    bearer = next((each for each in auth.get("offers", ()) if str(each["scheme"]).lower() == "bearer"), None)
+    entries = Entries(scene)
+    for step in unauthorized_steps(scene):
+        if scheme_of(step) != "bearer" or auth_of(step).get("is_complete") or step.service == "oauth":
+            continue
+        told = _without_bearer(step)
+        if told is not None:
+            summary, answer = told
+            evidence = step.asked("Authorization: Bearer"), answers_at(step, answer)
+            severity = None if entries.after(step) is None else Severity.INFO
+            yield hit_at(step, f"{host_of(step)}{step.path} {summary}", *evidence, severity=severity)
+
+
+def _without_bearer(step: Step) -> tuple[str, str] | None:
+    """What is wrong with what a 401 offers for modern authentication, and what it offers; None where nothing is."""
+    bearer = next((each for each in auth_of(step).get("offers", ()) if str(each["scheme"]).lower() == "bearer"), None)
     if bearer is None:
-        listed = ", ".join(dict.fromkeys(offered(step))) or "nothing"
-        yield Hit(
-            f"{host_of(step)}{step.path} does not offer modern authentication: it offers {listed}",
-            (step.asked("Authorization: Bearer"), step.answered(f"401 WWW-Authenticate: {listed}")),
-        )
-    elif "authorization_uri" not in bearer:
-        yield Hit(
-            f"{host_of(step)}{step.path} offers Bearer, but not where to get a token (authorization_uri)",
-            (step.asked("Authorization: Bearer"), step.answered(f"401 {bearer}")),
-        )
+        listed = ", ".join(dict.fromkeys(str(each["scheme"]) for each in auth_of(step).get("offers", ()))) or "nothing"
+        return f"does not offer modern authentication: it offers {listed}", f"WWW-Authenticate: {listed}"
+    if "authorization_uri" in bearer:
+        return None
+    return "offers Bearer, but not where to get a token (authorization_uri)", "WWW-Authenticate: Bearer"
 
 
 @rule(
