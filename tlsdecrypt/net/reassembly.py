@@ -309,11 +309,12 @@ class HalfStream:
     def _is_lost(self, now_ns: int, peer_ack: int) -> bool:
         if self._pending.cost > PENDING_MAX or (self._pending and self._budget.is_exceeded):
             return True
-        if not self._is_acknowledged(peer_ack):
+        is_much = self._pending.cost - self._progress_cost >= REORDER_BYTES
+        if not is_much and now_ns - self._progress_ns < REORDER_NS:  # nearly always: nothing has to be looked up
             return False
-        span = self._hole()[1]
-        is_long = now_ns - max(span.first_time_ns, self._progress_ns) >= REORDER_NS
-        return is_long or self._pending.cost - self._progress_cost >= REORDER_BYTES
+        if not is_much and now_ns - max(self._hole()[1].first_time_ns, self._progress_ns) < REORDER_NS:
+            return False
+        return self._is_acknowledged(peer_ack)
 
     def _hole(self) -> tuple[int, Span]:
         """Where the hole in front ends, and the frame behind it."""

@@ -236,7 +236,8 @@ class TcpConnection:
     def _review(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         now_ns = runs.time_ns(run)
         for side, half in enumerate(self._halves):
-            half.review(now_ns, _higher(self._acks[1 - side], runs.acks[1 - side][run]), events)
+            if half.has_hole:
+                half.review(now_ns, _higher(self._acks[1 - side], runs.acks[1 - side][run]), events)
 
     def review(self, group: Group, events: list[StreamEvent]) -> None:
         """After the runs of `group`: remember the acknowledgments, and see whether to wait for a hole."""

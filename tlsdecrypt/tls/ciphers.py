@@ -95,11 +95,7 @@ _CBC_ALGORITHMS: Final = {
     "DES40": _single_des,
     "RC2": decrepit.RC2,
 }
-_COUNTED_ALGORITHMS: Final[dict[str, Callable[[bytes], BlockCipherAlgorithm]]] = {
-    "AES": AES,
-    "CAMELLIA": Camellia,
-    "SM4": SM4,
-}
+_COUNTED_ALGORITHMS: Final[dict[str, Callable[[bytes], BlockCipherAlgorithm]]] = {"CAMELLIA": Camellia, "SM4": SM4}
 
 
 def make_cbc_decryptor(cipher: str, key: bytes, iv: bytes) -> Decryptor | None:
@@ -125,7 +121,7 @@ def make_rc4(key: bytes) -> Decryptor | None:
 
 
 def make_block_encryptor(family: str, key: bytes) -> BlockEncryptor | None:
-    """The block function alone of a cipher of 16-byte blocks."""
+    """A block cipher that `cryptography` has, but in no authenticated mode; and ARIA."""
     if family == "ARIA":
         return AriaEncryptor(key)
     algorithm = _COUNTED_ALGORITHMS.get(family)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES, ChaCha20
 
 from tlsdecrypt.tls.block_modes import BLOCK_LENGTH
 from tlsdecrypt.tls.ciphers import make_block_encryptor
@@ -55,8 +55,27 @@ class ChaCha20Counter:
         return stream.update(data)
 
 
+class AesCounter:
+    """AES in the counter mode of GCM or CCM, as `cryptography` computes it."""
+
+    def __init__(self, key: bytes, prefix: bytes, first: int) -> None:
+        """`prefix` stands before the nonce; `first` is the counter of the content's first block."""
+        self._algorithm = AES(key)
+        self._prefix = prefix
+        self._first = first
+
+    def decrypt_at(self, nonce: bytes, offset: int, data: bytes) -> bytes:
+        """See CounterMode."""
+        fixed = self._prefix + nonce
+        block, before = divmod(offset, BLOCK_LENGTH)
+        start = fixed + (self._first + block).to_bytes(BLOCK_LENGTH - len(fixed), "big")
+        stream = Cipher(self._algorithm, modes.CTR(start)).decryptor()
+        stream.update(bytes(before))
+        return stream.update(data)
+
+
 class BlockCounter:
-    """A block cipher in the counter mode of GCM or CCM."""
+    """Any other block cipher in those modes."""
 
     def __init__(self, cipher: BlockEncryptor, prefix: bytes, first: int) -> None:
         """`prefix` stands before the nonce; `first` is the counter of the content's first block."""
@@ -79,11 +98,9 @@ def make_counter_mode(cipher: str, key: bytes) -> CounterMode | None:
     """What is inside the AEAD cipher of that name (see `ciphersuites.BULK_CIPHERS`), None where nothing computes it."""
     if cipher.startswith("CHACHA20"):
         return ChaCha20Counter(key)
-    encryptor = make_block_encryptor(cipher.partition("_")[0], key)
-    if encryptor is None:
-        return None
-    return (
-        BlockCounter(encryptor, b"", _GCM_FIRST)
-        if "_GCM" in cipher
-        else BlockCounter(encryptor, _CCM_FLAGS, _CCM_FIRST)
-    )
+    family = cipher.partition("_")[0]
+    form = (b"", _GCM_FIRST) if "_GCM" in cipher else (_CCM_FLAGS, _CCM_FIRST)
+    if family == "AES":
+        return AesCounter(key, *form)
+    encryptor = make_block_encryptor(family, key)
+    return None if encryptor is None else BlockCounter(encryptor, *form)
