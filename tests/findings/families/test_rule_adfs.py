@@ -148,3 +148,9 @@ def test_signing_cert_expiring_is_a_note_while_another_lasts_and_silent_for_fres
     assert finding is not None
     assert finding.severity is Severity.INFO
     assert rules_of(metadata(31)) == set()
+
+
+def test_a_service_that_is_down_is_told_once_for_all_of_its_urls() -> None:
+    finding = found(scene_of(get(METADATA), get(MEX), get(LS)), "adfs.metadata-503")
+    assert finding is not None
+    assert finding.count == 3

@@ -14,7 +14,7 @@ from trust_messages import (
     token_response,
 )
 
-from tlsdecrypt.findings.finding import Severity
+from tlsdecrypt.findings.finding import Confidence, Severity
 
 STS = "sts.contoso.com"
 DATE = "Date: Thu, 01 Jan 2026 00:00:03 GMT"
@@ -82,8 +82,20 @@ def test_failed_authentication_is_silent_for_other_faults(answer: str, status: s
     assert found(scene_of(trust(answer=answer, status=status)), "wstrust.failed-authentication") is None
 
 
-def test_clock_skew_where_the_message_is_expired() -> None:
-    assert found(scene_of(trust(answer=fault("MessageExpired", "expired"))), "wstrust.clock-skew") is not None
+@pytest.mark.parametrize(
+    ("code", "confidence"),
+    [
+        ("MessageExpired", Confidence.LIKELY),
+        ("InvalidTimeRange", Confidence.LIKELY),
+        ("InvalidSecurity", Confidence.HINT),  # the two header values agree
+    ],
+)
+def test_clock_skew_where_the_fault_says_so(code: str, confidence: Confidence) -> None:
+    scene = scene_of(trust(answer=fault(code, "expired")))
+    finding = found(scene, "wstrust.clock-skew")
+    assert finding is not None
+    assert (finding.severity, finding.confidence) == (Severity.ERROR, confidence)
+    assert rules_of(scene) == {"wstrust.clock-skew"}
 
 
 def test_clock_skew_where_timestamp_and_date_are_far_apart() -> None:
@@ -97,8 +109,8 @@ def test_clock_skew_where_timestamp_and_date_are_far_apart() -> None:
 
 
 def test_clock_skew_is_silent_where_the_clocks_agree() -> None:
-    assert found(scene_of(trust(answer=fault("InvalidSecurity", "no"))), "wstrust.clock-skew") is None
     assert found(scene_of(trust(answer=fault())), "wstrust.clock-skew") is None
+    assert found(scene_of(trust(answer=token_response(), status="200 OK")), "wstrust.clock-skew") is None
 
 
 def test_unknown_relying_party_names_whom_the_token_was_for() -> None:

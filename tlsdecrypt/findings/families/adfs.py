@@ -64,6 +64,7 @@ def metadata_503(scene: Scene) -> Iterator[Hit]:
             *((works.answered(f"{works.path} answered {works.status}"),) if works else ()),
             severity=None if is_error else Severity.WARNING,
             confidence=None if is_http_sys else Confidence.LIKELY,
+            place="/adfs" if is_error else None,  # one service is down, however many of its URLs are asked
         )
 
 

@@ -22,7 +22,7 @@ _STS = "WS-Trust 1.3 section 11"
 _UNAVAILABLE, _NOT_FOUND, _FIRST_REDIRECT, _UNAUTHORIZED = 503, 404, 300, 401
 _UNKNOWN_PARTY = frozenset({"ID3082", "MSIS3020", "MSIS3082"})
 _REQUEST_FAULTS = frozenset({"InvalidRequest", "RequestFailed", "BadRequest"})
-_SECURITY_FAULTS = frozenset({"MessageExpired", "InvalidSecurity"})
+_SECURITY_FAULTS = frozenset({"MessageExpired", "InvalidTimeRange", "InvalidSecurity"})
 _PASSWORD_STATES = (
     ("password for the account has expired", "the password has expired"),
     ("password has expired", "the password has expired"),
@@ -113,25 +113,24 @@ def _fault_hit(step: Step, summary: str, **more: Any) -> Hit:
 def clock_skew(step: Step) -> Iterator[Hit]:
     """The STS finds the message expired, or its Date is more than five minutes away from the client's Timestamp.
 
-    Only header values are compared, not the clock of the capture. A warning where a token is issued all the same.
+    Only header values are compared, not the clock of the capture. A warning where a token is issued all the same. A
+    hint where the STS only says that the security of the message is not valid, and the header values agree.
     """
     facts = step.about("wstrust")
     skew = facts.get("clock_skew_s")
-    codes = facts.get("fault_codes", ())
+    codes = _SECURITY_FAULTS.intersection(facts.get("fault_codes", ()))
     is_far = skew is not None and abs(skew) > MAX_SKEW_S
-    says_so = "MessageExpired" in codes or ("InvalidSecurity" in codes and skew is None)
-    if not facts or not (is_far or says_so):
+    if not facts or not (is_far or codes):
         return
-    by = (
-        f"differ by {_minutes(skew)}"
-        if is_far and skew is not None
-        else "may differ: the message is said to be expired"
-    )
+    is_vague = codes == {"InvalidSecurity"}
+    confidence = Confidence.HINT if is_vague and skew is not None else Confidence.LIKELY
+    says = "the security of the message is said to be invalid" if is_vague else "the message is said to be expired"
+    by = f"differ by {_minutes(skew)}" if skew is not None and is_far else f"may differ: {says}"
     yield _fault_hit(
         step,
         f"The clocks of {step.trace.client.address} and {host_of(step)} {by}",
         severity=Severity.WARNING if "response" in facts else None,
-        confidence=Confidence.LIKELY if not is_far else None,
+        confidence=None if is_far else confidence,
     )
 
 
