@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from http_feeding import CLIENT, SERVER, run, run_in_every_cut
 
-from tlsdecrypt.app import annotators, http1
+from tlsdecrypt.app import annotators, http1, http_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,9 @@ class Collecting:
 def is_endless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
     monkeypatch.setattr(http1, "classify", lambda _method, _target: "stream")
     monkeypatch.setattr(
-        http1, "content_reader_of", lambda _service, _type, *, is_request: _reader(request.param, is_request=is_request)
+        http_exchange,
+        "content_reader_of",
+        lambda _service, _type, *, is_request: _reader(request.param, is_request=is_request),
     )
     yield request.param
     annotators.annotators_of.cache_clear()

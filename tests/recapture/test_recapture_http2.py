@@ -15,9 +15,10 @@ from packets import C, S, Scene
 from rewriting import BROKEN, by_tshark, rewritten
 from tls_dialogues import public_identity, tls
 
+from tlsdecrypt.app.hpack_walk import HpackWalk
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.recapture.growing_file import GrowingFile
-from tlsdecrypt.recapture.hpack_walk import HpackWalk, overwritten
+from tlsdecrypt.recapture.hpack_literals import overwritten
 from tlsdecrypt.recapture.http2_masking import PREFACE, Http2Masking
 from tlsdecrypt.recapture.stream_bytes import Part, StreamBytes
 from tlsdecrypt.redact import Redactor

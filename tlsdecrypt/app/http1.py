@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from tlsdecrypt.app.annotate import annotate_http
-from tlsdecrypt.app.annotators import content_reader_of, is_content_read
-from tlsdecrypt.app.content import decode_content
 from tlsdecrypt.app.endpoint import classify
-from tlsdecrypt.app.exchange import Exchange
-from tlsdecrypt.app.http import HttpRequest, HttpResponse, every_field, first_field
+from tlsdecrypt.app.http import first_field
 from tlsdecrypt.app.http1_framing import frame_request, frame_response
 from tlsdecrypt.app.http1_reader import MessageReader
-from tlsdecrypt.app.http_body import MAX_CONTENT_KEPT
+from tlsdecrypt.app.http_exchange import Said, attend, make_exchange
 from tlsdecrypt.app.http_head import RequestLine, StatusLine
-from tlsdecrypt.app.page import is_page
-from tlsdecrypt.app.passwords import may_hold_passwords, passwords_in
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from tlsdecrypt.app.exchange import Annotations
+    from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.app.http1_reader import Message
-    from tlsdecrypt.app.http_body import ContentSink
+    from tlsdecrypt.app.http_exchange import Annotate
     from tlsdecrypt.flow import Span
 
 MAX_IN_FLIGHT = 1_000
 MAX_INTERIM = 100  # status codes 1xx of one exchange that are remembered
 MAX_HELD = 1024 * 1024  # bytes that wait for the answer to CONNECT or Upgrade, or for the decoder that follows
-
-Annotate: TypeAlias = "Callable[[HttpRequest | None, HttpResponse | None], Annotations]"
 
 _DIRECTIONS = tuple(Direction)
 _UPGRADE_NAME = re.compile(r"[A-Za-z0-9.+-]+")
@@ -168,7 +158,7 @@ class Http1Decoder:
         if not message.is_complete:
             body = frame_request(message)
             if body is not None:
-                self._attend(service, message, body.sink)
+                attend(message, body.sink, service, is_content_kept=self._is_content_kept)
             self._client.frame(body)
 
     def _pump_responses(self) -> None:
@@ -195,7 +185,7 @@ class Http1Decoder:
         if not message.is_complete:
             body = frame_response(method, status, message)
             if body is not None:
-                self._attend(slot.service, message, body.sink)
+                attend(message, body.sink, slot.service, is_content_kept=self._is_content_kept)
             self._server.frame(body)
         if status == _STATUS_SWITCHING:
             self._upgrade(_upgrade_name(message))
@@ -227,16 +217,6 @@ class Http1Decoder:
             slot.is_over = True
             slot.faults += ("its answer was not captured",)
 
-    def _attend(self, service: str | None, message: Message, sink: ContentSink) -> None:
-        """Let content be read by whom it concerns: the caller, an annotation, or the search for passwords."""
-        content_type = first_field(message.fields, "content-type")
-        is_request = isinstance(message.line, RequestLine)
-        if service is not None:
-            sink.reader = content_reader_of(service, content_type, is_request=is_request)
-        is_read = sink.reader is None and is_content_read(service, content_type)
-        if is_read or self._is_content_kept or _is_read_anyhow(service, message, content_type):
-            sink.collect()
-
     def _drain(self) -> None:
         while self._slots and self._slots[0].is_complete:
             self._ready.append(self._exchange(self._slots.pop(0)))
@@ -246,25 +226,8 @@ class Http1Decoder:
         return ready
 
     def _exchange(self, slot: _Slot) -> Exchange:
-        faults = [*slot.faults]
-        request = _request(slot.request, faults) if slot.request else None
-        answer = slot.response or slot.stray
-        response = _response(answer, slot.interim, faults) if answer else None
-        annotations = self._annotate(request, response)
-        passwords = passwords_in(request.content) if request is not None and request.content else ()
-        if not self._is_content_kept:
-            if request is not None and request.content is not None:
-                request = dataclasses.replace(request, content=None)
-            if response is not None and response.content is not None:
-                response = dataclasses.replace(response, content=None)
-        return Exchange(self.name, request, response, annotations, tuple(faults), passwords)
-
-
-def _is_read_anyhow(service: str | None, message: Message, content_type: str | None) -> bool:
-    """Whether a content may hold passwords, or says what went wrong."""
-    if isinstance(message.line, RequestLine):
-        return may_hold_passwords(content_type)
-    return is_page(service, message.line.status, content_type)
+        said = Said(slot.request, slot.response or slot.stray, slot.interim, slot.faults)
+        return make_exchange("http/1.1", said, self._annotate, is_content_kept=self._is_content_kept)
 
 
 def _method(message: Message | None) -> str | None:
@@ -288,57 +251,3 @@ def _unanswered(slot: _Slot) -> tuple[str, ...]:
     if slot.interim:
         return (f"no final answer was seen, only {', '.join(map(str, slot.interim))}",)
     return ("no answer was seen",)
-
-
-def _request(message: Message, faults: list[str]) -> HttpRequest:
-    line = message.line
-    if message.faults:
-        faults += _named("request", message.faults)
-    method, target, version = line if isinstance(line, RequestLine) else ("", "", "")
-    if message.body is None:
-        return HttpRequest(method, target, version, message.fields, message.span)
-    sink = message.body.sink
-    content = _content(message, sink, "request", faults)
-    observed = sink.reader.facts() if sink.reader else None
-    head = (method, target, version, message.fields, message.span)
-    return HttpRequest(*head, sink.length, content, message.body.trailers, sink.missing, observed)
-
-
-def _response(message: Message, interim: tuple[int, ...], faults: list[str]) -> HttpResponse:
-    line = message.line
-    if message.faults:
-        faults += _named("response", message.faults)
-    version, status, reason = line if isinstance(line, StatusLine) else ("", 0, "")
-    if message.body is None:
-        return HttpResponse(status, reason, version, message.fields, message.span, interim=interim)
-    sink = message.body.sink
-    return HttpResponse(
-        status=status,
-        reason=reason,
-        version=version,
-        fields=message.fields,
-        span=message.span,
-        content_length=sink.length,
-        content=_content(message, sink, "response", faults),
-        trailers=message.body.trailers,
-        missing=sink.missing,
-        interim=interim,
-        observed=sink.reader.facts() if sink.reader else None,
-    )
-
-
-def _content(message: Message, sink: ContentSink, who: str, faults: list[str]) -> bytes | None:
-    """The decoded content, None where it was not collected."""
-    if sink.pieces is None:
-        if sink.is_overflowed:
-            faults.append(f"{who}: content beyond {MAX_CONTENT_KEPT:,} bytes is not kept")
-        return None
-    codings = every_field(message.fields, "content-encoding")
-    codings += every_field(message.fields, "transfer-encoding")
-    decoded, decoding_faults = decode_content(b"".join(sink.pieces), codings)
-    faults += _named(who, decoding_faults)
-    return decoded
-
-
-def _named(who: str, faults: Iterable[str]) -> list[str]:
-    return [f"{who}: {fault}" for fault in faults]

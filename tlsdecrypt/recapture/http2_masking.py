@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tlsdecrypt.app.content import decode_content
+from tlsdecrypt.app.hpack_walk import HpackWalk
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.recapture.coded_content import gzip_of_length
-from tlsdecrypt.recapture.hpack_walk import HpackWalk, overwritten
+from tlsdecrypt.recapture.hpack_literals import overwritten
 from tlsdecrypt.redact.in_place import stars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.recapture.hpack_walk import WalkedField
+    from tlsdecrypt.app.hpack_walk import WalkedField
     from tlsdecrypt.recapture.stream_bytes import StreamBytes
     from tlsdecrypt.redact.in_place import InPlaceMasker
 

@@ -1,7 +1,7 @@
 """HPACK (RFC 7541) as a walk: the fields of a header block, and where in it their values stand literally.
 
-A literal value can be overwritten in place if it keeps its length, coded and decoded: then the tables of both sides
-stay what they were, and all later references mean the new value.
+Where blocks were missed, the newest entries of the table are still known as those that came since, and an index that
+goes beyond them has no name: what was lost is never taken for something else.
 """
 
 from __future__ import annotations
@@ -9,21 +9,24 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hpack.exceptions import HPACKError
-from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from tlsdecrypt.errors import ParseError
 
 MAX_TABLE = 1 << 20  # bytes that a peer may ask the table to hold
-MAX_FIELDS = 4096  # of one block
+MAX_FIELDS = 4096  # of one block that are told
+SIZE_WHEN_LOST = 1 << 16  # bytes; what browsers ask for
 
 _INDEXED, _INCREMENTAL, _SIZE_UPDATE, _HUFFMAN = 0x80, 0x40, 0x20, 0x80
 _MAX_INTEGER_BYTES = 5
 
 
 class WalkedField(NamedTuple):
-    """A field. `name` is None where the table lacks it; the value stands at `start:end` if it is literal, else 0:0."""
+    """A field. `name` is None where the table lacks it; the value stands at `start:end` if it is literal, else 0:0.
+
+    A field without a name has a value only where that stands literally, or did when it came into the table.
+    """
 
     name: str | None
     value: bytes
@@ -38,25 +41,32 @@ class HpackWalk:
     def __init__(self) -> None:
         self._table = HeaderTable()
 
+    def lose(self) -> None:
+        """Blocks were missed: all entries may have others before them now, and nobody knows the table's size."""
+        self._table = HeaderTable()
+        self._table.maxsize = SIZE_WHEN_LOST
+
     def walk(self, block: bytes) -> list[WalkedField]:
-        """Raises ParseError where the block is damaged."""
+        """At most `MAX_FIELDS` of them; raises ParseError where the block is damaged, and the table with it."""
         fields: list[WalkedField] = []
         at = 0
-        while at < len(block) and len(fields) < MAX_FIELDS:
+        while at < len(block):
             first = block[at]
-            if first & _INDEXED:
-                index, at = _integer(block, at, 7)
-                name, value = self._entry(index)
-                fields.append(WalkedField(name, value or b"", 0, 0, is_huffman=False))
-            elif first & (_INCREMENTAL | _SIZE_UPDATE) == _SIZE_UPDATE:
+            if first & (_INDEXED | _INCREMENTAL | _SIZE_UPDATE) == _SIZE_UPDATE:
                 size, at = _integer(block, at, 5)
                 self._table.maxsize = min(size, MAX_TABLE)
-            else:
-                field, at = self._literal(block, at)
+                continue
+            field, at = self._indexed(block, at) if first & _INDEXED else self._literal(block, at)
+            if first & (_INDEXED | _INCREMENTAL) == _INCREMENTAL:
+                self._table.add((field.name or "").encode("latin-1"), field.value)
+            if len(fields) < MAX_FIELDS:
                 fields.append(field)
-                if first & _INCREMENTAL:
-                    self._table.add((field.name or "").encode("latin-1"), field.value)
         return fields
+
+    def _indexed(self, block: bytes, at: int) -> tuple[WalkedField, int]:
+        index, at = _integer(block, at, 7)
+        name, value = self._entry(index)
+        return WalkedField(name, value or b"", 0, 0, is_huffman=False), at
 
     def _literal(self, block: bytes, at: int) -> tuple[WalkedField, int]:
         index, at = _integer(block, at, 6 if block[at] & _INCREMENTAL else 4)
@@ -114,41 +124,3 @@ def _text(data: bytes, *, is_huffman: bool) -> bytes:
         return bytes(decode_huffman(data))
     except HPACKError as fault:
         raise ParseError("a string of HPACK is damaged", 0) from fault
-
-
-def overwritten(field: WalkedField, masked: bytes) -> bytes:
-    """The literal with `masked` in place of its value, which is as long, as bytes of the same number.
-
-    In Huffman code, where characters differ in length, what was masked becomes characters whose codes are as long as
-    those before, the short ones first.
-    """
-    if not field.is_huffman:
-        return masked
-    places = [at for at, (old, new) in enumerate(zip(field.value, masked, strict=True)) if old != new]
-    lengths = sorted(REQUEST_CODES_LENGTH[field.value[at]] for at in places)
-    text = bytearray(field.value)
-    for at, length in zip(places, lengths, strict=True):
-        text[at] = _STAND_IN[length]
-    return _huffman(bytes(text))
-
-
-def _stand_ins() -> dict[int, int]:
-    """A character for each length of code, printable where there is one."""
-    order = [*range(0x2A, 0x7F), *range(0x20, 0x2A), *range(0x80, 0x100), *range(0x20), 0x7F]
-    found: dict[int, int] = {}
-    for symbol in order:
-        found.setdefault(REQUEST_CODES_LENGTH[symbol], symbol)
-    return found
-
-
-def _huffman(text: bytes) -> bytes:
-    """RFC 7541 section 5.2: the rest of the last byte is filled with ones."""
-    bits, length = 0, 0
-    for byte in text:
-        bits = bits << REQUEST_CODES_LENGTH[byte] | REQUEST_CODES[byte]
-        length += REQUEST_CODES_LENGTH[byte]
-    padding = -length % 8
-    return (bits << padding | (1 << padding) - 1).to_bytes((length + padding) // 8, "big")
-
-
-_STAND_IN = _stand_ins()
