@@ -113,6 +113,18 @@ def part(piece: StreamData, start: int, end: int) -> StreamData:
     return StreamData(piece.direction, piece.offset + start, piece.data[start:end], starts, frames, times_ns)
 
 
+def joined(pieces: list[StreamData]) -> StreamData:
+    """Pieces that follow one another as one: what reads them has less to put together."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+    starts = [piece.offset - first.offset + start for piece in pieces for start in piece.starts]
+    frames = [frame for piece in pieces for frame in piece.frames]
+    times_ns = [time_ns for piece in pieces for time_ns in piece.times_ns]
+    data = b"".join([piece.data for piece in pieces])
+    return StreamData(first.direction, first.offset, data, starts, frames, times_ns)
+
+
 def count_differences(first: bytes, second: bytes) -> int:
     """At how many places two strings of one length differ."""
     if first == second:

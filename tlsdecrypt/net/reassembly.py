@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Span
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
-from tlsdecrypt.net.pending import OutOfOrder, count_differences, part
+from tlsdecrypt.net.pending import OutOfOrder, count_differences, joined, part
 from tlsdecrypt.net.protocols import TcpFlag
 from tlsdecrypt.net.repeats import REORDERED_NS, Repeats, recent_of
 from tlsdecrypt.net.runs import NO_ACK, REORDER_NS
@@ -213,6 +213,8 @@ class HalfStream:
             if late >= len(piece.data):
                 return
             piece = part(piece, late, len(piece.data))
+        if not self.has_hole:
+            self._progress_ns = max(self._progress_ns, piece.times_ns[0])
         self._count_filled(piece)
         repeated, conflicting = self._pending.insert(piece)
         self._repeated += repeated
@@ -259,9 +261,12 @@ class HalfStream:
         self._tail = data[-TAIL_BYTES:] if length >= TAIL_BYTES else (self._tail + data)[-TAIL_BYTES:]
 
     def _deliver_following(self, events: list[StreamEvent]) -> None:
-        for piece in self._pending.pop_following(self._next):
+        pieces = self._pending.pop_following(self._next)
+        for piece in pieces:
             self._out_of_order += sum(frame < self._latest_frame for frame in piece.frames)
-            self._deliver(piece, events)
+            self._latest_frame = max(self._latest_frame, piece.frames[-1])
+        if pieces:
+            self._deliver(joined(pieces), events)
 
     def _skip_cut_bytes(self, runs: Runs, run: int, end: int, events: list[StreamEvent]) -> None:
         """The snap length cut the tail of this segment: nothing will ever fill the hole, so do not wait for it."""
@@ -306,15 +311,22 @@ class HalfStream:
         """The peer has the bytes of the hole in front."""
         return peer_ack != NO_ACK and self._next + self.distance(peer_ack) >= self._hole()[0]
 
+    def is_patient(self, now_ns: int) -> bool:
+        """Whether nothing can be given up yet, as nearly always, so that nothing has to be looked up."""
+        is_little = self._pending.cost - self._progress_cost < REORDER_BYTES
+        return is_little and now_ns - self._progress_ns < REORDER_NS and not self._is_too_much
+
+    @property
+    def _is_too_much(self) -> bool:
+        return self._pending.cost > PENDING_MAX or (self._budget.is_exceeded and bool(self._pending))
+
     def _is_lost(self, now_ns: int, peer_ack: int) -> bool:
-        if self._pending.cost > PENDING_MAX or (self._pending and self._budget.is_exceeded):
+        if self._is_too_much:
             return True
-        is_much = self._pending.cost - self._progress_cost >= REORDER_BYTES
-        if not is_much and now_ns - self._progress_ns < REORDER_NS:  # nearly always: nothing has to be looked up
+        if self.is_patient(now_ns) or not self._is_acknowledged(peer_ack):
             return False
-        if not is_much and now_ns - max(self._hole()[1].first_time_ns, self._progress_ns) < REORDER_NS:
-            return False
-        return self._is_acknowledged(peer_ack)
+        is_long = now_ns - max(self._hole()[1].first_time_ns, self._progress_ns) >= REORDER_NS
+        return is_long or self._pending.cost - self._progress_cost >= REORDER_BYTES
 
     def _hole(self) -> tuple[int, Span]:
         """Where the hole in front ends, and the frame behind it."""

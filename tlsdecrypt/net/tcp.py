@@ -236,7 +236,7 @@ class TcpConnection:
     def _review(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         now_ns = runs.time_ns(run)
         for side, half in enumerate(self._halves):
-            if half.has_hole:
+            if half.has_hole and not half.is_patient(now_ns):
                 half.review(now_ns, _higher(self._acks[1 - side], runs.acks[1 - side][run]), events)
 
     def review(self, group: Group, events: list[StreamEvent]) -> None:
