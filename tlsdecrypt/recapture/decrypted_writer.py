@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from tlsdecrypt.recapture.container import Pcap, Pcapng
 from tlsdecrypt.recapture.masking import mask_streams
 from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
+from tlsdecrypt.recapture.plan import press
 from tlsdecrypt.recapture.rewriter import Rewriter, Script
-from tlsdecrypt.recapture.write_behind import WriteBehind
 from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.masking import manifest_text
 from tlsdecrypt.report.program import PROGRAM
@@ -50,12 +50,12 @@ class DecryptedWriter:
         script = Script(conversations, self._chosen(analysis), self.sink, names.range, self._pseudonyms)
         keeps_original = self._manner.keeps_original and self._pseudonyms is None
         rewriter = Rewriter(script, self._container, keeps_original=keeps_original)
-        with WriteBehind(stream) as behind:
-            behind.write([self._container.head(self._comment())])
+        stream.write(self._container.head(self._comment()))
+        with press(stream, self.sink, self._container) as at_press:
             for batch in self._manner.frames_of(analysis):
-                behind.write(rewriter.feed(batch))
-            behind.write(rewriter.finish())
-            behind.write([self._container.foot()])
+                at_press.take(rewriter.feed(batch))
+            at_press.take(rewriter.finish())
+        stream.write(self._container.foot())
         if rewriter.left_out:
             frames = counted(rewriter.left_out, "frame")
             self._manner.notes.append(f"{frames} of another link type left out: a .pcapng has room for all")

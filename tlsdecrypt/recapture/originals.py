@@ -10,7 +10,7 @@ import numpy as np
 from tlsdecrypt.recapture.container import Columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -35,11 +35,10 @@ class Originals:
         self._preface += preface
         return number
 
-    def take_preface(self) -> Iterator[bytes]:
+    def take_preface(self) -> bytes:
         """What has to be written before the frames that were asked for."""
         preface, self._preface = self._preface, b""
-        if preface:
-            yield preface
+        return preface
 
     def frames(self, batch: FrameBatch, rows: Int64Column) -> tuple[Int64Column, list[list[Frame]]]:
         """The rows of the frames that there is room for, and for each the one frame."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +15,8 @@ from tlsdecrypt.net.roles import describe_address
 from tlsdecrypt.net.segments import Segments
 from tlsdecrypt.recapture.originals import Originals, joined
 from tlsdecrypt.recapture.owners import Owners, address_number
-from tlsdecrypt.recapture.rendering import Speech, render
+from tlsdecrypt.recapture.plan import Plan
+from tlsdecrypt.recapture.rendering import Speech
 from tlsdecrypt.recapture.talk import ACK, FIN, PSH, RST, SYN, Piece, Talk
 from tlsdecrypt.recapture.template import Ends, make_nameless_template, make_template, with_checksums
 
@@ -82,7 +83,7 @@ class _Work:
 
 
 class Rewriter:
-    """Fed with the frames that the analysis was fed with, in the same order; gives the bytes of the new capture."""
+    """Fed with the frames that the analysis was fed with, in the same order; gives the plan of the new capture."""
 
     def __init__(self, script: Script, container: Container, *, keeps_original: bool) -> None:
         """With `keeps_original`, frames that are made anew stand beside the original ones, at another client port."""
@@ -104,7 +105,7 @@ class Rewriter:
         """How many frames the container has no room for."""
         return self._originals.left_out
 
-    def feed(self, batch: FrameBatch) -> Iterator[bytes]:
+    def feed(self, batch: FrameBatch) -> Iterator[Plan]:
         """The next frames."""
         segments = self._segments(batch)
         work = _Work(batch, segments, np.full(len(batch), self._script.pseudonyms is None))
@@ -112,26 +113,20 @@ class Rewriter:
         for hit in self._hits(work):
             self._take(work, hit)
             if work.held > MAX_HELD:
-                yield from self._flush(work, range(start, hit.row + 1))
+                yield self._flush(work, range(start, hit.row + 1))
                 start = hit.row + 1
-        yield from self._flush(work, range(start, len(batch)))
+        yield self._flush(work, range(start, len(batch)))
         self._last_ns = int(batch.time_ns[-1])
 
-    def finish(self) -> Iterator[bytes]:
-        """What is left of connections whose frames did not all come again; without any frame, an empty capture."""
-        speeches: list[Speech] = []
+    def finish(self) -> Iterator[Plan]:
+        """What is left of connections whose frames did not all come again."""
         for _, talk in sorted(self._talks.items()):
-            for piece in talk.rest():
-                speeches += self._speeches(talk, piece, talk.said(piece), PSH | ACK, self._last_ns)
-                if len(speeches) >= AT_ONCE:
-                    yield from self._originals.take_preface()
-                    yield self._rendered(speeches)
-                    speeches = []
-        yield from self._originals.take_preface()
-        yield self._rendered(speeches)
-
-    def _rendered(self, speeches: list[Speech]) -> bytes:
-        return joined(chain.from_iterable(render(speeches, self._script.spool, self._container)))
+            rest = talk.rest()
+            while some := list(islice(rest, AT_ONCE)):
+                speeches = []
+                for piece in some:
+                    speeches += self._speeches(talk, piece, talk.said(piece), PSH | ACK, self._last_ns)
+                yield Plan(self._originals.take_preface(), [], speeches, [0] * len(speeches))
 
     def _segments(self, batch: FrameBatch) -> Segments:
         fast = read_fast_lane(batch)
@@ -237,7 +232,7 @@ class Rewriter:
         comment = self._container.comment(f"from {self._script.name_frames(span)}")
         return [Speech(template, interface, numbers, flags, piece.offset, piece.length, time_ns, comment)]
 
-    def _flush(self, work: _Work, rows: range) -> Iterator[bytes]:
+    def _flush(self, work: _Work, rows: range) -> Plan:
         """The frames that are kept in these rows, and what was said, behind the rows that it belongs to."""
         kept = rows.start + np.flatnonzero(work.is_kept[rows.start : rows.stop])
         kept, original = self._originals.frames(work.batch, kept)
@@ -245,12 +240,12 @@ class Rewriter:
             place = int(np.searchsorted(kept, row))
             head, _, tail = original[place][0]
             original[place] = [(head, work.repaired.pop(row), tail)]
-        made = render(work.speeches, self._script.spool, self._container)
-        order = np.argsort(np.concatenate((2 * kept, 2 * np.array(work.rows, np.int64) + 1)), kind="stable")
-        frames = [*original, *made]
-        yield from self._originals.take_preface()
-        yield joined(chain.from_iterable(frames[index] for index in order.tolist()))
+        cuts = np.searchsorted(kept, sorted(set(work.rows)), side="right").tolist()
+        groups = [(first, last) for first, last in pairwise([0, *cuts, len(kept)]) if last > first]
+        frames = [(int(kept[last - 1]), joined(chain.from_iterable(original[first:last]))) for first, last in groups]
+        plan = Plan(self._originals.take_preface(), frames, work.speeches, work.rows)
         work.speeches, work.rows, work.held = [], [], 0
+        return plan
 
 
 def _renamed(ends: Ends, pseudonyms: Pseudonyms) -> Ends:

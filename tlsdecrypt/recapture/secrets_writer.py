@@ -48,7 +48,7 @@ class SecretsWriter:
             behind.write(map(decryption_secrets, _in_blocks(self._keys.lines(analysis))))
             for batch in self._manner.frames_of(analysis):
                 _, frames = originals.frames(batch, np.arange(len(batch)))
-                behind.write([*originals.take_preface(), joined(chain.from_iterable(frames))])
+                behind.write([originals.take_preface(), joined(chain.from_iterable(frames))])
             behind.write([container.foot()])
 
 
