@@ -264,6 +264,20 @@ def test_a_password_that_was_seen_is_found_in_bytes_that_are_no_text(tmp_path: P
     assert_hidden(text)
 
 
+def test_a_secret_before_tls_that_stays_closed_is_overwritten(tmp_path: Path) -> None:
+    stranger = public_identity("other.example")
+    asked = http_request("CONNECT mail.contoso.com:443", [basic(MARKER).replace("Auth", "Proxy-Auth")])
+    tunnel = [C(asked), S(b"HTTP/1.1 200 Connection established\r\n\r\n"), *tls([C(b"x"), S(b"y")], stranger)]
+    scene = Scene()
+    scene.dialogue(tunnel, port=3128)
+    original, path = tmp_path / "original.pcap", tmp_path / "decrypted.pcapng"
+    original.write_bytes(scene.pcap())
+    path.write_bytes(rewritten([original], SERVER.store))
+    assert_hidden(path.read_bytes())
+    (exchange,) = analyze([str(path)]).conversations[0].exchanges
+    assert (exchange.request.method, exchange.response.status) == ("CONNECT", 200)
+
+
 def test_a_capture_says_what_was_masked_in_it(tmp_path: Path) -> None:
     path = decrypted([C(PLACES["json"][0]), S(OK)], tmp_path)
     told = subprocess.run(["capinfos", str(path)], capture_output=True, check=True, text=True).stdout

@@ -31,16 +31,16 @@ class DecryptedWriter:
         self._container = container
         self._pseudonyms = manner.anonymiser.pseudonyms if manner.anonymiser else None
         self.sink = PlaintextSpool(is_masked=not manner.redactor.show_secrets or self._pseudonyms is not None)
-        self._changed: set[int] = set()  # connections in the clear that said a secret, or a name
+        self._changed: set[int] = set()  # that said a secret, or a name, in the clear
 
     def take(self, conversation: Conversation) -> None:
         """See Writer."""
         streams = self.sink.streams(conversation.id)
-        if streams is None or (conversation.tls is not None and not conversation.is_decrypted):
+        if streams is None:
             return
         mask_streams(conversation, *streams, self._manner.redactor, self._pseudonyms)
-        is_changed = self._pseudonyms is not None or any(each.is_changed for each in streams)
-        if conversation.tls is None and is_changed:
+        is_clear = self._pseudonyms is not None and conversation.tls is None
+        if not conversation.is_decrypted and (is_clear or any(each.is_changed for each in streams)):
             self._changed.add(conversation.id)
 
     def finish(self, analysis: Analysis, stream: BinaryIO) -> None:
