@@ -87,7 +87,14 @@ def left_after_certificate(trace: Trace) -> bool:
         return False
     said_later = any(each.direction is _CLIENT and each.name != "client_hello" for each in tls.messages)
     has_keys = tls.records_decrypted or tls.records_undecrypted
-    return not said_later and not has_keys and not tls.alerts and ended_by(trace) is _CLIENT
+    is_quiet = not said_later and not has_keys and not tls.alerts
+    return is_quiet and not _sends_in_vain(trace) and ended_by(trace) is _CLIENT
+
+
+def _sends_in_vain(trace: Trace) -> bool:
+    """The server sent again what the client never acknowledged: its certificate may not have arrived."""
+    side = trace.tcp.side(_SERVER) if trace.tcp is not None else None
+    return side is not None and side.repeats > 0 and side.unacknowledged != 0
 
 
 def ended_by(trace: Trace) -> Direction | None:

@@ -32,13 +32,15 @@ _FAILURES = {"SERVFAIL": "fails", "REFUSED": "refuses to answer"}
     advice="Enter the name in the zone that this resolver serves: a CNAME or an address for autodiscover, or an SRV"
     " record _autodiscover._tcp.",
     source="Microsoft: Resolve free/busy errors; Outlook Autodiscover order; seed post of 14 December 2011",
+    causes=("fed.getfederationinformation-failed",),
 )
 def nxdomain_autodiscover(scene: Scene) -> Iterator[Hit]:
     """There is no name for Autodiscover: NXDOMAIN, and no other of its places works for that client.
 
-    Silent where anybody is given an address for the name, where the SRV record exists, where Autodiscover gives the
-    client an answer elsewhere, and for names that only a search list made. A warning where the client goes on to a
-    place that stays encrypted (the root of the domain, or Microsoft 365): that one may work.
+    Silent where anybody is given an address for the name, where the SRV record exists, where the domain itself has an
+    address that nobody in the capture tried, where Autodiscover gives the client an answer elsewhere, and for names
+    that only a search list made. A warning where the client goes on to a place that stays encrypted (the root of the
+    domain, or Microsoft 365): that one may work.
     """
     lookups = scene.derived(Lookups)
     for lookup in lookups.by_clients():
@@ -48,7 +50,7 @@ def nxdomain_autodiscover(scene: Scene) -> Iterator[Hit]:
             continue
         if lookups.has_found(name) or lookups.has_found(_SERVICE + domain) or lookups.is_search_suffix(name):
             continue
-        if lookup.client in scene.derived(autodiscover_answers):
+        if lookup.client in scene.derived(autodiscover_answers) or _may_be_at_root(scene, lookups, domain):
             continue
         is_open = _goes_on_elsewhere(scene, lookup.client, domain)
         summary = f"DNS has no {name} (resolver {answer.server.address}), and no other place of Autodiscover works"
@@ -61,6 +63,12 @@ def nxdomain_autodiscover(scene: Scene) -> Iterator[Hit]:
             server=answer.server.address,
             place=name,
         )
+
+
+def _may_be_at_root(scene: Scene, lookups: Lookups, domain: str) -> bool:
+    """The domain itself has an address, and the capture does not show what is there."""
+    found = lookups.addresses(domain)
+    return bool(found) and not any(scene.by_server[address] for address in found)
 
 
 def _goes_on_elsewhere(scene: Scene, client: str, domain: str) -> bool:

@@ -88,7 +88,7 @@ def _moved_sessions(scene: Scene) -> Iterator[Hit]:
             continue
         lost = next((step for step in moved if _has_lost(step) and not _has_lost(first)), None)
         is_modern = any(name in step.http for step in steps for name in _NEEDS_NO_AFFINITY)
-        if lost is None and (is_modern or session.lower().startswith("x-backendcookie")):
+        if lost is None and is_modern:
             continue
         step = lost or moved[0]
         name = session.partition("#")[0]

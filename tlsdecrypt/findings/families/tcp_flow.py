@@ -68,6 +68,7 @@ def reset_mid_request(trace: Trace) -> Iterator[Hit]:
     advice="Raise the idle timeout of the firewall or load balancer above the interval of notifications (30 minutes for"
     " Direct Push).",
     source="Microsoft: Direct Push needs long-lived connections",
+    suppresses=("tcp.reset-mid-request",),
 )
 def idle_timeout(scene: Scene) -> Iterator[Hit]:
     """A device drops idle connections of MAPI, ActiveSync or Outlook Anywhere, always after the same time.

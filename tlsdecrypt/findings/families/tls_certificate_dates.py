@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.findings.addresses import domain_of
 from tlsdecrypt.findings.finding import Severity
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.tls_story import CERTIFICATE_FOLLOWERS, certificate_fault, host_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.certificates import CertificateFacts
 
 SOON_DAYS = 30
-ENOUGH_ISSUERS = 3  # so many issuers whose certificates are all out of date: the clock is wrong, not they
+ENOUGH_HOSTS, ENOUGH_DOMAINS = 3, 2  # so many whose certificates are all out of date: the clock is wrong, not they
 
 MAX_DATES_REMEMBERED = 1_000
 _DAY_NS = 86_400_000_000_000
@@ -38,10 +39,11 @@ def _shown(scene: Scene) -> list[tuple[list[Trace], CertificateFacts]]:
 
 
 def _clock_is_wrong(scene: Scene) -> bool:
-    """All certificates of several issuers are out of date: it is the clock of the capture."""
+    """All certificates of several hosts, that do not belong to one domain, are out of date."""
     shown = _shown(scene)
-    issuers = {certificate.issuer for _, certificate in shown}
-    return len(issuers) >= ENOUGH_ISSUERS and all(_is_out_of_date(traces[0], each) for traces, each in shown)
+    owners = {certificate.spki_sha256: domain_of(host_of(traces[0])) for traces, certificate in shown}
+    is_enough = len(set(owners.values())) >= ENOUGH_DOMAINS or len(owners) >= ENOUGH_HOSTS
+    return len(owners) >= ENOUGH_DOMAINS and is_enough and all(_is_out_of_date(at[0], each) for at, each in shown)
 
 
 def _dated(scene: Scene) -> list[tuple[list[Trace], CertificateFacts]]:

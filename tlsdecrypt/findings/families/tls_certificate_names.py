@@ -12,7 +12,7 @@ from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.tls_story import (
     CERTIFICATE_FOLLOWERS,
     certificate_fault,
-    client_gave_up,
+    has_said_something,
     host_of,
     shows_hybrid,
     speaks_smtp,
@@ -74,13 +74,13 @@ def _hello_frame(trace: Trace) -> int:
 
 
 def _gets_through_otherwise(scene: Scene, trace: Trace, missing: list[str]) -> bool:
-    if not client_gave_up(trace):
+    if has_said_something(trace):
         return False
     return any(
         other.certificate is not None
         and other.server_name not in (None, *missing)
         and _is_named(other.certificate, other.server_name or "")
-        and not client_gave_up(other)
+        and has_said_something(other)
         for other in scene.by_pair[trace.pair]
         if other.span.first_time_ns > trace.span.first_time_ns
     )
@@ -106,10 +106,10 @@ def _smtp_domains(trace: Trace) -> frozenset[str]:
     source="certificate requirements of hybrid deployments",
 )
 def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
-    """A certificate of Autodiscover or of hybrid EWS lacks the Autodiscover name of the mail domain.
+    """A certificate of Autodiscover or of EWS lacks the Autodiscover name of the mail domain.
 
-    Hybrid needs both names. Silent where another certificate of the capture serves the name, and for plain client
-    traffic to EWS: an Autodiscover host of its own may exist.
+    Hybrid needs both names. Silent where another certificate of the capture serves the name. Only a note for plain
+    client traffic: an Autodiscover host of its own may exist.
     """
     served = [traces[0].certificate for traces in scene.shown if traces[0].certificate]
     for traces in scene.shown:
@@ -118,12 +118,13 @@ def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
         if certificate is None:
             continue
         hosts = {name for name in trace.names if name.startswith("autodiscover.")}
-        hybrid = [each for each in traces if shows_hybrid(each)]
-        domains = {f"autodiscover.{domain}" for each in hybrid for domain in _smtp_domains(each)}
+        users = [each for each in traces if not is_microsoft(each.server_name)]
+        domains = {f"autodiscover.{domain}" for each in users for domain in _smtp_domains(each)}
+        severity = None if hosts or any(map(shows_hybrid, traces)) else Severity.INFO
         for wanted in sorted(hosts | domains):
             if not is_microsoft(wanted) and not any(_is_named(each, wanted) for each in served):
                 summary = f"the certificate that {trace.server} shows does not name {wanted}"
-                yield replace(certificate_fault(traces, certificate, summary), place=wanted)
+                yield replace(certificate_fault(traces, certificate, summary), severity=severity, place=wanted)
 
 
 @rule(

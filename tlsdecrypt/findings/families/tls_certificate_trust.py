@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 
 _PUBLIC_ISSUERS = (
     "microsoft", "digicert", "baltimore", "globalsign", "verizon", "symantec", "entrust", "sectigo", "let's encrypt",
+    "verisign", "geotrust", "thawte", "cybertrust", "comodo", "usertrust", "godaddy", "go daddy", "starfield",
+    "isrg", "identrust", "quovadis", "swisssign", "d-trust", "google trust services", "amazon",
 )  # fmt: skip
+
+# What a common name says of an authority inside: a word, or how Windows names one (`contoso-DC01-CA`).
+_OWN_AUTHORITY = re.compile(
+    r"\b(?:internal|enterprise|private|intranet|corp(?:orate)?)\b.*\bca\b|\bCN=\w+-[\w-]+-CA(?:,|$)", re.IGNORECASE
+)
 
 
 def _is_private(certificate: CertificateFacts) -> str | None:
@@ -38,14 +46,17 @@ def _is_private(certificate: CertificateFacts) -> str | None:
         return "Exchange made it for itself"
     if "DC=" in certificate.issuer:
         return f"its issuer {certificate.issuer} belongs to an Active Directory"
+    if _OWN_AUTHORITY.search(certificate.issuer):
+        return f"its issuer {certificate.issuer} says that it is internal"
     return None
 
 
 def _faces_cloud(trace: Trace) -> bool:
     """Whether services of the cloud, or clients outside, must trust what this server shows."""
     if speaks_smtp(trace):
+        is_beside = is_internal(trace.client.address) and is_internal(trace.server.address)
         return any(
-            is_microsoft(str(step.about("smtp").get("ehlo", ""))) or "XOORG" in step.target.upper()
+            is_microsoft(str(step.about("smtp").get("ehlo", ""))) or ("XOORG" in step.target.upper() and not is_beside)
             for step in trace.steps
         ) or is_microsoft(trace.server_name)
     is_outside = not is_internal(trace.client.address)

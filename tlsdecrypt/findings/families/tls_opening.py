@@ -36,6 +36,11 @@ def _are_microsofts(names: tuple[str, ...]) -> bool:
     return any(is_microsoft(name.removeprefix("*.")) for name in names)
 
 
+def _if_keys_were_given(scene: Scene) -> Severity | None:
+    """A session that stays closed is a fault only to those who have a key."""
+    return None if any(key.spki_sha256 for key in scene.keys) else Severity.INFO
+
+
 def _hello(trace: Trace) -> int:
     hello = trace.tls.client_hello_span if trace.tls is not None else None
     return hello.first_frame if hello else trace.span.first_frame
@@ -58,8 +63,10 @@ def _by_server(traces: Iterable[Trace]) -> dict[tuple[str, int], list[Trace]]:
 def not_decryptable(scene: Scene) -> Iterator[Hit]:
     """The session has forward secrecy, (EC)DHE or TLS 1.3: no private key of the server can open it.
 
-    Silent where another secret opened it, and for servers of Microsoft's cloud, whose key nobody has.
+    Only a note where no private key was given. Silent where another secret opened it, and for servers of Microsoft's
+    cloud, whose key nobody has.
     """
+    severity = _if_keys_were_given(scene)
     for trace in _closed(scene, "forward-secrecy"):
         tls = trace.tls
         if tls is None or _is_cloud(trace):
@@ -68,6 +75,7 @@ def not_decryptable(scene: Scene) -> Iterator[Hit]:
         yield Hit(
             f"the session with {host_of(trace)} has forward secrecy ({what}): a PFX cannot open it",
             (trace.saw(_hello(trace), f"{trace.client} to {trace.server}: {what}"),),
+            severity=severity,
             client="",
             server=trace.server.address,
             place=str(trace.server.port),
@@ -98,6 +106,12 @@ def _common_name(key: KeyFacts) -> str:
     return next((part.strip()[3:] for part in parts if part.strip().upper().startswith("CN=")), "")
 
 
+def _is_only_candidate(scene: Scene, given: list[KeyFacts]) -> bool:
+    """Keys without a certificate that opened nothing, and one server that wants a key: they were meant for it."""
+    is_idle = all(key.subject is None and not key.connections for key in given)
+    return is_idle and len({trace.server for trace in _closed(scene, "no-key")}) == 1
+
+
 @rule(
     "tls.pfx-key-mismatch",
     Severity.WARNING,
@@ -108,7 +122,8 @@ def key_mismatch(scene: Scene) -> Iterator[Hit]:
     """The server shows another certificate than that of the private key that was given.
 
     RSA key exchange only: the right key would open it. Only a note for servers that the given certificate does not
-    name, and for Microsoft's. Silent where no private key was given.
+    name (a key without certificate is meant for the only server that wants one), and for Microsoft's. Silent where no
+    private key was given.
     """
     given = [key for key in scene.keys if key.spki_sha256]
     for (address, port), traces in _by_server(_closed(scene, "no-key")).items():
@@ -117,7 +132,9 @@ def key_mismatch(scene: Scene) -> Iterator[Hit]:
         if not given or shown is None or shown.spki_sha256 in {key.spki_sha256 for key in given}:
             continue
         names = {*shown.names, *(name for each in traces for name in each.names)}
-        is_meant = any(covers(_common_name(key), name) or _common_name(key) == name for key in given for name in names)
+        is_meant = any(
+            covers(_common_name(key), name) or _common_name(key) == name for key in given for name in names
+        ) or _is_only_candidate(scene, given)
         severity = None if is_meant and not _is_cloud(trace) else Severity.INFO
         keys = "; ".join(f"{key.subject or 'a key without certificate'} (SPKI {key.spki_sha256})" for key in given[:3])
         yield Hit(
@@ -139,12 +156,17 @@ def key_mismatch(scene: Scene) -> Iterator[Hit]:
     source="RFC 5246 section 7.3; RFC 5077",
 )
 def resumed_without_handshake(scene: Scene) -> Iterator[Hit]:
-    """The session resumes an earlier one whose handshake is not in the capture, so that its keys are not known."""
+    """The session resumes an earlier one whose handshake is not in the capture, so that its keys are not known.
+
+    Only a note where no private key was given.
+    """
+    severity = _if_keys_were_given(scene)
     for trace in _closed(scene, "resumed-parent-missing"):
         how = trace.tls.resumption if trace.tls is not None else None
         yield Hit(
             f"the session with {host_of(trace)} resumes an earlier one that the capture does not hold",
             (trace.saw(_hello(trace), f"resumed by {(how or 'session id').replace('_', ' ')}"),),
+            severity=severity,
             client=trace.client.address,
             server=trace.server.address,
             place=str(trace.server.port),
@@ -158,12 +180,18 @@ def resumed_without_handshake(scene: Scene) -> Iterator[Hit]:
     source="RFC 5246 section 7.3",
 )
 def starts_mid_session(scene: Scene) -> Iterator[Hit]:
-    """The capture begins after the handshake: without it no key opens the session."""
+    """The capture begins after the handshake: without it no key opens the session.
+
+    Only a note where no private key was given, and where other sessions could be opened.
+    """
+    is_all = not any(trace.is_opened for trace in scene.traces)
+    severity = _if_keys_were_given(scene) if is_all else Severity.INFO
     for trace in _closed(scene, "handshake-missing"):
         if not trace.has_syn and trace.is_two_sided:
             yield Hit(
                 f"the connection with {trace.server} had begun before the capture did: its handshake is missing",
                 (trace.saw(trace.span.first_frame, "the first frame of the connection is no SYN"),),
+                severity=severity,
                 client=trace.client.address,
                 server=trace.server.address,
                 place=str(trace.server.port),
