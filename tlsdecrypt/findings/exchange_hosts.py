@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.findings.addresses import covers
 from tlsdecrypt.findings.exchange_answers import has_reached_iis
 from tlsdecrypt.findings.finding import Evidence, quote
 from tlsdecrypt.findings.reachability import (
@@ -16,7 +17,8 @@ from tlsdecrypt.findings.reachability import (
     is_refused,
     is_unanswered,
 )
-from tlsdecrypt.findings.tls_story import client_gave_up, host_of
+from tlsdecrypt.findings.tls_story import client_gave_up, ended_by, has_said_something
+from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,19 +88,21 @@ class Way:
         own = (trace for trace in scene.by_client.get(client, ()))
         self.traces = [each for each in own if name in each.names or each.server.address in self.addresses]
 
-    def dns_failure(self) -> tuple[str, Evidence] | None:
-        """What DNS said instead of an address, or that it said nothing."""
+    def dns_failure(self) -> tuple[str, Evidence, str] | None:
+        """What DNS said instead of an address, or that it said nothing; and the address of the resolver."""
         if self.addresses or not self._messages:
             return None
         answers = [each for each in self._messages if each.is_response]
         failed = next((each for each in answers if each.rcode in _FAILURES), None)
         if failed is not None:
-            return failed.rcode, self._said(failed, failed.rcode)
+            return failed.rcode, self._said(failed, failed.rcode), failed.server.address
         queries = [each for each in self._messages if not each.is_response]
         is_silent = len(queries) > 1 and self._scene.goes_on_after(queries[-1].time_ns)
         if not answers and is_silent:
-            return "no answer", self._said(queries[0], "no answer came")
-        return ("no address", self._said(answers[0], "no address")) if answers else None
+            return "no answer", self._said(queries[0], "no answer came"), queries[0].server.address
+        if not answers:
+            return None
+        return "no address", self._said(answers[0], "no address"), answers[0].server.address
 
     def _said(self, message: DnsMessage, what: str) -> Evidence:
         kind = message.questions[0].type if message.questions else "?"
@@ -119,12 +123,25 @@ class Way:
         return None
 
     def tls_failure(self) -> tuple[Trace, Evidence] | None:
-        """A handshake that the client broke off, where none was finished."""
-        broken = [each for each in self.traces if each.tls is not None and client_gave_up(each)]
+        """A handshake that the client broke off, where none was finished and used.
+
+        Windows looks at the certificate when the handshake is over: where it lacks the name and the client leaves
+        without a word, that is meant, too.
+        """
+        broken = [each for each in self.traces if client_gave_up(each) or self._is_left_unused(each)]
         others = [each for each in self.traces if each.tls is not None and each not in broken]
         if not broken or others:
             return None
         trace = broken[0]
         names = trace.certificate.alternative_names if trace.certificate is not None else ()
-        shown = f"certificate of {host_of(trace)} names {', '.join(names[:6]) or 'nothing'}; the client goes away"
+        shown = f"certificate of {self.name} names {', '.join(names[:6]) or 'nothing'}; the client goes away"
         return trace, trace.saw(trace.span.last_frame, shown)
+
+    def _is_left_unused(self, trace: Trace) -> bool:
+        certificate = trace.certificate
+        if certificate is None:
+            return False
+        names = certificate.alternative_names or (certificate.common_name or "",)
+        if any(covers(name, self.name) for name in names):
+            return False
+        return trace.has_syn and not has_said_something(trace) and ended_by(trace) is Direction.CLIENT_TO_SERVER

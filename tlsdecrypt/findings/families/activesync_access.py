@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tlsdecrypt.findings.activesync_calls import COMMANDS, SERVICE, calls, said_of, statuses_of, who
 from tlsdecrypt.findings.exchange_answers import has_reached_iis
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at
 from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.findings.tls_story import has_said_something
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,13 +186,13 @@ def xml_error(step: Step) -> Iterator[Hit]:
 def redirect_451(scene: Scene) -> Iterator[Hit]:
     """The mailbox is served elsewhere: HTTP 451, with the new address in X-MS-Location.
 
-    A note only where the device is served by another answer later.
+    A note only where the device is served by another answer later, or talks to the named host in TLS that stays closed.
     """
     for step in calls(scene):
         if step.status != _REDIRECT:
             continue
         url = step.about("activesync").get("redirect_url")
-        is_followed = any(later.status == 200 for later in scene.later(step))  # noqa: PLR2004  OK
+        is_followed = any(later.status == 200 for later in scene.later(step)) or _talks_to(scene, step, url)  # noqa: PLR2004  OK
         where = f"use {url}" if url else "run Autodiscover again"
         yield hit_at(
             step,
@@ -199,3 +201,10 @@ def redirect_451(scene: Scene) -> Iterator[Hit]:
             step.answered(f"X-MS-Location: {url}" if url else "451 without X-MS-Location"),
             severity=Severity.INFO if is_followed else None,
         )
+
+
+def _talks_to(scene: Scene, step: Step, url: str | None) -> bool:
+    """Whether the same client says something later, inside of closed TLS, to the host of `url`."""
+    host = (urlsplit(url).hostname or "") if url else ""
+    later = (each for each in scene.by_client[step.trace.client.address] if each.span.first_time_ns >= step.time_ns)
+    return bool(host) and any(each.server_name == host and has_said_something(each) for each in later)

@@ -87,9 +87,13 @@ def remote_wipe(step: Step) -> Iterator[Hit]:
     Severity.WARNING,
     advice="Update the device or its app, or Exchange; look for a device in front that changes MS-ASProtocolVersion.",
     source="[MS-ASHTTP] section 2.2.2.1.2 (MS-ASProtocolVersions)",
+    causes=("eas.xml-error",),
 )
 def versions(scene: Scene) -> Iterator[Hit]:
-    """The device speaks a protocol version that the server does not offer: by its answer to OPTIONS, or Status 138."""
+    """The device speaks a protocol version that the server does not offer: by its answer to OPTIONS, or Status 138.
+
+    Silent for the version that a device names while it asks with OPTIONS, where it goes on with one that is offered.
+    """
     offered: dict[str, list[str]] = {}
     for step in calls(scene):
         facts = step.about("activesync")
@@ -97,11 +101,19 @@ def versions(scene: Scene) -> Iterator[Hit]:
             offered[host_of(step)] = facts["offered_versions"]
         version, known = facts.get("protocol_version"), offered.get(host_of(step))
         is_told = _VERSION_NOT_SUPPORTED in statuses_of(step)
-        if is_told or (known is not None and version is not None and version not in known):
+        is_unknown = known is not None and version is not None and version not in known
+        if is_told or (is_unknown and not (step.verb == "OPTIONS" and _goes_on_with(scene, step, known or []))):
             listed = ", ".join(known) if known else "others"
             yield hit_at(
                 step,
                 f"{who(step)} speaks ActiveSync {version or '(no version)'}, and {host_of(step)} offers {listed}",
                 step.asked(f"MS-ASProtocolVersion: {version}"),
                 said_of(step),
+                place="versions",
             )
+
+
+def _goes_on_with(scene: Scene, step: Step, versions_known: list[str]) -> bool:
+    """Whether the same client goes on with a version that the server offers."""
+    later = (each.about("activesync") for each in scene.later(step) if each.verb == "POST")
+    return any(facts.get("protocol_version") in versions_known for facts in later)

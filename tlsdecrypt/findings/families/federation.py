@@ -105,7 +105,7 @@ def _failure_below(way: Way) -> tuple[str, tuple[Evidence, ...], str] | None:
     """Why the name was not reached at all: cause, evidence, address of the server."""
     dns = way.dns_failure()
     if dns is not None:
-        return f"{way.name} does not resolve here ({dns[0]}; split DNS?)", (dns[1],), ""
+        return f"{way.name} does not resolve here ({dns[0]}; split DNS?)", (dns[1],), dns[2]
     tcp = way.tcp_failure()
     if tcp is not None:
         trace, said = tcp
@@ -195,7 +195,7 @@ def gateway_unreachable(scene: Scene) -> Iterator[Hit]:
         below = way.dns_failure()
         failed = None if below is not None else way.tcp_failure()
         if below is not None:
-            why, evidence, server = f"its name does not resolve ({below[0]})", below[1], ""
+            why, evidence, server = f"its name does not resolve ({below[0]})", below[1], below[2]
         elif failed is not None:
             why, evidence = f"{failed[0].server} does not take the connection", failed[1]
             server = failed[0].server.address

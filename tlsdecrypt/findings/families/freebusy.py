@@ -72,6 +72,7 @@ def no_access(step: Step) -> Iterator[Hit]:
     advice="Add the domain to the organization relationship or to the IntraOrganizationConnector of this side.",
     source=_TROUBLESHOOTING,
     services=("ews",),
+    causes=("freebusy.proxy-failed", "freebusy.autodiscover-failed"),
 )
 def org_relationship(step: Step) -> Iterator[Hit]:
     """No organization relationship or connector of this side covers the domain that was asked for."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.exchange_answers import (
     answers_html,
     has_reached_iis,
+    has_succeeded,
     inner_legs,
     is_login_page,
     succeeds_later,
@@ -140,11 +141,12 @@ def clock_skew(step: Step) -> Iterator[Hit]:
     """The clocks of both organizations differ by more than five minutes.
 
     Two values of the messages are compared, Created of the request and Date of the answer; the clock of the capture
-    plays no part. The time that the answer took is taken off.
+    plays no part. The time that the answer took is taken off. Silent where the request was served within the time that
+    it is valid for: some servers use a Timestamp for several requests.
     """
     soap = step.about("soap")
     skew = soap.get("clock_skew_s")
-    if skew is None or not soap.get("security"):
+    if skew is None or not soap.get("security") or _is_served_in_time(step, skew):
         return
     took = (step.think_ns or 0) // 1_000_000_000
     off = skew - min(max(skew, 0), took)
@@ -161,6 +163,12 @@ def clock_skew(step: Step) -> Iterator[Hit]:
         yield Hit(summary, (asked, step.answered(f"Date: {step.http.get('date')}")))
 
 
+def _is_served_in_time(step: Step, skew: int) -> bool:
+    soap = step.about("soap")
+    is_valid = skew > 0 and "security_expires" in soap and not soap.get("is_security_expired")
+    return is_valid and has_succeeded(step) and soap.get("response") != "Fault"
+
+
 @rule(
     "freebusy.object-moved",
     Severity.ERROR,
@@ -169,6 +177,7 @@ def clock_skew(step: Step) -> Iterator[Hit]:
     "itself.",
     source="Microsoft: Resolve free/busy errors in hybrid ('Object moved')",
     services=_SERVICES,
+    causes=("freebusy.proxy-failed", "freebusy.autodiscover-failed"),
 )
 def object_moved(step: Step) -> Iterator[Hit]:
     """The URL for free/busy of the other organization redirects, which servers do not follow.

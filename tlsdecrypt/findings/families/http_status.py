@@ -67,6 +67,7 @@ def forbidden(step: Step) -> Iterator[Hit]:
     source="KB 2773628",
     confidence=Confidence.LIKELY,
     suppresses=("http.not-found-vdir",),
+    causes=("fed.getfederationinformation-failed",),
 )
 def handler_missing(scene: Scene) -> Iterator[Hit]:
     """IIS does not know what to do with *.svc: 405 to a POST, or sub-status 404.3.
@@ -147,6 +148,7 @@ def _another_candidate_succeeds(scene: Scene, step: Step) -> bool:
     " for why it stopped.",
     source="RFC 9110 section 15.6.4",
     protocols=("http",),
+    causes=("fed.getfederationinformation-failed",),
     is_for_failures=True,
 )
 def no_application_pool(step: Step) -> Iterator[Hit]:

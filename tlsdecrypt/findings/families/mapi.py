@@ -28,7 +28,7 @@ _DISABLED_WORDS = ("protocoldisabled", "protocol is disabled", "mapi over http i
     " organization) or for the organization (Set-OrganizationConfig -MapiHttpEnabled $true).",
     source=_CODES,
     services=_SERVICE,
-    suppresses=("mapi.response-code",),
+    suppresses=("mapi.response-code", "http.forbidden-403"),
 )
 def endpoint_disabled(step: Step) -> Iterator[Hit]:
     """The server does not serve this user by MAPI over HTTP: code 16, or a text that says the protocol is disabled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.exchange_answers import inner_legs, succeeds_later, without_probes
+from tlsdecrypt.findings.exchange_answers import has_reached_iis, inner_legs, succeeds_later, without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.flow import Direction
@@ -44,8 +44,9 @@ def ssl_offload(scene: Scene) -> Iterator[Hit]:
     """The MRS proxy answers 404 because it is asked without TLS: it does not support SSL offloading.
 
     Certain for 404 on a connection in the clear, likely for 403 and 500 there. Inside TLS, 404 is likely where a device
-    stands in front (Via, a server that is not IIS, an inner leg to port 80); else a warning that lists all causes. Only
-    POSTs with SOAP count; others are notes. Silent for 405, for X-CasErrorCode, and where the path works later.
+    stands in front (Via, a server that is not IIS or says nothing of itself, an inner leg to port 80); else a warning
+    that lists all causes. Only POSTs with SOAP count; others are notes. Silent for 405, for X-CasErrorCode, and where
+    the path works later.
     """
     steps = [each for each in without_probes(scene.steps_by_service.get(_SERVICE, ())) if each.path == _PATH]
     refused = [each for each in steps if _may_be_offload(each) and not succeeds_later(scene, each)]
@@ -110,7 +111,7 @@ def _covered_hit(scene: Scene, step: Step) -> Hit:
 def _has_device_in_front(scene: Scene, step: Step) -> bool:
     """Whether something between answered, or passes requests on in the clear."""
     http = step.http
-    is_other_server = "server" in http and not http["server"].startswith("Microsoft")
+    is_other_server = not http["server"].startswith("Microsoft") if "server" in http else not has_reached_iis(step)
     clear_legs = (each for each in inner_legs(scene, step.trace) if each.tls is None and each.steps)
     return "via" in http or is_other_server or any(clear_legs)
 
@@ -210,6 +211,7 @@ def basic_only(scene: Scene) -> Iterator[Hit]:
     confidence=Confidence.LIKELY,
     advice="Look for flood protection, intrusion prevention or an idle timeout on the way, and exempt the migration.",
     source="Experience with mailbox moves through gateways",
+    causes=("tcp.reset-mid-request",),
 )
 def connection_cut(scene: Scene) -> Iterator[Hit]:
     """Connections of a mailbox move are cut while a request waits for its answer, three times or more."""

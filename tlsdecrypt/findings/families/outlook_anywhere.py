@@ -125,6 +125,7 @@ def rpc_fault(step: Step) -> Iterator[Hit]:
     " that switch MAPI over HTTP off (MapiHttpDisabled).",
     source="End of RPC over HTTP in Exchange Online, October 2017",
     services=SERVICE,
+    suppresses=("oa.404-rpcproxy", "oa.verb-blocked", "http.not-found-vdir"),
 )
 def retired_in_cloud(step: Step) -> Iterator[Hit]:
     """The client asks Exchange Online for RPC over HTTP, which it does not serve any more."""

@@ -11,6 +11,7 @@ from tlsdecrypt.findings.logins import hit_at
 from tlsdecrypt.findings.lookups import Lookups
 from tlsdecrypt.findings.outlook_anywhere_calls import is_channel, offers_mapi_http, outside_protocols
 from tlsdecrypt.findings.rule import rule
+from tlsdecrypt.findings.tls_story import CERTIFICATE_FOLLOWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ _OLD_VERSIONS = frozenset({"SSLv2", "SSLv3", "TLSv1.0"})
     " msstd:<common name>; or use a certificate with the expected name.",
     source="Set-OutlookProvider; [MS-OXDSCLI] section 2.2.4.1.1.2.6 (CertPrincipalName)",
     confidence=Confidence.LIKELY,
+    causes=CERTIFICATE_FOLLOWERS,
 )
 def certificate_principal(scene: Scene) -> Iterator[Hit]:
     """Autodiscover tells Outlook which name the proxy's certificate must have, and it has another.

@@ -43,15 +43,16 @@ _PACKAGES = {"basic": {"basic"}, "ntlm": {"ntlm"}, "negotiate": {"negotiate"}}
 def only_one_channel(scene: Scene) -> Iterator[Hit]:
     """Of the two channels of a virtual connection only one came within 30 seconds, or they lead to different servers.
 
-    Channels belong together by the cookie of their virtual connection, where it can be read. Silent where the capture
+    Channels belong together by the cookie of their virtual connection, where it can be read; else the only two of a
+    client within that time do, where they lead to the same port. Silent where the capture
     begins or ends too close by, where a channel was refused (other rules tell why), where another channel of the client
     lacks its partner too, and where connections of the client to that server could not be opened: the partner may be
     one of these.
     """
     channels: dict[str, dict[str, Step]] = defaultdict(dict)
     for step in calls(scene):
-        cookie = facts_of(step).get("client", {}).get("virtual_connection")
-        if step.verb in RPC_VERBS and (is_channel(step) or step.status == 200):  # noqa: PLR2004  OK
+        cookie = _cookie(step)
+        if step.verb in RPC_VERBS and (is_channel(step) or step.status == 200 or _is_begun(step)):  # noqa: PLR2004  OK
             channels[cookie or f"without {step.trace.id} {step.index}"][facts_of(step)["channel"]] = step
     alone = [step for pair in channels.values() if len(pair) == 1 for step in pair.values()]
     for step in alone:
@@ -67,6 +68,31 @@ def only_one_channel(scene: Scene) -> Iterator[Hit]:
     for pair in channels.values():
         if len(pair) > 1 and target_of(pair["in"]).lower() != target_of(pair["out"]).lower():
             yield _astray(pair["in"], pair["out"])
+    yield from _lonely_pairs([step for step in alone if not _cookie(step)])
+
+
+def _lonely_pairs(alone: list[Step]) -> Iterator[Hit]:
+    """Clients that opened two channels without a readable cookie, IN and OUT, to different servers."""
+    by_client: dict[str, list[Step]] = defaultdict(list)
+    for step in alone:
+        by_client[step.trace.client.address].append(step)
+    for steps in by_client.values():
+        if len(steps) == 2 and _may_be_partner(*steps):  # noqa: PLR2004  a pair
+            inward, outward = sorted(steps, key=lambda step: str(facts_of(step)["channel"]))
+            ports = {facts_of(step).get("target_port") for step in steps}
+            if len(ports) == 1 and target_of(inward).lower() != target_of(outward).lower():
+                yield _astray(inward, outward)
+
+
+def _is_begun(step: Step) -> bool:
+    """Whether a channel carries something that is no whole PDU yet, and nobody refused it."""
+    return step.status is None and step.request_length > 0
+
+
+def _cookie(step: Step) -> str | None:
+    """What names the virtual connection of a channel."""
+    cookie: str | None = facts_of(step).get("client", {}).get("virtual_connection")
+    return cookie
 
 
 def _astray(inward: Step, outward: Step) -> Hit:

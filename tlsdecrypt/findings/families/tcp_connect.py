@@ -42,6 +42,7 @@ _SOON_NS = 600_000_000_000
     confidence=Confidence.LIKELY,
     advice="Check that the host is up, that routes lead there and back, and that no firewall drops the port.",
     source="RFC 9293 section 3.8.1",
+    causes=("fed.getfederationinformation-failed", "fed.mfg-unreachable"),
 )
 def connect_timeout(scene: Scene) -> Iterator[Hit]:
     """Nothing answers: three SYNs or more to one port, no SYN-ACK, no reset, and the capture goes on for 3 s.
@@ -74,6 +75,7 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
     Severity.ERROR,
     advice="Start the service that should listen there, correct the port, or let the firewall pass it.",
     source="RFC 9293 section 3.10.7.1",
+    causes=("fed.getfederationinformation-failed", "fed.mfg-unreachable"),
 )
 def connect_refused(scene: Scene) -> Iterator[Hit]:
     """A SYN is answered by a reset: nobody listens, or a device between says so (then its hop count differs).
