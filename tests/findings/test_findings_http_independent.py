@@ -147,3 +147,30 @@ def test_a_missing_role_that_is_told_with_403_is_told_once() -> None:
     scene.dialogue(answer)
     scene.silence(5)
     assert rules_of(scene) == {"oauth.rbac-missing"}
+
+
+CONNECT = "CONNECT outlook.office365.com:443 HTTP/1.1\r\nHost: outlook.office365.com:443\r\n{}\r\n"
+QUESTION = S(http_response("407 Proxy Authentication Required", ["Proxy-Authenticate: Negotiate", "Via: 1.1 px"]))
+
+
+@pytest.mark.parametrize(("pause", "rounds", "expected"), [(0, 1, False), (0, 4, True), (5, 1, True)])
+def test_a_question_of_a_proxy_is_a_block_once_it_is_sure_that_no_login_follows(
+    pause: float, rounds: int, *, expected: bool
+) -> None:
+    scene = Scene()
+    scene.dialogue([C(CONNECT.format("")), QUESTION] * rounds, port=3128)
+    if pause:
+        scene.silence(pause)
+    assert ("http.proxy-block" in rules_of(scene)) is expected
+
+
+def test_what_a_proxy_sends_in_its_login_is_not_told() -> None:
+    challenge = "TlRMTVNTUAACAAAAc2VjcmV0"
+    scene = Scene()
+    fields = [f"Proxy-Authenticate: NTLM {challenge}", 'Proxy-Authenticate: Basic realm="x"']
+    scene.dialogue([C(CONNECT.format("")), S(http_response("407 Proxy Authentication Required", fields))], port=3128)
+    scene.silence(5)
+    analysis = scene.analysis()
+    assert challenge not in repr(analysis.findings)
+    [exchange] = [each for told in analysis.conversations for each in told.exchanges]
+    assert exchange.annotations["http"]["proxy_authenticate"] == "NTLM, Basic"

@@ -5,7 +5,8 @@ mechanism), `user` (who authenticates, as far as it can be seen), `claims` (of a
 WWW-Authenticate), `cookies_set` (names), `sessions` (see `cookies`), `content_type`, `request_content_type`,
 `think_time_ms` (last byte of the request to first byte of the answer), `transfer_time_ms`, and the fields of
 `_REQUEST_FIELDS` and `_RESPONSE_FIELDS` and all that begin with `X-MS-Credential`, in lower case with underscores
-(`x_feserver`, `retry_after`, `location` without its query). `xml` holds `faults` where XML was damaged or hostile.
+(`x_feserver`, `retry_after`, `location` without its query, the schemes of `proxy_authenticate`). `xml` holds `faults`
+where XML was damaged or hostile.
 `auth` (see `auth_facts`) is there where anybody authenticates or is asked to; `soap`, `ews` and `autodiscover` have
 modules of their own. Each annotation has a `summary` where there is something to tell in one line.
 """
@@ -67,7 +68,6 @@ _RESPONSE_FIELDS = frozenset(
         "x-ms-server-fqdn",
         "allow",
         "connection",
-        "proxy-authenticate",
         "x-ms-asthrottle",
         "date",
     }
@@ -165,6 +165,9 @@ def _put_response_facts(http: dict[str, Any], fields: Fields) -> None:
             http.setdefault("cookies_set", []).append(value.partition("=")[0].strip()[:MAX_VALUE])
         elif key == "www-authenticate":
             http.setdefault("challenges", []).extend(_SCHEME.findall(value[:MAX_VALUE]))
+        elif key == "proxy-authenticate":
+            asked = [*filter(None, [http.get("proxy_authenticate")]), *_SCHEME.findall(value[:MAX_VALUE])]
+            http["proxy_authenticate"] = ", ".join(asked)
 
 
 def _put_times(http: dict[str, Any], request: HttpRequest, response: HttpResponse) -> None:

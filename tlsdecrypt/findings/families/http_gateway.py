@@ -11,9 +11,11 @@ from tlsdecrypt.findings.rule import Hit, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tlsdecrypt.findings.finding import Evidence
     from tlsdecrypt.findings.scene import Scene, Step
 
 SAME_SIZE_TIMES = 3  # uploads that break off at one size
+LOGIN_LEGS = 3  # questions of a proxy after which a login is not on its way any more
 LEAST_SIZE = 30_000  # bytes of an upload that a limit may concern
 
 PROXY_LOGIN, PRECONDITION, TOO_LARGE, BAD_GATEWAY, GATEWAY_TIMEOUT = 407, 412, 413, 502, 504
@@ -32,12 +34,13 @@ _SAME = 0.05
 def proxy_block(scene: Scene) -> Iterator[Hit]:
     """A web proxy between client and server blocks the request, or wants a login that the client does not give.
 
-    One 407 is a question: silent where the client then gets through.
+    One 407 is a question: silent where the client then gets through, and where its answer to that may be missing from
+    the capture.
     """
     for step in scene.steps:
         if step.protocol != "http":
             continue
-        wants_login = step.status == PROXY_LOGIN and not _gets_through(scene, step)
+        wants_login = step.status == PROXY_LOGIN and _is_left_outside(scene, step)
         if not (wants_login or is_block(step)):
             continue
         what = "wants a login first" if wants_login else "blocks it"
@@ -45,7 +48,7 @@ def proxy_block(scene: Scene) -> Iterator[Hit]:
         via = step.http.get("via") or step.http.get("server") or step.http.get("proxy_authenticate") or "no name"
         yield Hit(
             f"a web proxy ({via}) stands before {goal} and {what}",
-            (*step.evidence, step.answered(f"{step.status}: {step.http.get('error_text', '')}")),
+            (*step.evidence, *_page(step)),
             confidence=Confidence.CERTAIN if wants_login else None,
             client=step.trace.client.address,
             server=step.trace.server.address,
@@ -53,16 +56,22 @@ def proxy_block(scene: Scene) -> Iterator[Hit]:
         )
 
 
-def _gets_through(scene: Scene, step: Step) -> bool:
+def _page(step: Step) -> tuple[Evidence, ...]:
+    text = step.http.get("error_text")
+    return (step.answered(text),) if text else ()
+
+
+def _is_left_outside(scene: Scene, step: Step) -> bool:
+    """Whether the client never gets past the proxy: it is asked once more than NTLM needs, or says no more."""
     client = step.trace.client.address
-    return any(
-        other.trace.client.address == client
-        and other.time_ns > step.time_ns
-        and other.host == step.host
-        and other.status is not None
-        and other.status != PROXY_LOGIN
+    attempts = [
+        other.status
         for other in scene.steps_by_service[step.service]
-    )
+        if other.trace.client.address == client and other.host == step.host and other.time_ns >= step.time_ns
+    ]
+    if any(status not in (None, PROXY_LOGIN) for status in attempts):
+        return False
+    return scene.has_silence(step.trace) or attempts.count(PROXY_LOGIN) >= LOGIN_LEGS
 
 
 @rule(
