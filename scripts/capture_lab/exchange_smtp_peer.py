@@ -15,7 +15,6 @@ import ssl
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
 
 import spnego
 
@@ -86,7 +85,7 @@ class Session(socketserver.StreamRequestHandler):
     def cover(self) -> None:
         """Go over to TLS."""
         self.request = self.server.context.wrap_socket(self.request, server_side=True)
-        self.rfile: IO[bytes] = self.request.makefile("rb")
+        self.rfile = self.request.makefile("rb")
         self.is_covered = True
 
     def say(self, text: str) -> None:
