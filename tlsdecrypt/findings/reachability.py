@@ -165,12 +165,27 @@ def falls_back(scene: Scene, trace: Trace) -> bool:
         is_soon = other.span.first_time_ns - trace.span.first_time_ns <= _FALLBACK_NS
         if not is_soon or (":" in address) == (":" in mine):
             continue
-        if {mine, address} == _LOOPBACK or (_is_one_station(trace, other) and names[mine] & names[address]):
+        is_one = _is_one_station(trace, other) or _was_told(scene, (trace, other), mine)
+        if {mine, address} == _LOOPBACK or (is_one and names[mine] & names[address]):
             return True
     return False
 
 
 def _is_one_station(trace: Trace, other: Trace) -> bool:
-    """Both come from one address on the link."""
-    macs = {each.tcp.side(_CLIENT).mac if each.tcp is not None else None for each in (trace, other)}
-    return len(macs) == 1 and None not in macs
+    """Both come from one address on the link, or the capture holds no such addresses."""
+    return len({each.tcp.side(_CLIENT).mac if each.tcp is not None else None for each in (trace, other)}) == 1
+
+
+def _was_told(scene: Scene, traces: tuple[Trace, Trace], address: str) -> bool:
+    """DNS gave that address to one of two clients: the one that then used it may be the same host."""
+    told = scene.derived(clients_by_address)[address]
+    return any(trace.client.address in told for trace in traces)
+
+
+def clients_by_address(scene: Scene) -> dict[str, set[str]]:
+    """To whom DNS gave each address."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for message in dns_of(scene):
+        for address in addresses_in(message) if message.is_response else ():
+            found[address].add(message.client.address)
+    return found

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SOON_NS = 600_000_000_000
 TRIED_MAX, PORTS_MAX = 8, 1_000  # addresses of one name, and ports on them, that are compared
+PORTS_TOLD = 8
 COMPARED_MAX = 100  # connections, or answers, that are compared with as many others
 
 _PREFIX = "autodiscover."
@@ -79,10 +80,13 @@ def multi_a_dead_address(scene: Scene) -> Iterator[Hit]:
                 continue
             compared.add((name, *tried))
             ports = {trace.server.port for address in tried for trace in scene.by_server[address]}
+            closed: dict[str, list[tuple[Trace, Trace]]] = defaultdict(list)
             for port, (dead, alive) in product(sorted(ports)[:PORTS_MAX], permutations(tried, 2)):
                 pair = None if dead in forbidden else _contrast(scene, by_address[dead, port], by_address[alive, port])
                 if pair is not None:
-                    yield _dead(scene, answer, (name, addresses), pair)
+                    closed[dead].append(pair)
+            for pairs in closed.values():
+                yield _dead(scene, answer, (name, addresses), pairs)
 
 
 def _several_addresses(answer: DnsMessage) -> Iterator[tuple[str, list[str]]]:
@@ -121,11 +125,13 @@ def _forbidden(scene: Scene) -> set[str]:
     return {error.destination.address for error in errors if _PROHIBITED in error.words}
 
 
-def _dead(scene: Scene, answer: DnsMessage, named: tuple[str, list[str]], pair: tuple[Trace, Trace]) -> Hit:
-    (name, addresses), (failed, taken) = named, pair
-    dead, alive, port = failed.server.address, taken.server.address, failed.server.port
+def _dead(scene: Scene, answer: DnsMessage, named: tuple[str, list[str]], pairs: list[tuple[Trace, Trace]]) -> Hit:
+    (name, addresses), (failed, taken) = named, pairs[0]
+    dead, alive = failed.server.address, taken.server.address
+    ports = sorted({one.server.port for one, _ in pairs})
+    port = f"port{'s' if len(ports) > 1 else ''} {', '.join(map(str, ports[:PORTS_TOLD]))}"
     open_ports = sorted({trace.server.port for trace in scene.by_server[dead] if has_accepted(trace)})
-    summary = f"{name} is {alive}, which answers on port {port}, and {dead}, which does not"
+    summary = f"{name} is {alive}, which answers on {port}, and {dead}, which does not"
     if open_ports:
         summary += f"; {dead} was seen to answer on {', '.join(map(str, open_ports))} only"
     if dead in scene.derived(cluster_addresses):
@@ -137,7 +143,8 @@ def _dead(scene: Scene, answer: DnsMessage, named: tuple[str, list[str]], pair: 
             evidence.append(failed.saw(failed.tcp.reset.frame, "answered by RST"))
     if taken.tcp is not None and taken.tcp.syn_ack is not None:
         evidence.append(taken.saw(taken.tcp.syn_ack.frame, f"{taken.server} accepts {taken.client}"))
-    return Hit(summary, tuple(evidence), client="", server=dead, place=f"{name} {port}")
+    closed = tuple(one.id for one, _ in pairs)
+    return Hit(summary, tuple(evidence), client="", server=dead, place=name, connections=closed, count=len(ports))
 
 
 @rule(

@@ -164,4 +164,9 @@ def _has_wizard(scene: Scene) -> bool:
 
 
 def _is_newer_exchange(trace: Trace) -> bool:
-    return any(str(step.http.get("x_owa_version", "")).startswith("15.") for step in trace.steps)
+    versions = (
+        version
+        for step in trace.steps
+        for version in (step.http.get("x_owa_version"), step.about("ews").get("server_version"))
+    )
+    return any(str(version).startswith("15.") for version in versions)
