@@ -15,6 +15,7 @@ from tlsdecrypt.findings.finding import Severity
 if TYPE_CHECKING:
     from packets import Say
 
+TCP_FRAME = 54  # bytes of a frame without data
 BROWSER = "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 LOGON = "https://mail.contoso.com/owa/auth/logon.aspx?url=https%3a%2f%2fmail.contoso.com%2fowa%2f&reason=0"
 PAGE = [
@@ -174,3 +175,12 @@ def test_what_a_proxy_sends_in_its_login_is_not_told() -> None:
     assert challenge not in repr(analysis.findings)
     [exchange] = [each for told in analysis.conversations for each in told.exchanges]
     assert exchange.annotations["http"]["proxy_authenticate"] == "NTLM, Basic"
+
+
+def test_a_client_whose_flights_the_capture_lost_has_not_rejected_the_certificate(mail: Identity) -> None:
+    scene = Scene()
+    scene.dialogue(tls([C(http_request("GET /"))], mail), port=443)
+    talks = [index for index, (_, frame) in enumerate(scene.frames) if len(frame) > TCP_FRAME]
+    scene.frames = [*scene.frames[: talks[2] + 2], *scene.frames[-3:]]  # up to the certificate, and the end
+    scene.silence(5)
+    assert "tls.client-rejected-cert" not in rules_of(scene, keys=mail.store)

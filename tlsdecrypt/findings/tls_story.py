@@ -87,7 +87,7 @@ def left_after_certificate(trace: Trace) -> bool:
         return False
     said_later = any(each.direction is _CLIENT and each.name != "client_hello" for each in tls.messages)
     has_keys = tls.records_decrypted or tls.records_undecrypted
-    is_quiet = not said_later and not has_keys and not tls.alerts
+    is_quiet = not said_later and not has_keys and not tls.alerts and not trace.has_gaps
     return is_quiet and not _sends_in_vain(trace) and ended_by(trace) is _CLIENT
 
 
