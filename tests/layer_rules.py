@@ -80,6 +80,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "dpkt": "capture net",
         "jinja2": "report",
         "hpack": "app recapture",
+        "hyperframe": "app",
         "lxml": "app report",
         "lz4": "capture",
         "markupsafe": "report",

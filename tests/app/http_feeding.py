@@ -8,8 +8,9 @@ from tlsdecrypt.app.http1 import Http1Decoder
 from tlsdecrypt.flow import Direction, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from tlsdecrypt.app.decoder import Decoder
     from tlsdecrypt.app.exchange import Exchange
 
 CLIENT, SERVER = Direction.CLIENT_TO_SERVER, Direction.SERVER_TO_CLIENT
@@ -21,12 +22,12 @@ def span(number: int) -> Span:
     return Span(number, number, number * 1_000_000, number * 1_000_000)
 
 
-def run(pieces: Iterable[Piece], **options: Any) -> list[Exchange]:
+def run(pieces: Iterable[Piece], make: Callable[..., Decoder] = Http1Decoder, **options: Any) -> list[Exchange]:
     """All exchanges; the n-th piece lies in frame n."""
-    return list(_run(Http1Decoder(**options), pieces))
+    return list(_run(make(**options), pieces))
 
 
-def _run(decoder: Http1Decoder, pieces: Iterable[Piece]) -> Iterator[Exchange]:
+def _run(decoder: Decoder, pieces: Iterable[Piece]) -> Iterator[Exchange]:
     for number, (direction, what) in enumerate(pieces, 1):
         if isinstance(what, bytes):
             yield from decoder.feed(direction, what, span(number))
@@ -43,7 +44,7 @@ def without_frames(exchanges: Iterable[Exchange]) -> list[Any]:
 
 
 def _untimed(annotations: dict[str, Any]) -> dict[str, Any]:
-    http = {key: value for key, value in annotations["http"].items() if not key.endswith("_ms")}
+    http = {key: value for key, value in annotations.get("http", {}).items() if not key.endswith("_ms")}
     return {**annotations, "http": http}
 
 

@@ -53,7 +53,7 @@ def test_outlook_anywhere_has_methods_of_its_own() -> None:
     ("alpn", "first", "port", "expected"),
     [
         ("http/1.1", b"", 9999, "http/1.1"),
-        ("h2", b"GET / HTTP/1.1\r\n", 443, None),
+        ("h2", b"GET / HTTP/1.1\r\n", 443, "http/2"),
         (None, b"GET / HTTP/1.1\r\n", 9999, "http/1.1"),
         (None, b"RPC_IN_DATA /rpc/rpcproxy.dll", 9999, "http/1.1"),
         (None, b"BREW /pot HTTP/1.1\r\n", 9999, "http/1.1"),
@@ -61,7 +61,7 @@ def test_outlook_anywhere_has_methods_of_its_own() -> None:
         (None, b"G", 443, "http/1.1"),
         (None, b"middle of some content", 443, "http/1.1"),
         (None, b"middle of some content", 9999, None),
-        (None, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 443, None),
+        (None, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 443, "http/2"),
         (None, b"EHLO mail.contoso.com\r\n", 443, "smtp"),
         (None, b"220 mail.contoso.com ESMTP\r\n", 9999, "smtp"),
         (None, b"220 ********************", 25, "smtp"),

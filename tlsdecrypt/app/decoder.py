@@ -48,15 +48,35 @@ _HTTP_START = re.compile(
     % b"|".join(re.escape(method).encode() for method in METHODS)
 )
 _OTHER_START = re.compile(
-    rb"PRI \* HTTP/2|\x16\x03|\x00|\x04\x01|\x05[\x00-\x09]|SSH-|220[ -]|\* OK|\+OK|(?:EHLO|HELO|LHLO) ", re.IGNORECASE
+    rb"\x16\x03|\x00|\x04\x01|\x05[\x00-\x09]|SSH-|220[ -]|\* OK|\+OK|(?:EHLO|HELO|LHLO) ", re.IGNORECASE
 )
 # Version 5, a type, either byte order, a length that is not 0 (C706 sections 12.6.3.1, 14.1)
 _DCERPC_START = re.compile(rb"\x05[\x00\x01][\x00\x02\x03\x0b-\x10].[\x00\x10]\x00{3}(?!\x00\x00)..", re.DOTALL)
+
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n"
+
+
+def _http2(*, keep_content: bool) -> Decoder:
+    from tlsdecrypt.app.http2 import Http2Decoder  # noqa: PLC0415 - start-up time of captures without it
+
+    return Http2Decoder(keep_content=keep_content)
+
+
+def _is_http2(first_bytes: bytes) -> bool:
+    if first_bytes[:1] != b"\0":
+        return first_bytes.startswith(_HTTP2_PREFACE)
+    from tlsdecrypt.app.http2_frames import looks_like_frames  # noqa: PLC0415 - as above
+
+    return looks_like_frames(first_bytes)
+
 
 _BY_ALPN: dict[str, Callable[..., Decoder]] = {
     "http/0.9": Http1Decoder,
     "http/1.0": Http1Decoder,
     "http/1.1": Http1Decoder,
+    "h2": _http2,
+    **dict.fromkeys(("h2-14", "h2-15", "h2-16", "h2-17"), _http2),  # drafts that have the same frames
+    "h2c": _http2,
 }
 
 
@@ -79,6 +99,8 @@ def choose_decoder(
         chosen = _BY_ALPN.get(alpn)
         if chosen is not None:
             return chosen(keep_content=keep_content)
+    elif _is_http2(first_bytes):
+        return _http2(keep_content=keep_content)
     elif _DCERPC_START.match(first_bytes):
         from tlsdecrypt.app.dcerpc import DcerpcDecoder  # noqa: PLC0415 - start-up time of captures without it
 
