@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from bench_lab import loss
 from bench_lab.captures import answer_of, make_capture, request_of
 from bench_lab.credentials import PASSWORD, credentials_in
 from bench_lab.recipes import Recipe
@@ -91,3 +92,17 @@ def test_segments_that_are_lost_are_holes(tmp_path: Path) -> None:
     found = tlsdecrypt.analyze([str(tmp_path / "lossy.pcap")], keys).conversations
     lost = sum(stream.missing for each in found for stream in each.streams)
     assert 0.03 < lost / (2 * 2 * 200_000) < 0.07
+
+
+@pytest.mark.parametrize("family", list(loss.FAMILIES))
+@pytest.mark.parametrize("rate", [0, 0.05])
+def test_of_a_damaged_transfer_every_whole_record_is_counted_and_read(
+    family: str, rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loss, "TRANSFER", Recipe("loss", 2, 1, 200_000))
+    transfer = loss.make_transfer(tmp_path, family)
+    whole, total = loss.damaged(transfer, rate)
+    proved, unproved = loss.by_tlsdecrypt(transfer.job)
+    assert total == 2 * sum(map(len, (request_of(loss.TRANSFER, 0), answer_of(loss.TRANSFER))))
+    assert proved == whole
+    assert (whole < total) == (rate > 0) == (unproved > 0)

@@ -19,6 +19,8 @@ from bench_lab.tls import SUITES, ClearSession, Peers, TlsSession
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench_lab.rc4_peers import Rc4Peers, Rc4Session
+
 CLIENT, SERVER = 0, 1
 SERVER_IP = 0xC0000201  # 192.0.2.1
 CLIENT_NETWORK = 0xC6336401  # 198.51.100.1
@@ -42,31 +44,34 @@ def answer_of(recipe: Recipe) -> bytes:
     return head.encode() + (LINE * (length // len(LINE) + 1))[:length]
 
 
-class _Conversation:
+class Conversation:
     """One connection and the TLS on it, if there is any."""
 
-    def __init__(self, number: int, recipe: Recipe, peers: Peers | None) -> None:
+    def __init__(self, number: int, recipe: Recipe, peers: Peers | Rc4Peers | None) -> None:
         host, port = divmod(number, PORTS_PER_CLIENT)
         client = Address(CLIENT_NETWORK + host, 40_000 + port)
         self.tcp = TcpConnection(client, Address(SERVER_IP, recipe.port))
-        self.tls: TlsSession | ClearSession = peers.session() if peers else ClearSession()
+        self.tls: TlsSession | Rc4Session | ClearSession = peers.session() if peers else ClearSession()
 
     def open(self, time_us: int) -> Iterator[Segment]:
+        """The handshakes of TCP and TLS."""
         yield from self.tcp.open(time_us)
         for flight, (sender, data) in enumerate(self.tls.handshake(), 1):
             yield from self.tcp.send(time_us + flight * ROUND_TRIP_US, sender, data)
 
     def exchange(self, time_us: int, request: bytes, answer: bytes, share: int = 1) -> Iterator[Segment]:
+        """A request and its answer, on a link that `share` connections use."""
         yield from self.tcp.send(time_us, CLIENT, self.tls.send(CLIENT, request))
         yield from self.tcp.send(time_us + ROUND_TRIP_US, SERVER, self.tls.send(SERVER, answer), share)
 
     def close(self, time_us: int) -> list[Segment]:
+        """What the client says last, and the end of TCP."""
         return self.tcp.close(time_us, self.tls.close())
 
 
 def _side_by_side(recipe: Recipe, peers: Peers | None) -> Iterator[list[Segment]]:
     """Long-lived connections on one link, exchange after exchange on all of them at once."""
-    conversations = [_Conversation(number, recipe, peers) for number in range(recipe.connections)]
+    conversations = [Conversation(number, recipe, peers) for number in range(recipe.connections)]
     answer, share = answer_of(recipe), recipe.connections
     turn_us = flight_us(1, 1)
     starts = [number * turn_us for number in range(share)]
@@ -91,7 +96,7 @@ def _short_lived(recipe: Recipe, peers: Peers | None) -> Iterator[list[Segment]]
     answer = answer_of(recipe)
     segments: list[Segment] = []
     for number in range(recipe.connections):
-        conversation = _Conversation(number, recipe, peers)
+        conversation = Conversation(number, recipe, peers)
         now = number * CONNECTION_EVERY_US + number // ROUND_CONNECTIONS * 100 * ROUND_TRIP_US
         segments += conversation.open(now)
         for index in range(recipe.exchanges):

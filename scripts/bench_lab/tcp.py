@@ -22,6 +22,10 @@ class TcpConnection:
         self._ends = (client, server)
         self._next = [0xFFF00000 + client.port, 0xFFE00000 + client.port]
 
+    def way(self, sender: int) -> tuple[Address, Address]:
+        """From whom to whom the segments of `sender` go."""
+        return self._ends[sender], self._ends[1 - sender]
+
     def _segment(self, time_us: int, sender: int, flags: int, payload: bytes = b"") -> Segment:
         start = self._next[sender]
         self._next[sender] += len(payload) + bool(flags & (SYN | FIN))

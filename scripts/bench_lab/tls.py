@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,9 @@ SUITES = {
 
 def _context(purpose: int, suite: Suite) -> ssl.SSLContext:
     context = ssl.SSLContext(purpose)
-    context.minimum_version = context.maximum_version = suite.version
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TLS 1.0 is still read
+        context.minimum_version = context.maximum_version = suite.version
     context.options |= ssl.OP_NO_TICKET
     if suite.ciphers:
         context.set_ciphers(suite.ciphers)
