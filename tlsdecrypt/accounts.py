@@ -30,14 +30,30 @@ class CaptureAccount:
         self._end_ns: int | None = None
         self._lane = IrregularLane()  # of its own, as the next: what several hold together was counted together
         self._mirrored = Mirrored()
+        self._cut = self._snap_length = self._longest_cut = 0  # frames that were cut, to how many bytes, of how many
 
     def take(self, batch: FrameBatch, others: Counter[str]) -> None:
         """Frames of this capture alone, and how many of them hold no TCP, by a word."""
         self._frames += len(batch)
         self._others.update(others)
+        self._note_cut(batch)
         start_ns, end_ns = int(batch.time_ns.min()), int(batch.time_ns.max())
         self._start_ns = start_ns if self._start_ns is None else min(start_ns, self._start_ns)
         self._end_ns = end_ns if self._end_ns is None else max(end_ns, self._end_ns)
+
+    def _note_cut(self, batch: FrameBatch) -> None:
+        is_cut = batch.original_length > batch.captured_length
+        if is_cut.any():
+            self._cut += int(is_cut.sum())
+            self._snap_length = max(self._snap_length, int(batch.captured_length[is_cut].max()))
+            self._longest_cut = max(self._longest_cut, int(batch.original_length[is_cut].max()))
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self._cut:
+            return tuple(self.capture.notes)
+        which = "A frame was" if self._cut == 1 else f"{self._cut:,} frames were"
+        cut = f"{which} cut by a snap length of {self._snap_length:,} bytes"
+        return (*self.capture.notes, f"{cut}: {self._longest_cut:,} would have been enough.")
 
     def take_apart(self, batch: FrameBatch) -> None:
         """Frames of this capture that were read among those of others: they are looked at once more, to be counted."""
@@ -62,7 +78,7 @@ class CaptureAccount:
             size=capture.size,
             start_ns=self._start_ns,
             end_ns=self._end_ns,
-            notes=tuple(capture.notes),
+            notes=self._notes(),
             secrets=len(capture.secrets),
             tcp_frames=self._frames - sum(self._others.values()),
             doubled_frames=capture.doubled + doubled,

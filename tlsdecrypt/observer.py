@@ -74,6 +74,7 @@ class Observer:
         self._glimpsed: Glimpsed | None = None  # only where records were damaged
         self._ends: dict[Direction, StreamEnd] = {}  # told last: records that wait may still be opened
         self._notes: list[Note] = []
+        self._longest_cut = 0  # bytes on the wire of the longest frame that the snap length cut
 
     @property
     def is_waiting(self) -> bool:
@@ -258,11 +259,15 @@ class Observer:
         if direction is _CLIENT and not self._proxy.is_done:
             self._end_peeling()
         hole = f"{event.length:,} bytes" if event.length is not None else "an unknown number of bytes"
-        self._notes.append(Note(f"{hole} from the {direction.sender} not captured", event.span.in_order()))
+        why = ": cut by the snap length" if event.wire_length else ""
+        self._longest_cut = max(self._longest_cut, event.wire_length)
+        self._notes.append(Note(f"{hole} from the {direction.sender} not captured{why}", event.span.in_order()))
         if self._tds is not None:
             self._tds[direction].gap()
         elif not self._is_tls[direction]:
             self._search_behind_gap(direction)
+        if isinstance(self._tls, TlsConnection):
+            self._tls.longest_cut = self._longest_cut
         if self._tls is not None and self._has_begun(direction):
             self._take_tls_events(self._tls.gap(direction, event.length, event.span))
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import ssl
+import subprocess
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 from packets import C, S, Scene, http_request, http_response
 from tls_dialogues import public_identity, tls
 
+from tlsdecrypt import analyze
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report.connection_document import connection_document
@@ -17,7 +20,9 @@ from tlsdecrypt.report.text_connection import note_lines
 from tlsdecrypt.report.text_view import TextView
 
 if TYPE_CHECKING:
-    from tlsdecrypt.conversation import Conversation
+    from pathlib import Path
+
+    from tlsdecrypt.conversation import Analysis, Conversation
 
 RECORD = 16_384  # bytes of plaintext that OpenSSL puts into one
 CONTENT = bytes(range(256)) * 1_000
@@ -94,3 +99,55 @@ def test_the_text_tells_of_damaged_records() -> None:
     view = TextView(Redactor(), 120)
     told = ["".join(text for text, _ in each.parts) for each in note_lines(holed, view)]
     assert "bytes of damaged records from the server decrypted too, unverified" in told[0]
+
+
+def snapped(tmp_path: Path, length: int, cipher: str, first: int) -> tuple[int, Analysis]:
+    """The longest frame of a transfer, and what is told of it where frames from `first` on were cut to `length`."""
+    said = [C(http_request("GET /owa/")), S(http_response("200 OK", [], CONTENT))]
+    scene = Scene()
+    scene.dialogue(tls(said, GOOD, ciphers=cipher, client=(TLS12, TLS12), versions=(TLS12, TLS12)), port=443)
+    paths = [tmp_path / name for name in ("whole.pcap", "head.pcap", "tail.pcap", "cut.pcap", "all.pcap")]
+    whole, head, tail, cut, joined = map(str, paths)
+    paths[0].write_bytes(scene.pcap())
+    subprocess.run(["editcap", "-F", "nsecpcap", "-r", whole, head, f"1-{first - 1}"], check=True)
+    subprocess.run(["editcap", "-F", "nsecpcap", "-r", whole, tail, f"{first}-9999"], check=True)
+    subprocess.run(["editcap", "-F", "nsecpcap", "-s", str(length), tail, cut], check=True)
+    subprocess.run(["mergecap", "-F", "nsecpcap", "-a", "-w", joined, head, cut], check=True)
+    return max(len(frame) for _, frame in scene.frames), analyze([joined], keys=GOOD.store)
+
+
+def test_a_snap_length_is_named_with_the_one_that_would_have_been_enough(tmp_path: Path, tshark: str) -> None:
+    assert tshark
+    longest, analysis = snapped(tmp_path, 1_450, "AES128-GCM-SHA256", 15)
+    (told,) = analysis.captures[0].notes
+    assert told.endswith(f" frames were cut by a snap length of 1,450 bytes: {longest:,} would have been enough.")
+    (conversation,) = analysis.conversations
+    assert conversation.tls is not None
+    enough = f"the snap length cut frames, and {longest:,} bytes would have been enough"
+    assert enough in conversation.tls.verdict.summary
+    holes = [note.what for note in conversation.notes]
+    assert set(holes) == {f"{longest - 1_450} bytes from the server not captured: cut by the snap length"}
+    assert conversation.unverified[Direction.SERVER_TO_CLIENT].length > 100_000  # the bound of one stretch
+
+
+def test_a_snap_length_that_cut_the_handshake_is_told_from_a_wrong_key(tmp_path: Path, tshark: str) -> None:
+    assert tshark
+    longest, analysis = snapped(tmp_path, 1_450, "AES128-GCM-SHA256", 2)
+    assert analysis.verdicts == {"truncated": 1}
+    (conversation,) = analysis.conversations
+    assert conversation.tls is not None
+    assert f"{longest:,} bytes would have been enough" in conversation.tls.verdict.summary
+
+
+def test_frames_that_several_processors_captured_late_cost_nothing() -> None:
+    said = [C(http_request("GET /owa/")), S(http_response("200 OK", [], CONTENT))]
+    scene = Scene()
+    flights = tls(said, GOOD, ciphers="AES128-GCM-SHA256", client=(TLS12, TLS12), versions=(TLS12, TLS12))
+    scene.dialogue(flights, port=443)
+    (whole,) = scene.analysis(keys=GOOD.store).conversations
+    chance = random.Random(1)
+    scene.frames = [(time + 0.004 * chance.choice((0, 0, 0, 1)), frame) for time, frame in scene.frames]
+    (late,) = scene.analysis(keys=GOOD.store).conversations
+    assert late.streams[1].out_of_order > 30
+    assert late.application_data == whole.application_data
+    assert [facts.gaps for facts in late.streams] == [0, 0]

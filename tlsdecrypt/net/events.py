@@ -49,12 +49,16 @@ class StreamData:
 
 
 class StreamGap:
-    """Bytes that the capture does not hold. `length` is None where nothing tells how many."""
+    """Bytes that the capture does not hold. `length` is None where nothing tells how many.
 
-    __slots__ = ("direction", "length", "offset", "span")
+    `wire_length` is that of the frame, where it was the snap length that cut it (else 0).
+    """
 
-    def __init__(self, direction: Direction, offset: int, length: int | None, span: Span) -> None:
+    __slots__ = ("direction", "length", "offset", "span", "wire_length")
+
+    def __init__(self, direction: Direction, offset: int, length: int | None, span: Span, wire_length: int = 0) -> None:
         """`span` names the frame before the hole (first) and the frame after it (last)."""
+        self.wire_length = wire_length
         self.direction = direction
         self.offset = offset
         self.length = length

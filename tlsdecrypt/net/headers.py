@@ -43,6 +43,10 @@ class Headers:
         self._segments = segments
         self._order = order
 
+    def wire_length(self, row: int) -> int:
+        """The length of the frame that holds a segment."""
+        return int(self._batch.original_length[int(self._segments.frame[int(self._order[row])])])
+
     def of(self, row: int) -> SegmentHeader:
         """The headers of one segment."""
         batch, segment = self._batch, int(self._order[row])

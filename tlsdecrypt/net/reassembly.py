@@ -275,12 +275,12 @@ class HalfStream:
         missing = runs.missing[run]
         if self._pending:
             missing = min(missing, self._pending.front.offset - end)
-        self._add_gap(missing, _last_span(runs, run), events)
+        self._add_gap(missing, _last_span(runs, run), events, runs.wire_length(run))
         self._deliver_following(events)
         self._settle(events)
 
-    def _add_gap(self, length: int, span: Span, events: list[StreamEvent]) -> None:
-        events.append(StreamGap(self.direction, self._next, length, span))
+    def _add_gap(self, length: int, span: Span, events: list[StreamEvent], wire_length: int = 0) -> None:
+        events.append(StreamGap(self.direction, self._next, length, span, wire_length))
         self._next += length
         self._gaps += 1
         self._missing += length

@@ -105,6 +105,10 @@ class Runs:
         """The row of the first segment of `run` in `headers`."""
         return int(self._rows[self.bounds[run]])
 
+    def wire_length(self, run: int) -> int:
+        """How long the frame of the last segment of `run` was, whatever was captured of it."""
+        return self.headers.wire_length(int(self._rows[self.bounds[run + 1] - 1]))
+
     def time_ns(self, run: int) -> int:
         """When the first segment of `run` was captured."""
         return self.times_ns[self.bounds[run]]

@@ -41,7 +41,7 @@ class TlsConnection:
     """The TLS on one TCP connection, as an observer with a SecretStore sees it.
 
     `feed`, `gap`, `end`, `retry` and `finish` return events in the order in which things became readable. Read-only
-    facts: `dialogue`, `sides`, `key`, `refused`, `secrets`, `is_closed_by_peer`.
+    facts: `dialogue`, `sides`, `key`, `refused`, `secrets`, `is_closed_by_peer`, `longest_cut`.
     """
 
     def __init__(self, store: SecretStore, *, has_start: bool = True) -> None:
@@ -56,6 +56,8 @@ class TlsConnection:
         self._proved: KeySource | None = None  # up to TLS 1.2, as the next
         self._refused: KeySource | None = None
         self.is_closed_by_peer = False
+        self.has_hole_in_handshake = False
+        self.longest_cut = 0  # of frames that the snap length cut, in bytes on the wire: told from outside
 
     @property
     def alpn(self) -> str | None:
@@ -125,6 +127,7 @@ class TlsConnection:
         side.reader.gap(length)
         side.gap_span = span
         side.has_hole = True
+        self.has_hole_in_handshake |= side.protection is None
         return []
 
     def end(self, direction: Direction, *, by_peer: bool) -> list[TlsEvent]:

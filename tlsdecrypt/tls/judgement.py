@@ -38,7 +38,10 @@ def _judge_open(connection: TlsConnection, undecrypted: int) -> Verdict:
         )
         return verdict.partly_decrypted(source, undecrypted, reason)
     if any(side.has_hole for side in connection.sides):
-        return verdict.partly_decrypted(source, undecrypted, "frames are missing from the capture")
+        reason = "frames are missing from the capture"
+        if connection.longest_cut:
+            reason = _cut(connection)
+        return verdict.partly_decrypted(source, undecrypted, reason)
     if undecrypted:
         closed = [side.direction.sender for side in connection.sides if not side.records_decrypted]
         reason = f"no secret of the {closed[0]}'s direction" if closed else "they do not authenticate"
@@ -68,6 +71,8 @@ def _judge_closed(connection: TlsConnection, negotiation: Negotiation, store: Se
     if not suite.is_supported:
         return verdict.unsupported_suite(suite.name)
     if connection.refused is not None:
+        if connection.has_hole_in_handshake and negotiation.has_extended_master_secret and not store.has_keylog:
+            return _truncated(connection)  # the master secret depends on every message: no key can open it
         return verdict.wrong_key(connection.refused.source)
     if negotiation.resumption is not None and not negotiation.is_tls13:
         return verdict.resumed_parent_missing(negotiation.resumption.replace("_", " "))
@@ -93,8 +98,19 @@ def _judge_keyless(connection: TlsConnection, negotiation: Negotiation, store: S
         psks = _pre_shared_keys(negotiation, store) if suite.key_exchange.endswith("PSK") else []
         return verdict.forward_secrecy(suite.name, has_key=has_key, psk_source=psks[0].source if psks else None)
     if any(side.has_hole for side in connection.sides) and has_key:
-        return verdict.truncated("a part of the handshake that the keys depend on was not captured")
+        return _truncated(connection)
     return verdict.no_key(_certificate(negotiation), has_keys=store.has_private_keys)
+
+
+def _truncated(connection: TlsConnection) -> Verdict:
+    reason = "a part of the handshake that the keys depend on was not captured"
+    if connection.longest_cut:
+        reason += f": {_cut(connection)}"
+    return verdict.truncated(reason)
+
+
+def _cut(connection: TlsConnection) -> str:
+    return f"the snap length cut frames, and {connection.longest_cut:,} bytes would have been enough"
 
 
 def _certificate(negotiation: Negotiation) -> CertificateFacts | None:
