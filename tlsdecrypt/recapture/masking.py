@@ -29,7 +29,7 @@ def mask_streams(
     """Mask both directions, and put pseudonyms in place of names where they are given."""
     passwords = [password for each in conversation.exchanges for password in each.passwords]
     masker = InPlaceMasker(redactor, passwords) if pseudonyms is None else Renamer(redactor, passwords, pseudonyms)
-    if client.read(0, len(_HTTP2)) == _HTTP2:
+    if conversation.application_protocol == "http/2" or client.read(0, len(_HTTP2)) == _HTTP2:
         from tlsdecrypt.recapture.http2_masking import Http2Masking  # noqa: PLC0415 - it loads HPACK
 
         Http2Masking(masker).mask(client, server)
