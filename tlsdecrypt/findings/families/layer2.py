@@ -107,12 +107,13 @@ def unicast_flooding(scene: Scene) -> Iterator[Hit]:
     source="RFC 5227 section 2.4",
 )
 def duplicate_ip(scene: Scene) -> Iterator[Hit]:
-    """Two MAC addresses answer ARP for one IP address: both to one request, or in turn.
+    """Two MAC addresses answer one host's ARP requests for one IP address: both to one request, or in turn.
 
-    Silent for addresses that are shared on purpose (VRRP, HSRP, GLBP, clusters), where the new holder announced itself,
-    as at a failover, and for a router that answers for many addresses (proxy ARP).
+    Silent for addresses that are shared on purpose (VRRP, HSRP, GLBP, clusters), for teamed network cards (each asking
+    host always gets the same answer), where the new holder announced itself, as at a failover, and for a router that
+    answers for many addresses (proxy ARP).
     """
-    replies: dict[str, list[ArpMessage]] = defaultdict(list)
+    replies: dict[tuple[str, str], list[ArpMessage]] = defaultdict(list)  # by address, and who asked
     answers_for: dict[str, set[str]] = defaultdict(set)
     announced: dict[str, set[str]] = defaultdict(set)
     asked: dict[tuple[str, str], int] = {}  # the latest request, by who asked for what
@@ -124,9 +125,9 @@ def duplicate_ip(scene: Scene) -> Iterator[Hit]:
             asked[message.sender_mac, message.target_ip] = message.frame
         elif not _is_shared(message):
             asked_in[message.frame] = asked.get((message.target_mac, message.sender_ip), 0)
-            replies[message.sender_ip].append(message)
+            replies[message.sender_ip, message.target_mac].append(message)
             answers_for[message.sender_mac].add(message.sender_ip)
-    for address, answers in replies.items():
+    for (address, _), answers in replies.items():
         own = [each for each in answers if len(answers_for[each.sender_mac]) < MANY_ADDRESSES]
         conflict = _conflict(own, asked_in)
         confidence = None
@@ -231,7 +232,7 @@ def _nlb_tail(address: str) -> str:
 def _conflict(answers: list[ArpMessage], asked_in: dict[int, int]) -> list[ArpMessage] | None:
     """Two answers to one request, or answers of one host, another, and the first again; None where there is neither."""
     for first, second in pairwise(answers):
-        is_soon = first.target_mac == second.target_mac and second.time_ns - first.time_ns <= ANSWER_NS
+        is_soon = second.time_ns - first.time_ns <= ANSWER_NS
         if first.sender_mac != second.sender_mac and is_soon and asked_in[first.frame] == asked_in[second.frame]:
             return [first, second]
     changes = answers[:1] + [second for first, second in pairwise(answers) if first.sender_mac != second.sender_mac]

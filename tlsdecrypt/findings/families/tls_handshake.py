@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import is_microsoft
 from tlsdecrypt.findings.finding import Confidence, Severity
+from tlsdecrypt.findings.reachability import names_by_address
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.tls_story import (
     certificate_evidence,
@@ -152,6 +153,13 @@ def version_fallback(scene: Scene) -> Iterator[Hit]:
             )
 
 
+def _is_with_cloud(scene: Scene, trace: Trace) -> bool:
+    """The server's name, as the client or DNS calls it, or the client's name in SMTP, is one of Microsoft 365."""
+    called = (trace.server_name, *scene.derived(names_by_address)[trace.server.address])
+    greeted = (str(step.about("smtp").get("ehlo") or "") for step in trace.steps if step.protocol == "smtp")
+    return any(map(is_microsoft, called)) or any(map(is_microsoft, greeted))
+
+
 def _version_alert(trace: Trace) -> Evidence | None:
     for side in (_SERVER, _CLIENT):
         alert = fatal_alert(trace, side)
@@ -178,7 +186,7 @@ def protocol_version(scene: Scene) -> Iterator[Hit]:
         if tls is None:
             continue
         alert = _version_alert(trace)
-        is_cloud = is_microsoft(trace.server_name)
+        is_cloud = _is_with_cloud(scene, trace)
         is_old = bool(tls.offered_versions) and _OLD.issuperset(tls.offered_versions)
         severity = None
         if alert is not None:
@@ -247,6 +255,7 @@ def client_certificate_requested(trace: Trace) -> Iterator[Hit]:
     Severity.ERROR,
     advice="Speak TLS to the TLS port: look for a balancer that offloads TLS and forwards to the wrong port.",
     source="RFC 9112 section 9.7",
+    causes=("tcp.reset-mid-request",),
 )
 def plain_http_on_tls_port(trace: Trace) -> Iterator[Hit]:
     """HTTP without TLS on port 443, or TLS to a port that answers in plain HTTP."""
