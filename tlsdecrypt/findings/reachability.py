@@ -20,6 +20,7 @@ ADDRESS_TYPES = ("A", "AAAA")
 
 _CLIENT, _SERVER = Direction
 _PREFIX = "autodiscover."
+_SERVICE = "_autodiscover._tcp."
 _OK = 200
 _FALLBACK_NS = 30_000_000_000
 _COMPARED_MAX = 100
@@ -126,10 +127,15 @@ def autodiscover_clients(scene: Scene) -> set[str]:
 
 
 def autodiscover_addresses(scene: Scene) -> set[str]:
-    """Where Autodiscover may be tried: addresses of `autodiscover.<domain>`, and of the domains themselves."""
+    """Where Autodiscover may be tried: addresses of `autodiscover.<domain>`, and of the domains themselves.
+
+    The domains are also those whose record of Autodiscover was sought, found or not.
+    """
     names = scene.derived(names_by_address)
-    places = {name for several in names.values() for name in several if _is_place(name)}
+    sought = {question.name.lower() for message in dns_of(scene) for question in message.questions}
+    places = {name for several in (*names.values(), sought) for name in several if _is_place(name)}
     places |= {name.removeprefix(_PREFIX) for name in places}
+    places |= {name.removeprefix(_SERVICE) for name in sought if name.startswith(_SERVICE)}
     return {address for address, several in names.items() if not places.isdisjoint(several)}
 
 
