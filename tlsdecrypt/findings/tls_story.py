@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SMTP_PORTS = frozenset({25, 465, 587, 2525})
 
-CERTIFICATE_FOLLOWERS = ("tls.client-rejected-cert",)  # what a fault of a certificate explains
+CERTIFICATE_FOLLOWERS = ("tls.client-rejected-cert", "fed.getfederationinformation-failed")  # of such a fault
 
 _CLIENT, _SERVER = Direction
 _HYBRID_AGENTS = ("asproxy/crossforest", "asautodiscover/crossforest")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tlsdecrypt.findings.activesync_calls import COMMANDS, SERVICE, calls, said_of, statuses_of, who
+from tlsdecrypt.findings.activesync_calls import COMMANDS, SERVICE, calls, device_of, said_of, statuses_of, who
 from tlsdecrypt.findings.exchange_answers import has_reached_iis
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at
@@ -192,7 +192,7 @@ def redirect_451(scene: Scene) -> Iterator[Hit]:
         if step.status != _REDIRECT:
             continue
         url = step.about("activesync").get("redirect_url")
-        is_followed = any(later.status == 200 for later in scene.later(step)) or _talks_to(scene, step, url)  # noqa: PLR2004  OK
+        is_followed = _is_served_later(scene, step) or _talks_to(scene, step, url)
         where = f"use {url}" if url else "run Autodiscover again"
         yield hit_at(
             step,
@@ -201,6 +201,10 @@ def redirect_451(scene: Scene) -> Iterator[Hit]:
             step.answered(f"X-MS-Location: {url}" if url else "451 without X-MS-Location"),
             severity=Severity.INFO if is_followed else None,
         )
+
+
+def _is_served_later(scene: Scene, step: Step) -> bool:
+    return any(later.status == 200 and device_of(later) == device_of(step) for later in scene.later(step))  # noqa: PLR2004  OK
 
 
 def _talks_to(scene: Scene, step: Step, url: str | None) -> bool:

@@ -161,6 +161,7 @@ def password_expired(step: Step) -> Iterator[Hit]:
     source="Set-OrganizationConfig and Set-CASMailbox: EwsApplicationAccessPolicy",
     services=("ews",),
     suppresses=("http.forbidden-403",),
+    causes=("ews.access-denied", "ews.error"),
 )
 def blocked_user_agent(step: Step) -> Iterator[Hit]:
     """Exchange itself forbids EWS to this program (403, or a text that names the access policy).

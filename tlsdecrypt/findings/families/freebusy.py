@@ -47,6 +47,7 @@ def _whom(step: Step, failure: Failure) -> str:
     "into the organization relationship.",
     source=_TROUBLESHOOTING,
     services=("ews",),
+    causes=("freebusy.proxy-failed",),
 )
 def no_access(step: Step) -> Iterator[Hit]:
     """The requester may not see the free/busy of a mailbox.

@@ -58,7 +58,7 @@ def preauth_blocks_wssecurity(scene: Scene) -> Iterator[Hit]:
     """
     for step in _federated_steps(scene):
         demanded = _demand(step)
-        if demanded is None or "auth" in step.http or has_reached_iis(step) or succeeds_later(scene, step):
+        if demanded is None or "auth" in step.http or _has_reached_exchange(step) or succeeds_later(scene, step):
             continue
         inner = inner_legs(scene, step.trace)
         is_stopped = bool(inner) and not any(is_federated(each) for trace in inner for each in trace.steps)
@@ -80,6 +80,10 @@ def preauth_blocks_wssecurity(scene: Scene) -> Iterator[Hit]:
 def _federated_steps(scene: Scene) -> Iterator[Step]:
     for service in _SERVICES:
         yield from filter(is_federated, without_probes(scene.steps_by_service.get(service, ())))
+
+
+def _has_reached_exchange(step: Step) -> bool:
+    return has_reached_iis(step) or "x_ms_diagnostics" in step.http
 
 
 def _demand(step: Step) -> Evidence | None:
