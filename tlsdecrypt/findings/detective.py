@@ -79,9 +79,8 @@ class Detective:
             if rules:
                 self._apply_to_step(rules, step)
         is_lenient = is_monitor(trace)
-        for rule in self._trace_rules:
-            for hit in _tried(rule, trace, self.faults):
-                self._add(rule, hit, trace.pair, str(trace.server.port), is_lenient=is_lenient)
+        for rule, hit in _hits(self._trace_rules, trace, self.faults):
+            self._add(rule, hit, trace.pair, str(trace.server.port), is_lenient=is_lenient)
         if is_lenient:
             self._monitors.add(trace.id)
         trace.settle()
@@ -97,9 +96,8 @@ class Detective:
         scene.end_ns = max((end for _, end in times if end is not None), default=None)
         scene.surroundings, scene.keys = surroundings, keys
         scene.arrange()
-        for rule in self._scene_rules:
-            for hit in _tried(rule, scene, self.faults):
-                self._add(rule, hit, ("", ""), "", is_lenient=self._concerns_monitors(hit))
+        for rule, hit in _hits(self._scene_rules, scene, self.faults):
+            self._add(rule, hit, ("", ""), "", is_lenient=self._concerns_monitors(hit))
         return self._told()
 
     def stories(self) -> tuple[Story, ...]:
@@ -137,11 +135,10 @@ class Detective:
 
     def _apply_to_step(self, rules: list[Rule], step: Step) -> None:
         is_lenient: bool | None = None
-        for rule in rules:
-            for hit in _tried(rule, step, self.faults):
-                if is_lenient is None:
-                    is_lenient = is_probe(step)
-                self._add(rule, hit, step.trace.pair, step.place, is_lenient=is_lenient)
+        for rule, hit in _hits(rules, step, self.faults):
+            if is_lenient is None:
+                is_lenient = is_probe(step)
+            self._add(rule, hit, step.trace.pair, step.place, is_lenient=is_lenient)
 
     def _add(self, rule: Rule, hit: Hit, pair: tuple[str, str], place: str, *, is_lenient: bool) -> None:
         severity = rule.severity if hit.severity is None else hit.severity
@@ -205,12 +202,14 @@ def _by_rule(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return found
 
 
-def _tried(rule: Rule, subject: Step | Trace | Scene, faults: dict[str, str]) -> Iterator[Hit]:
-    """What a rule says. One that fails is a fault of this program, and must not cost the others' findings."""
-    try:
-        yield from rule.apply(subject)
-    except Exception as fault:  # noqa: BLE001 - whatever it is
-        faults.setdefault(rule.id, f"{type(fault).__name__} on {subject!r:.60}")
+def _hits(rules: list[Rule], subject: Step | Trace | Scene, faults: dict[str, str]) -> Iterator[tuple[Rule, Hit]]:
+    """What rules say. One that fails is a fault of this program, and must not cost the others' findings."""
+    for rule in rules:
+        try:
+            for hit in rule.apply(subject):
+                yield rule, hit
+        except Exception as fault:  # noqa: BLE001 - whatever it is
+            faults.setdefault(rule.id, f"{type(fault).__name__} on {subject!r:.60}")
 
 
 def _concerns(rule: Rule, protocol: str, service: str | None, is_failed: bool) -> bool:  # noqa: FBT001 - one key

@@ -89,7 +89,7 @@ def user_of(step: Step) -> str:
 
 
 class Entries:
-    """When clients got past the login of a host and path: built once for a rule, asked for each of its steps."""
+    """When clients got past the login of a host and path: to be had by `Scene.derived`, for many rules ask."""
 
     def __init__(self, scene: Scene) -> None:
         """Of all steps of the scene, which are read when first somebody asks."""

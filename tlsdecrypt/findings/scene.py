@@ -36,13 +36,15 @@ class Step:
 
     `protocol` is `http`, `smtp` ...; `verb` the HTTP method or the SMTP verb; `target` the HTTP request target as sent,
     or the SMTP command line; `status` the HTTP status code or the SMTP reply code, None where no answer was seen.
-    `is_clear`: it was said in the clear, not inside TLS. Lengths are bytes of content.
+    `is_clear`: it was said in the clear, not inside TLS. Lengths are bytes of content. `http` is the annotation of that
+    name: who asks, which service, and the fields that tell who answered.
     """
 
     __slots__ = (
         "annotations",
         "faults",
         "host",
+        "http",
         "index",
         "is_clear",
         "protocol",
@@ -64,6 +66,7 @@ class Step:
         self.is_clear = is_clear
         self.protocol: str = exchange.protocol.partition("/")[0]
         self.annotations: Annotations = exchange.annotations
+        self.http: dict[str, Any] = exchange.annotations.get("http", _NO_ANNOTATIONS)
         self.faults = exchange.faults
         self.request_span: Span | None = None if request is None else request.span
         self.response_span: Span | None = None if response is None else response.span
@@ -79,12 +82,6 @@ class Step:
     def __repr__(self) -> str:
         """For engineers."""
         return f"Step({self.trace.id}.{self.index} {self.verb} {self.path} -> {self.status})"
-
-    @property
-    def http(self) -> dict[str, Any]:
-        """The annotation `http`: who asks, which service, and the fields that tell who answered."""
-        found: dict[str, Any] = self.annotations.get("http", _NO_ANNOTATIONS)
-        return found
 
     def about(self, protocol: str) -> dict[str, Any]:
         """The annotation of a protocol (`ews`, `smtp` ...), empty where there is none."""

@@ -61,7 +61,7 @@ def auth_loop(scene: Scene) -> Iterator[Hit]:
         if is_refused(step) and "x_ms_diagnostics" not in step.http and not _has_wrong_binding(step):
             who = user_of(step).lower() or scheme_of(step)
             rounds[step.trace.client.address, host_of(step), step.path, who].append(step)
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     for failures in rounds.values():
         for loop in _loops(entries, failures):
             first, last = loop[0], loop[-1]
@@ -105,7 +105,7 @@ def scheme_not_offered(scene: Scene) -> Iterator[Hit]:
 
     Silent where the client turns to another scheme and gets in, and for an empty Bearer (another rule).
     """
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     for step in login_steps(scene):
         scheme, schemes = scheme_of(step), offered(step)
         is_probe_for_bearer = scheme == "bearer" and not auth_of(step).get("is_complete")
@@ -137,7 +137,7 @@ def no_auth_offered(scene: Scene) -> Iterator[Hit]:
     Only for the services of Exchange and AD FS that log in by HTTP. Silent where the client gets in later on that path,
     and where x-ms-diagnostics tells why.
     """
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     for step in unauthorized_steps(scene):
         if not _is_login_by_http(step):
             continue

@@ -69,7 +69,7 @@ def ntlm_broken(scene: Scene) -> Iterator[Hit]:
     for trace in scene.traces:
         for step, why in _breaks(trace):
             spread[step.trace.client.address, host_of(step)].append((step, why))
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     for breaks in spread.values():
         first = breaks[0][0]
         is_plain = any(why == _STRAY for _, why in breaks)

@@ -173,7 +173,7 @@ def auth_401(scene: Scene) -> Iterator[Hit]:
     refused = [step for step in _calls(scene) if is_refused(step) and "x_ms_diagnostics" not in step.http]
     if not refused:
         return
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     accepted = {(each.trace.client.address, user_of(each).lower()) for each in scene.steps if is_accepted(each)}
     for step in refused:
         if entries.after(step) is not None:

@@ -76,7 +76,7 @@ def token_expired(scene: Scene) -> Iterator[Hit]:
     Silent where the server takes it. A note where the client comes back with a new token and gets in: that is how
     tokens are renewed.
     """
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     for step in unauthorized_steps(scene):
         if not has_expired(step):
             continue
@@ -124,7 +124,7 @@ def bearer_not_offered(scene: Scene) -> Iterator[Hit]:
     The 401 either lacks Bearer, or Bearer without authorization_uri. Silent where a token is sent. A note where the
     client goes on with another scheme and gets in: Outlook asks so everywhere.
     """
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     for step in unauthorized_steps(scene):
         if scheme_of(step) != "bearer" or auth_of(step).get("is_complete") or step.service == "oauth":
             continue

@@ -33,7 +33,7 @@ def access_denied(scene: Scene) -> Iterator[Hit]:
 
     Legs of a login are none. Silent where the client gets in later.
     """
-    entries = Entries(scene)
+    entries = scene.derived(Entries)
     for step in without_probes(scene.steps_by_service["wsman"]):
         code = step.about("wsman").get("fault_code")
         if not is_refused(step) and code != ACCESS_DENIED:
