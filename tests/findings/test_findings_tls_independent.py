@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ssl import TLSVersion
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from packets import (
     PSH,
     RST,
     SERVER,
+    START,
     SYN,
     C,
     S,
@@ -201,8 +203,6 @@ def test_a_wildcard_is_no_warning_where_ews_tells_of_a_newer_exchange(version: s
 
 
 def test_an_old_version_towards_a_host_that_dns_calls_microsofts_is_an_error() -> None:
-    from ssl import TLSVersion  # noqa: PLC0415 - only here
-
     old = TLSVersion.TLSv1
     shown = identity(
         "outlook.com", ["*.outlook.com"], issuer=identity("CN=DigiCert Example CA,O=DigiCert"), is_chain_sent=True
@@ -232,3 +232,33 @@ def test_a_healthy_session_on_another_port_and_a_lone_syn_are_not_mentioned() ->
     made.add(first.frame(), 0.01)
     made.silence(1)
     assert rules_of(made, keys=GOOD.store) == set()
+
+
+class SceneOf2011(Scene):
+    """A capture as old as Exchange 2010."""
+
+    def pcap(self) -> bytes:
+        made, old = super().pcap(), bytearray()
+        old += made[:24]
+        at = 24
+        while at < len(made):
+            seconds, length = (
+                int.from_bytes(made[at : at + 4], "little"),
+                int.from_bytes(made[at + 8 : at + 12], "little"),
+            )
+            old += (seconds - START + 1_325_376_000).to_bytes(4, "little") + made[at + 4 : at + 16 + length]
+            at += 16 + length
+        return bytes(old)
+
+
+@pytest.mark.parametrize(("kind", "severity"), [(Scene, Severity.WARNING), (SceneOf2011, Severity.INFO)])
+def test_an_old_version_is_a_note_in_captures_of_its_time(kind: type[Scene], severity: Severity) -> None:
+    old = TLSVersion.TLSv1
+    shown = public_identity("mail.contoso.com", NAMES, days=(-6000, 265))
+    made = kind()
+    made.dialogue(tls(OWA, shown, client=(old, old), versions=(old, old), ciphers="AES128-SHA"), port=443)
+    made.silence(5)
+    finding = found(made, "tls.protocol-version")
+    assert finding is not None
+    assert finding.severity is severity
+    assert {each.severity for each in made.analysis(keys=shown.store).findings} <= {Severity.INFO, severity}

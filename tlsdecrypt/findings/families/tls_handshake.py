@@ -39,6 +39,7 @@ _ABOUT_CERTIFICATES = frozenset(
 _NO_COMMON_GROUND = frozenset({"handshake_failure", "insufficient_security"})
 _OLD = frozenset({"SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1"})
 _RETRY_NS = 60_000_000_000
+_TLS_1_2_REQUIRED_NS = 1_540_944_000_000_000_000  # 31 October 2018, since when Microsoft 365 wants TLS 1.2
 
 
 def _alert(trace: Trace, alert: AlertSeen) -> Evidence:
@@ -179,7 +180,8 @@ def protocol_version(scene: Scene) -> Iterator[Hit]:
     """One side speaks only versions of TLS that the other does not take, or that Microsoft 365 no longer takes.
 
     An alert is an error; so is an old version with Microsoft 365. A client elsewhere that offers nothing newer than
-    TLS 1.1 is a warning. Silent where the client then got through with another version.
+    TLS 1.1 is a warning, and a note in captures from the time when that was usual (before October 2018). Silent where
+    the client then got through with another version.
     """
     for trace in scene.traces:
         tls = trace.tls
@@ -197,7 +199,7 @@ def protocol_version(scene: Scene) -> Iterator[Hit]:
             summary = f"{trace.client.address} talks to {host_of(trace)} with less than TLS 1.2"
         elif is_old:
             summary = f"{trace.client.address} offers nothing newer than {tls.offered_versions[0]}"
-            severity = Severity.WARNING
+            severity = Severity.INFO if trace.span.first_time_ns < _TLS_1_2_REQUIRED_NS else Severity.WARNING
         else:
             continue
         yield Hit(
