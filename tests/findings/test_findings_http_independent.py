@@ -184,3 +184,18 @@ def test_a_client_whose_flights_the_capture_lost_has_not_rejected_the_certificat
     scene.frames = [*scene.frames[: talks[2] + 2], *scene.frames[-3:]]  # up to the certificate, and the end
     scene.silence(5)
     assert "tls.client-rejected-cert" not in rules_of(scene, keys=mail.store)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [(["Server: nginx"], {"http.html-instead-of-xml"}), (["X-ResponseCode: 0", "X-RequestType: Bind"], set())],
+)
+def test_a_page_of_a_web_server_is_no_answer_to_mapi(fields: list[str], expected: set[str]) -> None:
+    kind = "application/mapi-http"
+    answer = http_response("200 OK", ["Content-Type: text/html", *fields], b"<html>hello</html>")
+    scene = Scene()
+    scene.dialogue(
+        [C(http_request("POST /mapi/nspi/", [f"Content-Type: {kind}", "X-RequestType: Bind"], b"x")), S(answer)]
+    )
+    scene.silence(5)
+    assert rules_of(scene) == expected

@@ -77,13 +77,14 @@ def _is_same_service(step: Step, location: str) -> bool:
 def html_instead_of_xml(step: Step) -> Iterator[Hit]:
     """A program gets a page for people with status 200, in place of XML, WBXML or MAPI.
 
-    Silent for MAPI failures, whose text is HTML by design, and for web servers at candidates of Autodiscover, which
-    have a rule of their own.
+    Silent for failures that MAPI names in X-ResponseCode, whose text is HTML by design, and for web servers at
+    candidates of Autodiscover, which have a rule of their own.
     """
     if step.status != 200 or not answers_html(step) or not _expects_protocol(step):  # noqa: PLR2004
         return
     is_stranger = step.service in _AUTODISCOVER and _FOREIGN_SERVER.search(str(step.http.get("server", "")))
-    if step.verb == "POST" and not is_stranger and not step.about("mapi") and step.service != "outlook-anywhere":
+    is_mapi = "response_code" in step.about("mapi") or step.service == "outlook-anywhere"
+    if step.verb == "POST" and not is_stranger and not is_mapi:
         page = step.answered(f"Content-Type: {step.http.get('content_type')}: {step.http.get('page_text', '')}")
         summary = f"{server_of(step)} answers {step.verb} {step.path} with a page, not as the protocol wants"
         yield Hit(summary, (*step.evidence, page))
