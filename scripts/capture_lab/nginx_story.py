@@ -22,7 +22,7 @@ error_log stderr;
 events {{}}
 http {{
     access_log off;
-    keepalive_timeout 0;
+    keepalive_timeout {keep_alive};
     client_body_temp_path {scratch}/nginx-1; proxy_temp_path {scratch}/nginx-2; fastcgi_temp_path {scratch}/nginx-3;
     uwsgi_temp_path {scratch}/nginx-4; scgi_temp_path {scratch}/nginx-5;
     server {{
@@ -46,9 +46,10 @@ class Nginx:
     key: ServerKey
     scratch: Path
 
-    def server(self, directives: str = "", listen: str = "") -> list[str | Path]:
-        """The command line of a server for the pages in `scratch`."""
+    def server(self, directives: str = "", listen: str = "", keep_alive: int = 0) -> list[str | Path]:
+        """The command line of a server for the pages in `scratch`, whose connections stay for `keep_alive` seconds."""
         values = {"scratch": self.scratch, "port": HTTPS, "listen": listen, "directives": directives}
+        values["keep_alive"] = keep_alive
         identity = {"certificates": self.key.certificates, "private_key": self.key.private_key}
         configuration = self.scratch / "nginx.conf"
         configuration.write_text(CONFIGURATION.format(**values, **identity))

@@ -111,6 +111,12 @@ PEER_CASES = (
     Case("nginx-early-data.pcap", f"{NGINX}: TLS 1.3 resumed, the request in 0-RTT", key_log("nginx-early-data")),
     Case("nginx-proxy-protocol.pcap", "nginx and curl: the PROXY protocol in front of TLS"),
     Case(
+        "nginx-http2.pcap",
+        "nginx and curl: HTTP/2, one request after another and several at once",
+        key_log("nginx-http2"),
+        is_http=False,
+    ),
+    Case(
         "starttls.pcap",
         "openssl s_client against a stub: STARTTLS of SMTP, IMAP, POP3, FTP, LDAP, PostgreSQL, MySQL and XMPP",
         is_http=False,
