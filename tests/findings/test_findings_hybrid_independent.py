@@ -7,7 +7,7 @@ from autodiscover_dialogues import federation_request
 from dns_dialogues import lookup
 from exchange_dialogues import EWS, asked, free_busy, ok, post, soap
 from packets import ACK, RST, SYN, C, S, Scene, Segment, findings_of, found, http_request, http_response, rules_of
-from tls_dialogues import public_identity, tls
+from tls_dialogues import identity, public_identity, tls
 
 from tlsdecrypt.findings.finding import Confidence, Severity
 
@@ -158,6 +158,15 @@ def test_federation_fails_for_a_certificate_that_the_server_looks_at_after_the_h
     scene.silence(5)
     told = causes_of(scene)
     assert told[FED] == "tls.cert-name-mismatch"
+
+
+def test_federation_fails_for_an_issuer_that_the_server_does_not_trust() -> None:
+    scene = exchange_host()
+    lookup(scene, EXCHANGE, NAME, OUTSIDE)
+    said = tls([], identity(NAME, [NAME]), name=NAME, trusts=public_identity("other.test"))
+    scene.dialogue(said, port=443, client=EXCHANGE, server=OUTSIDE)
+    scene.silence(5)
+    assert causes_of(scene) == {"tls.client-rejected-cert": None, FED: "tls.client-rejected-cert"}
 
 
 def test_a_handshake_that_is_left_unused_with_the_right_certificate_is_no_failure() -> None:

@@ -31,12 +31,22 @@ def ewsed(answer: bytes) -> Scene:
     return scene
 
 
-def test_a_program_that_ews_forbids_is_told_once() -> None:
-    assert set(told(ewsed(http_response("403 Forbidden", FRONT_END)))) == {"ews.blocked-user-agent"}
+def test_a_403_follows_from_the_access_policy_of_ews() -> None:
+    found = told(ewsed(http_response("403 Forbidden", FRONT_END)))
+    assert {rule: each.caused_by for rule, each in found.items()} == {
+        "ews.blocked-user-agent": None,
+        "http.forbidden-403": "ews.blocked-user-agent",
+    }
+
+
+def test_a_403_for_want_of_tls_says_nothing_of_the_access_policy() -> None:
+    page = b"<html><body><h3>403.4 - Forbidden: SSL is required to view this resource.</h3></body></html>"
+    answer = http_response("403 Forbidden", (*FRONT_END, "Content-Type: text/html"), page)
+    assert set(told(ewsed(answer))) == {"http.forbidden-403"}
 
 
 def test_no_access_follows_from_the_access_policy_that_the_text_names() -> None:
-    found = told(ewsed(ok(ews_fault("ErrorAccessDenied", "EWSApplicationAccessPolicy"), status="403 Forbidden")))
+    found = told(ewsed(ok(ews_fault("ErrorAccessDenied", "EWSApplicationAccessPolicy"), status="500 Error")))
     assert {rule: each.caused_by for rule, each in found.items()} == {
         "ews.blocked-user-agent": None,
         "ews.access-denied": "ews.blocked-user-agent",

@@ -160,13 +160,13 @@ def password_expired(step: Step) -> Iterator[Hit]:
     "(Get-OrganizationConfig, Get-CASMailbox).",
     source="Set-OrganizationConfig and Set-CASMailbox: EwsApplicationAccessPolicy",
     services=("ews",),
-    suppresses=("http.forbidden-403",),
-    causes=("ews.access-denied", "ews.error"),
+    causes=("http.forbidden-403", "ews.access-denied", "ews.error"),
 )
 def blocked_user_agent(step: Step) -> Iterator[Hit]:
     """Exchange itself forbids EWS to this program (403, or a text that names the access policy).
 
-    Silent where a device in front answers, and for Microsoft's own programs unless the text names the policy.
+    Silent where a device in front answers, where a sub-status of IIS gives another reason, and for Microsoft's own
+    programs unless the text names the policy.
     """
     agent = step.http.get("user_agent", "")
     failure = next((each for each in failures(step) if "access-policy" in each.get("signs", ())), None)
@@ -176,7 +176,7 @@ def blocked_user_agent(step: Step) -> Iterator[Hit]:
         return
     is_foreign = bool(agent) and _OWN_AGENTS.match(agent) is None
     code = step.http.get("x_caserrorcode")
-    if step.status == _FORBIDDEN and is_foreign and (code or has_reached_iis(step)):
+    if step.status == _FORBIDDEN and is_foreign and "sub_status" not in step.http and (code or has_reached_iis(step)):
         answered = step.answered(f"403{f', X-CasErrorCode: {code}' if code else ''}")
         summary = f"Exchange forbids EWS to {agent}: its access policy may block this program."
         yield Hit(summary, (step.asked(f"User-Agent: {agent}"), answered))

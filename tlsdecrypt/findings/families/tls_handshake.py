@@ -61,6 +61,7 @@ def _hello(trace: Trace) -> Evidence:
     advice="Look at what the alert names: let the client trust the issuer (and the server send the whole chain), renew"
     " the certificate, or correct the name.",
     source="RFC 5246 section 7.2; RFC 8446 section 6",
+    causes=("fed.getfederationinformation-failed",),
 )
 def client_rejected_certificate(trace: Trace) -> Iterator[Hit]:
     """The client does not accept the server's certificate: it says so in an alert, or goes away as soon as it saw it.
