@@ -148,7 +148,6 @@ def keywords_masked(step: Step) -> Iterator[Hit]:
     advice="Give the key of the transport certificate (Get-ExchangeCertificate: self-signed, services SMTP), or a key"
     " log where the session has forward secrecy.",
     source="Exchange Server: X-ANONYMOUSTLS uses the self-signed certificate of the transport service",
-    suppresses=("tls.not-decryptable-pfs", "tls.pfx-key-mismatch"),
 )
 def anonymous_tls(scene: Scene) -> Iterator[Hit]:
     """TLS between Exchange servers (X-ANONYMOUSTLS) shows the transport certificate, not the one of IIS.

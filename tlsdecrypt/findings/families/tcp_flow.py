@@ -36,13 +36,21 @@ _SECOND = 1_000_000_000
     advice="Look in the log of the server, and of each device on the way, for what closed the connection at that time.",
     source="RFC 9293 section 3.5.2; Microsoft: Resolve free/busy errors (connection forcibly closed)",
 )
-def reset_mid_request(trace: Trace) -> Iterator[Hit]:
+def reset_mid_request(scene: Scene) -> Iterator[Hit]:
     """The server's side resets the connection while a request waits for its answer.
 
     Where the reset took another number of hops than the server's segments, a device between sent it. Silent where the
     client ended first, where the server had ended before the request came, where nothing moved for more than five
-    minutes before, and where bytes of the server are missing in the capture.
+    minutes before or a device drops what is idle (`tcp.idle-timeout`), and where bytes of the server are missing in the
+    capture.
     """
+    idle = {trace.id for _, _, alike in scene.derived(_idle_groups) for _, trace in alike}
+    for trace in scene.traces:
+        if trace.id not in idle:
+            yield from _reset_while_waiting(trace)
+
+
+def _reset_while_waiting(trace: Trace) -> Iterator[Hit]:
     tcp = trace.tcp
     step = trace.steps[-1] if trace.steps else None
     if tcp is None or tcp.reset is None or tcp.reset.sender is not _SERVER or step is None or not _is_waiting(step):
@@ -58,7 +66,8 @@ def reset_mid_request(trace: Trace) -> Iterator[Hit]:
     hops = f" (TTL {tcp.reset.ttl}; the server's segments: {server.ttl})" if from_elsewhere else ""
     if from_elsewhere:
         summary += f"; a device between sent the reset{hops}"
-    yield Hit(summary, (asked, trace.saw(tcp.reset.frame, f"RST from {trace.server}{hops}")))
+    seen = asked, trace.saw(tcp.reset.frame, f"RST from {trace.server}{hops}")
+    yield Hit(summary, seen, client=trace.client.address, server=trace.server.address, place=str(trace.server.port))
 
 
 @rule(
@@ -68,7 +77,6 @@ def reset_mid_request(trace: Trace) -> Iterator[Hit]:
     advice="Raise the idle timeout of the firewall or load balancer above the interval of notifications (30 minutes for"
     " Direct Push).",
     source="Microsoft: Direct Push needs long-lived connections",
-    suppresses=("tcp.reset-mid-request",),
 )
 def idle_timeout(scene: Scene) -> Iterator[Hit]:
     """A device drops idle connections of MAPI, ActiveSync or Outlook Anywhere, always after the same time.
@@ -76,21 +84,28 @@ def idle_timeout(scene: Scene) -> Iterator[Hit]:
     Three connections or more end after the same silence (within 5 %, at most 900 s): by a reset, or by the server's
     FIN while a request waits. Silent where that silence is the heartbeat interval that the client asked for.
     """
-    ended: dict[tuple[str, int], list[tuple[int, Trace]]] = defaultdict(list)
-    for trace in scene.traces:
-        idle_ns = _dropped_after(trace)
-        if idle_ns is not None:
-            ended[trace.server.address, trace.server.port].append((idle_ns, trace))
-    for (server, port), cases in ended.items():
-        usual = median(idle_ns for idle_ns, _ in cases)
-        alike = [(idle_ns, trace) for idle_ns, trace in cases if abs(idle_ns - usual) <= IDLE_TOLERANCE * usual]
-        if len(alike) < IDLE_TIMES or _is_heartbeat(usual, [trace for _, trace in alike]):
-            continue
+    for (server, port), usual, alike in scene.derived(_idle_groups):
         seconds = round(usual / _SECOND)
         summary = f"A device drops connections to {server} port {port} that are idle for {seconds} s"
         for idle_ns, trace in alike:
             seen = trace.saw(trace.span.last_frame, f"ended after {idle_ns / _SECOND:.1f} s without data")
             yield Hit(summary, (seen,), client="", server=server, place=str(port))
+
+
+def _idle_groups(scene: Scene) -> list[tuple[tuple[str, int], float, list[tuple[int, Trace]]]]:
+    """Servers that lose connections always after the same silence (ns), and these connections with theirs."""
+    ended: dict[tuple[str, int], list[tuple[int, Trace]]] = defaultdict(list)
+    for trace in scene.traces:
+        idle_ns = _dropped_after(trace)
+        if idle_ns is not None:
+            ended[trace.server.address, trace.server.port].append((idle_ns, trace))
+    found = []
+    for place, cases in ended.items():
+        usual = median(idle_ns for idle_ns, _ in cases)
+        alike = [(idle_ns, trace) for idle_ns, trace in cases if abs(idle_ns - usual) <= IDLE_TOLERANCE * usual]
+        if len(alike) >= IDLE_TIMES and not _is_heartbeat(usual, [trace for _, trace in alike]):
+            found.append((place, usual, alike))
+    return found
 
 
 @rule(

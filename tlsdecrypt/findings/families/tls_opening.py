@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 
 def _closed(scene: Scene, code: str) -> Iterator[Trace]:
-    """The connections that stayed closed for one reason."""
+    """The connections that stayed closed for one reason, but for TLS between Exchange servers.
+
+    Of the latter `tls.pfx-not-for-smtp-anonymoustls` tells.
+    """
     for trace in scene.traces:
-        if trace.tls is not None and trace.tls.verdict.code.value == code:
+        if trace.tls is not None and trace.tls.verdict.code.value == code and not _is_between_hubs(trace):
             yield trace
+
+
+def _is_between_hubs(trace: Trace) -> bool:
+    return trace.tls is not None and (trace.tls.started_by or "").startswith("X-ANONYMOUSTLS")
 
 
 def _is_cloud(trace: Trace) -> bool:
