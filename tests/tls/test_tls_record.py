@@ -158,3 +158,35 @@ def test_any_bytes_in_any_pieces_give_the_same_records(data: bytes, chance: rand
     stream = HELLO + data
     whole = [record[:3] for record in read([stream])]
     assert [record[:3] for record in read([HELLO, *pieces])] == whole
+
+
+def test_behind_a_hole_the_header_before_it_tells_where_the_next_record_begins() -> None:
+    """No header follows that record: another hole does. And what looks like headers within the damaged one is none."""
+    inner = bytes.fromhex("17 03 03 00 05") + b"false" + bytes.fromhex("17 03 03 00 05")
+    damaged = bytes.fromhex("17 03 03 00 28") + b"x" * 10 + inner + b"y" * 15
+    reader = RecordReader()
+    assert read([damaged[:8]], reader) == []
+    reader.gap(4)
+    (record,) = read([damaged[12:] + DATA + b"\x17"], reader)
+    assert (record.fragment, record.lost) == (b"data", len(damaged))
+    assert record.damage is not None
+    assert [piece[:2] for piece in record.damage.pieces] == [(0, damaged[:8]), (12, damaged[12:])]
+    assert record.damage.length == len(damaged)
+
+
+@pytest.mark.parametrize("cut", range(1, 60))
+def test_that_place_does_not_depend_on_how_the_stream_was_cut(cut: int) -> None:
+    damaged = bytes.fromhex("17 03 03 00 28") + b"x" * 40
+    behind = damaged[12:] + DATA + ALERT
+    reader = RecordReader()
+    read([damaged[:8]], reader)
+    reader.gap(4)
+    records = read([behind[:cut], behind[cut:]], reader)
+    assert [(each.fragment, each.lost) for each in records] == [(b"data", len(damaged)), (b"\x01\x00", 0)]
+
+
+def test_where_the_header_lied_the_next_record_is_searched_for() -> None:
+    reader = RecordReader()
+    read([bytes.fromhex("17 03 03 00 30") + b"x" * 10], reader)
+    reader.gap(4)
+    assert [each.fragment for each in read([b"y" * 6 + DATA + DATA + ALERT + b"z" * 60], reader)][:2] == [b"data"] * 2

@@ -78,6 +78,11 @@ class DamageNotes:
         self._kept = 0
         self._is_closed = False
 
+    @property
+    def length(self) -> int:
+        """How far the stretch reaches by now."""
+        return self._length
+
     def add(self, data: bytes | bytearray, span: Span) -> None:
         """Bytes that were captured."""
         start, room = self._length, MAX_DAMAGE_BYTES - self._kept

@@ -83,6 +83,7 @@ class RecordReader:
         "_at_start",
         "_before",
         "_damage",
+        "_expected",
         "_lost",
         "_rest",
         "_rest_span",
@@ -101,6 +102,7 @@ class RecordReader:
         self._lost: int | None = 0 if has_start else None
         self._before = b""
         self._damage: DamageNotes | None = None  # from where a damaged record began
+        self._expected: int | None = None  # where in the damage the next record begins, by the last header seen
         self._at_start = has_start
         self._searching = not has_start
         self._searched = 0
@@ -111,9 +113,14 @@ class RecordReader:
         """`length` bytes are missing here; a record that had begun is lost with them."""
         if self._damage is None and not self._searching and self._lost == 0:
             self._damage = DamageNotes()
+        if self._damage is not None and not self._searching:
+            has_header = len(self._rest) >= HEADER_LENGTH
+            self._expected = self._damage.length + self._wanted if has_header else None
         self._pass_over(self._rest, self._rest_span)
         if self._damage is not None:
             self._damage.skip(length)
+        if length is None:
+            self._expected = None
         self._lose(len(self._rest))
         self._lose(length)
         self._rest.clear()
@@ -230,7 +237,7 @@ class RecordReader:
         """The record, and what is known of the hole before it."""
         damage = self._damage.damage(is_over=True) if self._damage is not None else None
         record = record._replace(lost=self._lost, before=self._before, damage=damage)
-        self._lost, self._before, self._damage = 0, b"", None
+        self._lost, self._before, self._damage, self._expected = 0, b"", None, None
         return record
 
     def _pass_over(self, data: bytes | bytearray, span: Span | None) -> None:
@@ -239,7 +246,33 @@ class RecordReader:
             self._damage.add(data, span)
 
     def _search(self, data: bytes, position: int, locate: Locate) -> int:
-        """Where the next record starts: a header that another header follows. Ends the search, or sets `_wanted`."""
+        """Where the next record starts. Ends the search, or sets `_wanted`."""
+        kept = self._expected_place(data, position)
+        if kept is None:
+            kept = self._found_place(data, position)
+        self._lose(kept - position)
+        if self._damage is not None and kept > position:
+            self._damage.add(data[position:kept], locate(position, kept))
+        self._before = (self._before + data[max(position, kept - MAX_BEFORE) : kept])[-MAX_BEFORE:]
+        self._searched += kept - position
+        self.is_opaque = self._searched > MAX_SEARCH_BYTES
+        return kept
+
+    def _expected_place(self, data: bytes, position: int) -> int | None:
+        """Where the next record begins by the header of the damaged one, as far as `data` goes; None: not known."""
+        if self._expected is None or self._damage is None:
+            return None
+        place = position + self._expected - self._damage.length
+        if place >= position and place + HEADER_LENGTH > len(data):
+            return min(place, len(data))
+        if place < position or not _HEADER.match(data, place):
+            self._expected = None
+            return None
+        self._searching = False
+        return place
+
+    def _found_place(self, data: bytes, position: int) -> int:
+        """The first header that another header follows."""
         end = len(data)
         kept = max(position, end - HEADER_LENGTH + 1)
         for found in _HEADER.finditer(data, position, end - 1):
@@ -253,10 +286,4 @@ class RecordReader:
                 kept = start
                 self._wanted = stop + 4 - start
                 break
-        self._lose(kept - position)
-        if self._damage is not None and kept > position:
-            self._damage.add(data[position:kept], locate(position, kept))
-        self._before = (self._before + data[max(position, kept - MAX_BEFORE) : kept])[-MAX_BEFORE:]
-        self._searched += kept - position
-        self.is_opaque = self._searched > MAX_SEARCH_BYTES
         return kept
