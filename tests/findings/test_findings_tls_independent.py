@@ -234,8 +234,10 @@ def test_a_healthy_session_on_another_port_and_a_lone_syn_are_not_mentioned() ->
     assert rules_of(made, keys=GOOD.store) == set()
 
 
-class SceneOf2011(Scene):
-    """A capture as old as Exchange 2010."""
+class OldScene(Scene):
+    """A capture with the clock of Exchange 2010."""
+
+    begin = 1_325_376_000  # 1 January 2012
 
     def pcap(self) -> bytes:
         made, old = super().pcap(), bytearray()
@@ -246,12 +248,12 @@ class SceneOf2011(Scene):
                 int.from_bytes(made[at : at + 4], "little"),
                 int.from_bytes(made[at + 8 : at + 12], "little"),
             )
-            old += (seconds - START + 1_325_376_000).to_bytes(4, "little") + made[at + 4 : at + 16 + length]
+            old += (seconds - START + self.begin).to_bytes(4, "little") + made[at + 4 : at + 16 + length]
             at += 16 + length
         return bytes(old)
 
 
-@pytest.mark.parametrize(("kind", "severity"), [(Scene, Severity.WARNING), (SceneOf2011, Severity.INFO)])
+@pytest.mark.parametrize(("kind", "severity"), [(Scene, Severity.WARNING), (OldScene, Severity.INFO)])
 def test_an_old_version_is_a_note_in_captures_of_its_time(kind: type[Scene], severity: Severity) -> None:
     old = TLSVersion.TLSv1
     shown = public_identity("mail.contoso.com", NAMES, days=(-6000, 265))
@@ -262,3 +264,17 @@ def test_an_old_version_is_a_note_in_captures_of_its_time(kind: type[Scene], sev
     assert finding is not None
     assert finding.severity is severity
     assert {each.severity for each in made.analysis(keys=shown.store).findings} <= {Severity.INFO, severity}
+
+
+class SceneOfNoTime(OldScene):
+    """Frames without times, or a clock that was never set."""
+
+    begin = 0
+
+
+def test_captures_without_times_say_nothing_about_dates() -> None:
+    for kind, expected in ((OldScene, True), (SceneOfNoTime, False)):
+        made = kind()
+        made.dialogue(tls(OWA, GOOD), port=443)
+        made.silence(5)
+        assert ("tls.cert-not-yet-valid" in rules_of(made)) is expected

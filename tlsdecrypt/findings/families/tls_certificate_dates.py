@@ -21,6 +21,7 @@ SOON_DAYS = 30
 ENOUGH_HOSTS, ENOUGH_DOMAINS = 3, 2  # so many whose certificates are all out of date: the clock is wrong, not they
 
 MAX_DATES_REMEMBERED = 1_000
+_BEFORE_TLS_NS = 788_918_400_000_000_000  # 1995: captures without times, and clocks that were never set
 _DAY_NS = 86_400_000_000_000
 
 
@@ -39,7 +40,9 @@ def _shown(scene: Scene) -> list[tuple[list[Trace], CertificateFacts]]:
 
 
 def _clock_is_wrong(scene: Scene) -> bool:
-    """All certificates of several hosts, that do not belong to one domain, are out of date."""
+    """All certificates of several hosts, that do not belong to one domain, are out of date; or it is before TLS."""
+    if scene.start_ns is not None and scene.start_ns < _BEFORE_TLS_NS:
+        return True
     shown = _shown(scene)
     owners = {certificate.spki_sha256: domain_of(host_of(traces[0])) for traces, certificate in shown}
     is_enough = len(set(owners.values())) >= ENOUGH_DOMAINS or len(owners) >= ENOUGH_HOSTS
