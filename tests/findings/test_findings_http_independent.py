@@ -199,3 +199,19 @@ def test_a_page_of_a_web_server_is_no_answer_to_mapi(fields: list[str], expected
     )
     scene.silence(5)
     assert rules_of(scene) == expected
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "NTLM TlRMTVNTUAADAAAAsample",
+        "Negotiate TlRMTVNTUAADAAAAsample",
+        "Negotiate YIIsample",
+        "Negotiate YIIGhgYGKwYBBQUCoIIGejCC",
+    ],
+)
+def test_tokens_that_were_cut_are_logins_and_no_sign_of_a_device(token: str) -> None:
+    scene = Scene()
+    scene.dialogue(ask(f"Authorization: {token}") * 3)
+    scene.silence(5)
+    assert rules_of(scene) == {"http.auth-loop"}

@@ -19,7 +19,7 @@ __all__ = ["Credentials", "NtlmMessage", "decode_base64", "parse_credentials", "
 LONGEST_CACHED = 16 * 1024  # characters of a field that is remembered once it was read
 CACHED = 256
 
-_INITIAL_TOKEN = b"\x60"  # InitialContextToken, RFC 2743 section 3.1: of a mechanism that nobody here knows
+_INITIAL_TOKEN = b"\x60"  # InitialContextToken, RFC 2743 section 3.1: of an unknown mechanism, or cut
 _TOKEN_SCHEMES = frozenset({"ntlm", "negotiate", "kerberos"})
 _PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]+))")
 _TOKEN_PARAMETERS = ("actortoken", "accesstoken", "usertoken", "at", "token")
@@ -98,14 +98,15 @@ def _parse_basic(token: str) -> tuple[str | None, str]:
 
 
 def _parse_token(scheme: str, text: str) -> Credentials:
-    blob = decode_base64(text)
+    blob = decode_base64(text) or decode_base64(text[:-1])  # a token that somebody cut
     token = parse_security_token(blob)
     ntlm = token.ntlm
     user = ntlm.account if ntlm is not None else ""
     if ntlm is not None:
         is_complete = ntlm.message_type == AUTHENTICATE
     else:
-        is_complete = token.mechanism == "Kerberos" or (token.mechanism is None and blob[:1] == _INITIAL_TOKEN)
+        is_unread = blob[:1] == _INITIAL_TOKEN and not token.offered
+        is_complete = token.mechanism == "Kerberos" or is_unread
     return Credentials(scheme, token.mechanism, user or None, token, is_complete=is_complete, secret=text)
 
 

@@ -61,16 +61,18 @@ _WITH_PROTECTION: dict[tuple[int, ...], tuple[int, ...]] = {
 def ntlm_broken(scene: Scene) -> Iterator[Hit]:
     """The three messages of NTLM do not stay on one connection, so that no login can succeed.
 
-    Either the last message comes on a connection that saw no challenge, or challenges are followed by a new first
-    message again and again while the device closes connections or names itself (Via). One retry is normal. Silent where
-    the client gets in.
+    Either the last message comes on a connection that saw no challenge, while others did, or challenges are followed by
+    a new first message again and again while the device closes connections or names itself (Via). One retry is normal.
+    Silent where the client gets in.
     """
     spread: dict[tuple[str, str], list[tuple[Step, str]]] = defaultdict(list)
     for trace in scene.traces:
         for step, why in _breaks(trace):
             spread[step.trace.client.address, host_of(step)].append((step, why))
     entries = scene.derived(Entries)
-    for breaks in spread.values():
+    for (client, host), breaks in spread.items():
+        if not _is_challenged(scene, client, host):
+            continue
         first = breaks[0][0]
         is_plain = any(why == _STRAY for _, why in breaks)
         times = TIMES if any(why != _AGAIN_WITHOUT_SIGN for _, why in breaks) else OFTEN
@@ -90,6 +92,12 @@ _STRAY = "the last message comes on a connection that saw no challenge"
 _CLOSED = "the connection ends after the challenge"
 _AGAIN = "the challenge is answered with a new first message"
 _AGAIN_WITHOUT_SIGN = f"{_AGAIN}, again and again"
+
+
+def _is_challenged(scene: Scene, client: str, host: str) -> bool:
+    """Whether a client got a challenge of a host on any connection."""
+    steps = (step for trace in scene.by_client[client] for step in trace.steps)
+    return any(is_challenge(step) and host_of(step) == host for step in steps)
 
 
 def _breaks(trace: Trace) -> Iterator[tuple[Step, str]]:
