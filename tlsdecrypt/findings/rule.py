@@ -121,7 +121,7 @@ def rule(  # noqa: PLR0913 - one keyword for each column of the table
     """Enter a function into the table of rules. Ids are stable: never rename one, only add."""
 
     def enter(apply: ApplyT) -> ApplyT:
-        scope = next(iter(inspect.signature(apply).parameters))
+        scope = apply.__code__.co_varnames[0]
         if scope not in SCOPES or rule_id in _RULES:
             raise ValueError(f"rule {rule_id}: first parameter {scope}, or defined twice")
         _RULES[rule_id] = Rule(

@@ -234,9 +234,9 @@ def basic_to_cloud(step: Step) -> Iterator[Hit]:
 
     A hint where it is let in. Silent where Basic carries a token in place of the password.
     """
-    host = host_of(step)
     if scheme_of(step) != "basic" or not auth_of(step).get("is_complete") or auth_of(step).get("carries_token"):
         return
+    host = host_of(step)
     if is_microsoft(host) and host.endswith(_CLOUD_SUFFIXES):
         agent = step.http.get("user_agent", "a client")
         yield Hit(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene, Trace
     from tlsdecrypt.tls.certificates import CertificateFacts
 
+_ADDRESSES = frozenset({"email_address", "mailbox", "smtp_address", "address", "user"})  # annotations that name one
+
 
 def _is_named(certificate: CertificateFacts, host: str) -> bool:
     """Alternative names decide; the common name counts only where there are none (RFC 9525, RFC 6125)."""
@@ -88,15 +90,14 @@ def _gets_through_otherwise(scene: Scene, trace: Trace, missing: list[str]) -> b
 
 def _smtp_domains(trace: Trace) -> frozenset[str]:
     """Mail domains that the requests on a connection are about."""
-    wanted = frozenset({"email_address", "mailbox", "smtp_address", "address", "user"})
     said = (
-        value
+        about[key]
         for step in trace.steps
-        for name in ("autodiscover", "ews", "http")
-        for key, value in step.about(name).items()
-        if key in wanted and isinstance(value, str)
+        for about in (step.about("autodiscover"), step.about("ews"), step.http)
+        for key in _ADDRESSES & about.keys()
     )
-    return frozenset(value.rpartition("@")[2].lower() for value in said if "@" in value and "." in value)
+    names = (value for value in said if isinstance(value, str) and "@" in value and "." in value)
+    return frozenset(value.rpartition("@")[2].lower() for value in names)
 
 
 @rule(

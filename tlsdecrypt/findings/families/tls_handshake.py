@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.addresses import is_microsoft
+from tlsdecrypt.findings.addresses import is_exchange_online, is_microsoft
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.reachability import names_by_address
 from tlsdecrypt.findings.rule import Hit, rule
@@ -70,14 +70,14 @@ def client_rejected_certificate(trace: Trace) -> Iterator[Hit]:
     """
     alert = fatal_alert(trace, _CLIENT)
     certificate = trace.certificate
-    shown = (certificate_evidence(trace, certificate),) if certificate is not None else ()
     if alert is not None and alert.description in _ABOUT_CERTIFICATES:
         summary = f"{trace.client.address} does not accept the certificate of {host_of(trace)} ({alert.description})"
+        shown = () if certificate is None else (certificate_evidence(trace, certificate),)
         yield Hit(summary, (*shown, _alert(trace, alert)))
-    elif shown and left_after_certificate(trace):
+    elif certificate is not None and left_after_certificate(trace):
         summary = f"{trace.client.address} went away as soon as it saw the certificate of {host_of(trace)}"
         gone = trace.saw(trace.span.last_frame, "the client closes the connection, and sent nothing in between")
-        yield Hit(summary, (*shown, gone), confidence=Confidence.LIKELY)
+        yield Hit(summary, (certificate_evidence(trace, certificate), gone), confidence=Confidence.LIKELY)
 
 
 def _succeeds_later(scene: Scene, trace: Trace) -> Trace | None:
@@ -111,6 +111,7 @@ def _failed_offer(trace: Trace) -> Evidence | None:
     Severity.ERROR,
     advice="Let both sides have a version and a cipher suite in common: enable TLS 1.2 and its suites on both.",
     source="RFC 5246 section 7.2.2; RFC 8446 section 6.2",
+    causes=("smtp.starttls-failed",),
 )
 def handshake_failure(scene: Scene) -> Iterator[Hit]:
     """The server turned the client's offer down: no cipher suite or version in common.
@@ -159,7 +160,8 @@ def _is_with_cloud(scene: Scene, trace: Trace) -> bool:
     """The server's name, as the client or DNS calls it, or the client's name in SMTP, is one of Microsoft 365."""
     called = (trace.server_name, *scene.derived(names_by_address)[trace.server.address])
     greeted = (str(step.about("smtp").get("ehlo") or "") for step in trace.steps if step.protocol == "smtp")
-    return any(map(is_microsoft, called)) or any(map(is_microsoft, greeted))
+    is_named = any(map(is_microsoft, called)) or any(map(is_microsoft, greeted))
+    return is_named or is_exchange_online(trace.server.address)
 
 
 def _version_alert(trace: Trace) -> Evidence | None:
