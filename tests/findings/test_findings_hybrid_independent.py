@@ -91,6 +91,14 @@ def test_a_timestamp_that_is_valid_for_long_is_no_wrong_clock_while_requests_are
     assert set(causes_of(asked((request, ok(rejected, date, status="500 X"))))) == {"freebusy.clock-skew"}
 
 
+def test_a_timestamp_of_another_year_is_no_wrong_clock_while_requests_are_served() -> None:
+    date = "Date: Thu, 01 Jan 2026 00:00:00 GMT"
+    served = (federated("2011-12-22T03:00:00Z", "2011-12-22T03:05:00Z"), ok(free_busy(("NoError", "")), date))
+    assert causes_of(asked(served)) == {}
+    wrong = (federated("2026-01-01T00:20:00Z", "2026-01-01T00:25:00Z"), ok(free_busy(("NoError", "")), date))
+    assert set(causes_of(asked(wrong))) == {"freebusy.clock-skew"}
+
+
 def test_an_mrs_proxy_behind_a_server_that_says_nothing_of_itself_is_behind_a_device() -> None:
     request = http_request("POST /EWS/mrsproxy.svc", ("Content-Type: application/soap+xml; charset=utf-8",), b"<a/>")
     scene = Scene()

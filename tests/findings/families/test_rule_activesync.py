@@ -267,7 +267,7 @@ def _end(made: Scene, port: int, client: str, end: str, length: int) -> None:
 def test_direct_push_cut_at_a_constant_time() -> None:
     finding = one(waiting(300, 301, 300.5), "eas.direct-push-cut", Severity.WARNING)
     assert "cut after 300 s" in finding.summary
-    assert rules_in(waiting(300, 301, 300.5), "eas", "tcp") == {"eas.direct-push-cut"}
+    assert rules_in(waiting(300, 301, 300.5), "eas", "tcp") == {"eas.direct-push-cut", "tcp.idle-timeout"}
     assert "heartbeat of 900 s" in finding.summary
 
 

@@ -155,7 +155,8 @@ def sync_state_invalid(scene: Scene) -> Iterator[Hit]:
     " heartbeat of the devices.",
     source="[MS-ASCMD] section 2.2.1.13 (Ping); direct push and firewall timeouts",
     confidence=Confidence.LIKELY,
-    suppresses=("tcp.idle-timeout", "tcp.reset-mid-request"),
+    suppresses=("tcp.reset-mid-request",),
+    causes=("tcp.idle-timeout",),
 )
 def direct_push_cut(scene: Scene) -> Iterator[Hit]:
     """Connections on which devices wait for changes are cut before the heartbeat ends, after the same time each.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene, Step
 
 MAX_SKEW_S = 300  # what Kerberos and the federation gateway allow
+DAY_S = 86_400
 
 _SERVICES = ("ews", "autodiscover-soap")
 _UNAUTHORIZED = 401
@@ -146,11 +147,12 @@ def clock_skew(step: Step) -> Iterator[Hit]:
 
     Two values of the messages are compared, Created of the request and Date of the answer; the clock of the capture
     plays no part. The time that the answer took is taken off. Silent where the request was served within the time that
-    it is valid for: some servers use a Timestamp for several requests.
+    it is valid for, since some servers use a Timestamp for several requests; and where it is off by days and the
+    request is served all the same, for then nobody looks at it.
     """
     soap = step.about("soap")
     skew = soap.get("clock_skew_s")
-    if skew is None or not soap.get("security") or _is_served_in_time(step, skew):
+    if skew is None or not soap.get("security") or _is_served(step, skew):
         return
     took = (step.think_ns or 0) // 1_000_000_000
     off = skew - min(max(skew, 0), took)
@@ -167,10 +169,10 @@ def clock_skew(step: Step) -> Iterator[Hit]:
         yield Hit(summary, (asked, step.answered(f"Date: {step.http.get('date')}")))
 
 
-def _is_served_in_time(step: Step, skew: int) -> bool:
+def _is_served(step: Step, skew: int) -> bool:
     soap = step.about("soap")
     is_valid = skew > 0 and "security_expires" in soap and not soap.get("is_security_expired")
-    return is_valid and has_succeeded(step) and soap.get("response") != "Fault"
+    return (is_valid or abs(skew) > DAY_S) and has_succeeded(step) and soap.get("response") != "Fault"
 
 
 @rule(
