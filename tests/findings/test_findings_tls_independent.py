@@ -28,6 +28,7 @@ from packets import (
 )
 from tls_dialogues import Identity, identity, public_authority, public_identity, tls
 
+from tlsdecrypt.findings.addresses import is_exchange_online
 from tlsdecrypt.findings.finding import Severity
 from tlsdecrypt.tls.keyfiles import parse_key_file
 from tlsdecrypt.tls.secrets import SecretStore
@@ -278,3 +279,20 @@ def test_captures_without_times_say_nothing_about_dates() -> None:
         made.dialogue(tls(OWA, GOOD), port=443)
         made.silence(5)
         assert ("tls.cert-not-yet-valid" in rules_of(made)) is expected
+
+
+@pytest.mark.parametrize(
+    ("client", "severity"),
+    [("192.0.2.10", Severity.INFO), ("40.107.22.5", Severity.ERROR), ("2603:1026::5", None), ("10.1.1.5", None)],
+)
+def test_a_self_signed_certificate_is_a_fault_towards_exchange_online_and_a_note_towards_others(
+    client: str, severity: Severity | None
+) -> None:
+    own = identity("mail.contoso.com", NAMES)
+    made = Scene()
+    server = "10.1.1.20" if severity is None else SERVER
+    made.dialogue(tls(OWA, own), port=443, client="10.1.1.9" if ":" in client else client, server=server)
+    made.silence(5)
+    finding = found(made, "tls.cert-untrusted-for-hybrid", keys=own.store)
+    assert (None if finding is None else finding.severity) is severity
+    assert is_exchange_online(client) is client.startswith(("40.107.", "2603:1026:"))

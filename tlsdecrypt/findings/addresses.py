@@ -39,6 +39,45 @@ _MICROSOFT_SUFFIXES = (
 )
 
 
+# From which Exchange Online talks (Microsoft: Office 365 URLs and IP address ranges, Exchange Online).
+_EXCHANGE_ONLINE = tuple(
+    map(
+        ip_network,
+        (
+            "13.107.128.0/22",
+            "23.103.160.0/20",
+            "40.92.0.0/15",
+            "40.96.0.0/13",
+            "40.104.0.0/15",
+            "40.107.0.0/16",
+            "52.96.0.0/14",
+            "52.100.0.0/14",
+            "104.47.0.0/17",
+            "132.245.0.0/16",
+            "150.171.32.0/22",
+            "2603:1006::/40",
+            "2603:1016::/36",
+            "2603:1026::/36",
+            "2603:1036::/36",
+            "2603:1046::/36",
+            "2603:1056::/36",
+            "2a01:111:f400::/48",
+            "2a01:111:f403::/48",
+        ),
+    )
+)
+
+
+@lru_cache(maxsize=4096)
+def is_exchange_online(address: str) -> bool:
+    """Whether an address is one of those that Microsoft publishes for Exchange Online."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in _EXCHANGE_ONLINE if network.version == parsed.version)
+
+
 @lru_cache(maxsize=4096)
 def is_internal(address: str) -> bool:
     """Whether an address belongs to a private network (RFC 1918, RFC 6598, RFC 4193), this host or this link.

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.addresses import is_internal, is_microsoft
+from tlsdecrypt.findings.addresses import is_exchange_online, is_internal, is_microsoft
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.tls_story import (
@@ -52,17 +52,24 @@ def _is_private(certificate: CertificateFacts) -> str | None:
 
 
 def _faces_cloud(trace: Trace) -> bool:
-    """Whether services of the cloud, or clients outside, must trust what this server shows."""
+    """Whether services of the cloud must trust what this server shows."""
+    if is_exchange_online(trace.client.address):
+        return True
     if speaks_smtp(trace):
         is_beside = is_internal(trace.client.address) and is_internal(trace.server.address)
         return any(
             is_microsoft(str(step.about("smtp").get("ehlo", ""))) or ("XOORG" in step.target.upper() and not is_beside)
             for step in trace.steps
         ) or is_microsoft(trace.server_name)
-    is_outside = not is_internal(trace.client.address)
+    return shows_hybrid(trace)
+
+
+def _faces_outside(trace: Trace) -> bool:
+    """Whether clients outside use Exchange here."""
+    is_outside = not is_internal(trace.client.address) and not is_internal(trace.server.address)
     speaks_exchange = any(step.service is not None for step in trace.steps)
     is_exchange = speaks_exchange or any(name.startswith("autodiscover.") for name in trace.names)
-    return shows_hybrid(trace) or (is_outside and is_exchange and not is_internal(trace.server.address))
+    return is_outside and is_exchange and not speaks_smtp(trace)
 
 
 @rule(
@@ -75,15 +82,22 @@ def _faces_cloud(trace: Trace) -> bool:
 def untrusted_for_hybrid(scene: Scene) -> Iterator[Hit]:
     """A server that Microsoft 365 has to trust shows a certificate of its own or of a private authority.
 
-    Only for hybrid traffic, for clients outside, and for SMTP with Microsoft 365. Silent between internal hosts.
+    Only for hybrid traffic, and for Microsoft 365 itself (its names and addresses). A note for other clients outside
+    that do not mind. Silent between internal hosts.
     """
     for traces in scene.shown:
         certificate = traces[0].certificate
         reason = _is_private(certificate) if certificate is not None else None
-        facing = [each for each in traces if _faces_cloud(each)] if reason is not None else []
-        if certificate is not None and facing:
-            summary = f"nobody outside trusts the certificate of {host_of(facing[0])}: {reason}"
-            yield certificate_fault(facing, certificate, summary)
+        if certificate is None or reason is None:
+            continue
+        facing = [each for each in traces if _faces_cloud(each)]
+        outside = [] if facing else [each for each in traces if _faces_outside(each)]
+        is_minor = not facing and not any(map(client_gave_up, outside))
+        if facing or outside:
+            shown_to = facing or outside
+            summary = f"nobody outside trusts the certificate of {host_of(shown_to[0])}: {reason}"
+            hit = certificate_fault(shown_to, certificate, summary)
+            yield replace(hit, severity=Severity.INFO if is_minor else None)
 
 
 @rule(
