@@ -95,6 +95,8 @@ def test_a_timestamp_of_another_year_is_no_wrong_clock_while_requests_are_served
     date = "Date: Thu, 01 Jan 2026 00:00:00 GMT"
     served = (federated("2011-12-22T03:00:00Z", "2011-12-22T03:05:00Z"), ok(free_busy(("NoError", "")), date))
     assert causes_of(asked(served)) == {}
+    stopped = http_response("401 Unauthorized", ("WWW-Authenticate: Basic realm=gate", date))
+    assert set(causes_of(asked((served[0], stopped)))) == {"freebusy.preauth-blocks-wssecurity"}
     wrong = (federated("2026-01-01T00:20:00Z", "2026-01-01T00:25:00Z"), ok(free_busy(("NoError", "")), date))
     assert set(causes_of(asked(wrong))) == {"freebusy.clock-skew"}
 

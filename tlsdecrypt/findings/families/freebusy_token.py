@@ -147,12 +147,12 @@ def clock_skew(step: Step) -> Iterator[Hit]:
 
     Two values of the messages are compared, Created of the request and Date of the answer; the clock of the capture
     plays no part. The time that the answer took is taken off. Silent where the request was served within the time that
-    it is valid for, since some servers use a Timestamp for several requests; and where it is off by days and the
-    request is served all the same, for then nobody looks at it.
+    it is valid for, since some servers use a Timestamp for several requests; and where it is off by days and no fault
+    comes, for then nobody looked at it.
     """
     soap = step.about("soap")
     skew = soap.get("clock_skew_s")
-    if skew is None or not soap.get("security") or _is_served(step, skew):
+    if skew is None or not soap.get("security") or _is_taken(step, skew):
         return
     took = (step.think_ns or 0) // 1_000_000_000
     off = skew - min(max(skew, 0), took)
@@ -169,10 +169,11 @@ def clock_skew(step: Step) -> Iterator[Hit]:
         yield Hit(summary, (asked, step.answered(f"Date: {step.http.get('date')}")))
 
 
-def _is_served(step: Step, skew: int) -> bool:
+def _is_taken(step: Step, skew: int) -> bool:
     soap = step.about("soap")
     is_valid = skew > 0 and "security_expires" in soap and not soap.get("is_security_expired")
-    return (is_valid or abs(skew) > DAY_S) and has_succeeded(step) and soap.get("response") != "Fault"
+    is_rejected = soap.get("response") == "Fault"
+    return not is_rejected and (abs(skew) > DAY_S or (is_valid and has_succeeded(step)))
 
 
 @rule(
