@@ -23,6 +23,9 @@ class Direction(IntEnum):
         return "client" if self is Direction.CLIENT_TO_SERVER else "server"
 
 
+DIRECTIONS = tuple(Direction)  # a loop over the class itself is slow
+
+
 class Endpoint(NamedTuple):
     """An address (as text, IPv4 or IPv6) and a port."""
 

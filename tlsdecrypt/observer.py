@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tlsdecrypt.channel_binding import judge_channel_bindings
 from tlsdecrypt.conversation import NOTHING_UNVERIFIED, Conversation, Note, StreamFacts
-from tlsdecrypt.flow import Direction
+from tlsdecrypt.flow import DIRECTIONS, Direction
 from tlsdecrypt.glimpsed import Glimpsed
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.plaintext import NO_OUTLETS, Outlets, Place, Plaintext
@@ -244,7 +244,7 @@ class Observer:
             self._begin_later(_CLIENT)
         if server.is_pending and (self._is_tls[_CLIENT] or server.is_chain):
             self._begin_later(_SERVER)
-        for direction in Direction:
+        for direction in DIRECTIONS:
             for piece in self._searches[direction].take():
                 self._feed_clear(direction, piece)
             self._end_tls(direction)

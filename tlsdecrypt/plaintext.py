@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tlsdecrypt.app.decoder import StartsTls, choose_decoder
 from tlsdecrypt.conversation import PlaintextDigest
-from tlsdecrypt.flow import Direction
+from tlsdecrypt.flow import DIRECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     from tlsdecrypt.app.decoder import Decoder
     from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.app.kept_content import ContentStore
-    from tlsdecrypt.flow import Span
+    from tlsdecrypt.flow import Direction, Span
 
 ENOUGH_TO_CHOOSE = 24  # bytes of one direction by which a protocol is told; CBC in TLS 1.0 often sends the first alone
 MAX_UNDECIDED_PIECES = 64
-
-_DIRECTIONS = tuple(Direction)
 
 
 class PlaintextSink(Protocol):
@@ -162,7 +160,7 @@ class Plaintext:
         if not self._undecided:
             self._undecided = None
             return
-        for direction in _DIRECTIONS:
+        for direction in DIRECTIONS:
             first = b"".join([data for way, data, _, _ in self._undecided if data and way is direction])
             if len(first) >= ENOUGH_TO_CHOOSE or (first and is_last):
                 decoder = choose_decoder(

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_IN_MEMORY = 4 << 20  # bytes of one spool
+BUFFER_BYTES = 64 << 10  # that go to the file, or come from it, at once
 
 
 class Spool:
     """Takes pieces in any order, and gives them in the order of their numbers."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - open as long as the spool lives
+        self._file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY, buffering=BUFFER_BYTES)  # noqa: SIM115 - open as long as the spool lives
         self._numbers = array("Q")
         self._ends = array("Q", [0])
 

@@ -6,7 +6,7 @@ import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tlsdecrypt.flow import Direction
+from tlsdecrypt.flow import DIRECTIONS, Direction
 from tlsdecrypt.tls import record
 from tlsdecrypt.tls.proxy_header import next_proxy_header
 
@@ -50,7 +50,7 @@ class Start(NamedTuple):
 
 def recognise(first: tuple[Buffer, Buffer], *, is_last: bool) -> Start | None:
     """What begins with these bytes of both directions; None: more are needed, unless nothing comes (`is_last`)."""
-    for direction in Direction:
+    for direction in DIRECTIONS:
         header = next_proxy_header(first[direction])
         if header is not None:
             return _behind_proxy_header(direction, header.length, first, is_last=is_last)
@@ -70,7 +70,7 @@ def _behind_proxy_header(
 
 
 def _recognise(first: tuple[Buffer, Buffer], *, is_last: bool) -> Start | None:
-    for direction in Direction:
+    for direction in DIRECTIONS:
         data = first[direction]
         if len(data) >= ENOUGH_TO_TELL or (is_last and data):
             if record.starts_with_sslv2_hello(data):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.tls_story import ended_by
-from tlsdecrypt.flow import Direction
+from tlsdecrypt.flow import DIRECTIONS, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ def retransmissions(trace: Trace) -> Iterator[Hit]:
     """
     if trace.tcp is None:
         return
-    for direction in Direction:
+    for direction in DIRECTIONS:
         side, stream = trace.tcp.side(direction), trace.streams[direction]
         again = side.repeats + side.filled
         if again < LOSS_MIN:
@@ -156,7 +156,7 @@ def zero_window(trace: Trace) -> Iterator[Hit]:
     """
     if trace.tcp is None:
         return
-    for direction in Direction:
+    for direction in DIRECTIONS:
         full = trace.tcp.side(direction).zero_window
         peer_fin = trace.tcp.side(direction.other).fin
         is_over = full is not None and peer_fin is not None and peer_fin.time_ns <= full.time_ns
@@ -188,7 +188,7 @@ def pmtu_blackhole(scene: Scene) -> Iterator[Hit]:
     for trace in scene.traces:
         if trace.tcp is None or not trace.is_two_sided or (trace.client, trace.server) in reported:
             continue
-        for direction in Direction:
+        for direction in DIRECTIONS:
             side = trace.tcp.side(direction)
             if not _is_swallowed(side) or not _small_ones_pass(trace, direction):
                 continue
