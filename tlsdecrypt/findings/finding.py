@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 LONGEST_QUOTE = 200  # characters of an element, a field or a line that evidence quotes
+# Words that begin summaries; whatever else does may be the name of a user or program.
+_OPENING_WORDS = frozenset({"a", "an", "the", "front", "nobody", "somebody", "uploads", "user"})
 
 
 class Severity(IntEnum):
@@ -68,9 +70,11 @@ class Finding:
 
     @property
     def headline(self) -> str:
-        """The summary as all are told: a capital at its start, and no full stop behind a single sentence."""
-        first = self.summary.partition(" ")[0]
-        is_word = first.isalpha() and first.islower()
+        """The summary as all are told: a capital at its start, and no full stop behind a single sentence.
+
+        Names of users and programs at its start stay as they are spelt.
+        """
+        is_word = self.summary.partition(" ")[0] in _OPENING_WORDS
         told = self.summary[0].upper() + self.summary[1:] if is_word else self.summary
         return told if ". " in told else told.removesuffix(".")
 

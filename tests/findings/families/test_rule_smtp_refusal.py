@@ -286,7 +286,7 @@ def test_service_inactive_is_a_note_where_the_server_shuts_down() -> None:
 def test_send_as_denied_names_both_and_hides_what_it_explains() -> None:
     seen = finding("smtp.send-as-denied", *START, *LOGGED_IN, *mail("other@fabrikam.com", outcome=NOT_AS))
     assert seen is not None
-    assert seen.summary.startswith("avery@contoso.com may not send as other@fabrikam.com.")
+    assert seen.summary.startswith("user avery@contoso.com may not send as other@fabrikam.com.")
     assert "second address" in seen.summary
     same = finding("smtp.send-as-denied", *START, *LOGGED_IN, *mail("other@contoso.com", outcome=NOT_AS))
     assert same is not None

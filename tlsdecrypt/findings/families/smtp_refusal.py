@@ -122,7 +122,7 @@ def send_as_denied(step: Step) -> Iterator[Hit]:
     facts = step.about("smtp")
     user = dialogue_of(step).user
     sender = next(iter((facts.get("message") or {}).get("from", ())), None) or facts.get("mail_from") or "this sender"
-    summary = f"{user or client_of(step)} may not send as {sender}."
+    summary = f"{f'user {user}' if user else client_of(step)} may not send as {sender}."
     if user and "@" in user and "@" in sender and domain_of(user) != domain_of(sender):
         summary += (
             f" Perhaps {sender} is a second address of the own mailbox: it has no Send As right of its own, and older"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.addresses import domain_of, is_microsoft, subnet
+from tlsdecrypt.findings.addresses import PRIVATE_SUFFIXES, domain_of, is_microsoft, subnet
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.monitors import is_probe
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.smtp_dialogue import (
+    EXCHANGE_BANNER,
     REFUSED,
     SmtpDialogue,
     client_of,
@@ -18,6 +19,7 @@ from tlsdecrypt.findings.smtp_dialogue import (
     exchange_clients,
     is_public,
     is_same_organisation,
+    organisation,
     server_of,
 )
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene, Step
 
 _ENOUGH_SOURCES = 2
+_UNLESS_HOSTED = ", unless that domain is one of its own"
 
 
 class _Hosted:
@@ -69,34 +72,41 @@ def _queued(dialogue: SmtpDialogue) -> list[Step]:
 
 
 def _is_trusted(dialogue: SmtpDialogue, servers: set[str]) -> bool:
-    """Whether the client has shown who it is, or the server is nobody's relay: Microsoft 365, LMTP."""
+    """Whether the client has shown who it is, or one side is nobody's relay: Microsoft 365, LMTP."""
     tls = dialogue.trace.tls
     return (
         dialogue.user is not None
         or dialogue.trace.client.address in servers
         or bool(tls is not None and tls.client_certificates)
         or is_microsoft(dialogue.server_name)
+        or is_microsoft(dialogue.client_name)
         or "LHLO" in dialogue.verbs
     )
 
 
-def _is_relayed(dialogue: SmtpDialogue, hosted: _Hosted, step: Step, done: Step) -> bool:
-    """Whether the recipient is elsewhere, and the server no mail exchanger of it.
+def _relayed(dialogue: SmtpDialogue, hosted: _Hosted, step: Step, done: Step) -> Confidence | None:
+    """How sure it is that the recipient is elsewhere, and the server no mail exchanger of it; None for not at all.
 
     The sender is of the server's own organisation; or neither is, and the client wrote the message (no server has
-    passed it on before) and is no server outside that delivers its own organisation's mail.
+    passed it on before). A mail server that delivers its own organisation's mail does what mail servers do, where the
+    name of the other tells nothing, as that of a hoster. That of an Exchange server, or of one that the capture shows
+    from inside, tells something, though it may host more domains than its own.
     """
     facts = step.about("smtp")
     sender, recipient = facts.get("mail_from") or "", facts.get("recipient") or ""
     if not recipient or "@" not in recipient or hosted.has(dialogue, recipient) or not dialogue.server_name:
-        return False
+        return None
     if _domain(sender) == _domain(recipient):
-        return False
+        return None
     if sender and hosted.has(dialogue, sender):
-        return True
+        return Confidence.LIKELY
     if not sender or (done.about("smtp").get("message") or {}).get("received") or "." not in dialogue.server_name:
-        return False
-    return not is_public(dialogue.trace.client.address) or not is_same_organisation(dialogue.client_name, sender)
+        return None
+    client, server = dialogue.trace.pair
+    if not is_same_organisation(dialogue.client_name, sender) or not (is_public(client) or is_public(server)):
+        return Confidence.LIKELY
+    is_own = EXCHANGE_BANNER in dialogue.product or not is_public(server)
+    return Confidence.HINT if is_own and organisation(dialogue.server_name) not in PRIVATE_SUFFIXES else None
 
 
 @rule(
@@ -111,7 +121,8 @@ def anonymous_relay(scene: Scene) -> Iterator[Hit]:
     """A client without login sends mail by this server to a domain that the server does not host.
 
     A server hosts the domain of its own name, and those that several public sources send to. An error where the client
-    is outside. Silent for Exchange servers, clients with a certificate, and mail of the server's own domain.
+    is outside. Silent for Exchange servers, clients with a certificate, mail of the server's own domain, Microsoft 365,
+    and a mail server that delivers its own organisation's mail to one whose name tells nothing.
     """
     sessions = list(dialogues(scene))
     servers, hosted = exchange_clients(scene), _Hosted(sessions)
@@ -123,13 +134,15 @@ def anonymous_relay(scene: Scene) -> Iterator[Hit]:
             done = next((each for each in queued if each.index > step.index), None)
             if done is None or is_probe(step) or not _is_accepted(step):
                 continue
-            if _is_relayed(dialogue, hosted, step, done):
+            confidence = _relayed(dialogue, hosted, step, done)
+            if confidence is not None:
                 client, facts = dialogue.trace.client.address, step.about("smtp")
                 yield Hit(
                     f"{server_of(step)} relays for {client_of(step)} without login: from <{facts['mail_from']}> to"
-                    f" <{facts['recipient']}>.",
+                    f" <{facts['recipient']}>{_UNLESS_HOSTED if confidence is Confidence.HINT else ''}.",
                     (*command_and_reply(step), *command_and_reply(done)[-1:]),
                     severity=Severity.ERROR if is_public(client) else None,
+                    confidence=confidence,
                     client=client,
                     server=dialogue.trace.server.address,
                     place="RCPT",

@@ -59,6 +59,7 @@ def tls_required(step: Step) -> Iterator[Hit]:
     advice="Switch off SMTP inspection on the devices between; on the receiving server give the receive connector a"
     " certificate for its name and authentication TLS.",
     source="RFC 3207 section 4; Exchange Online: 5.7.321",
+    causes=("smtp.tls-required",),
 )
 def starttls_not_offered(scene: Scene) -> Iterator[Hit]:
     """The server offers no STARTTLS, although the other side needs TLS.
@@ -174,14 +175,14 @@ def hybrid_headers_lost(scene: Scene) -> Iterator[Hit]:
     """Mail of a hybrid organisation goes to or from Microsoft 365 without XOORG, and may count as external.
 
     A hybrid organisation shows in recipients below mail.onmicrosoft.com, in mail to its own domain by Microsoft 365, in
-    X-OriginatorOrg, or in XOORG elsewhere.
+    X-OriginatorOrg, or in XOORG elsewhere. Silent for mail that was refused: it goes nowhere.
     """
     all_mail = [each for each in dialogues(scene) if each.is_with_cloud and each.of("MAIL")]
     hybrid = {address for each in all_mail if each.has_xoorg for address in each.trace.pair}
     for dialogue in all_mail:
         mail = dialogue.of("MAIL")[0]
         uses = any("XOORG" in (step.about("smtp").get("parameters") or {}) for step in dialogue.of("MAIL"))
-        if uses or "XOORG" in dialogue.keywords or dialogue.hello is None:
+        if uses or "XOORG" in dialogue.keywords or dialogue.hello is None or _is_refused(dialogue):
             continue
         signs = _hybrid_signs(dialogue)
         if not signs and hybrid.isdisjoint(dialogue.trace.pair):
@@ -195,6 +196,12 @@ def hybrid_headers_lost(scene: Scene) -> Iterator[Hit]:
                 server=dialogue.trace.server.address,
                 place="MAIL",
             )
+
+
+def _is_refused(dialogue: SmtpDialogue) -> bool:
+    """Whether no sender, or no recipient, was accepted, as far as the answers were seen."""
+    replies = [[step.status for step in dialogue.of(verb) if step.status is not None] for verb in ("MAIL", "RCPT")]
+    return any(codes and min(codes) >= REFUSED for codes in replies)
 
 
 def _hybrid_signs(dialogue: SmtpDialogue) -> tuple[Evidence, ...]:
