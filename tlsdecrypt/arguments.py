@@ -61,6 +61,7 @@ class Arguments:
     interface: tuple[str, ...] = ()
     write: str | None = None
     jobs: int | None = None
+    dissect: bool = False
 
     @property
     def is_question(self) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.capture.inputs import Named
     from tlsdecrypt.conversation import Analysis, Conversation
+    from tlsdecrypt.dissection.dissector import Dissecting
     from tlsdecrypt.pipeline import Pipeline
     from tlsdecrypt.report.object_folder import ObjectFolder
     from tlsdecrypt.report.outputs import OutputFile
@@ -159,6 +160,7 @@ def run(arguments: Arguments) -> int:
     if arguments.is_question:
         return _answer(arguments)
     files = output_files(arguments.output, arguments.inputs, may_overwrite=arguments.force)
+    tshark = _tshark(arguments) if arguments.dissect else None
     captures, keys = named_captures(arguments), _load_keys(arguments)
     manner = _manner(arguments, keys)
     if any(each.reads_again for each in files):
@@ -167,7 +169,8 @@ def run(arguments: Arguments) -> int:
         manner = _anonymised(manner, files)
     _warn(arguments, files)
     folder = _object_folder(arguments.objects, manner) if arguments.objects else None
-    telling = Telling(_teller(arguments, manner), Outputs(files, manner, folder), manner.anonymiser)
+    told = Telling(_teller(arguments, manner), Outputs(files, manner, folder), manner.anonymiser)
+    telling = told if tshark is None else _dissecting(told, tshark, manner)
     if arguments.interface and not arguments.quiet:
         say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
     analysis, was_interrupted = _observe(arguments, captures, keys, telling)
@@ -179,6 +182,20 @@ def run(arguments: Arguments) -> int:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
     return WRONG_INPUT if analysis.errors else exit_status(analysis, arguments)
+
+
+def _tshark(arguments: Arguments) -> str:
+    from tlsdecrypt.dissection.wireshark import find_tshark  # noqa: PLC0415 - few runs need it
+
+    if arguments.anonymise:
+        raise InputError("--dissect tells texts in which names cannot be told from other words: not with --anonymise")
+    return find_tshark()
+
+
+def _dissecting(telling: Telling, tshark: str, manner: Manner) -> Dissecting:
+    from tlsdecrypt.dissection.dissector import Dissecting  # noqa: PLC0415 - few runs need it
+
+    return Dissecting(telling, tshark, manner.redactor, manner.notes)
 
 
 def _manner(arguments: Arguments, keys: SecretStore) -> Manner:
@@ -290,7 +307,7 @@ def _ask_password(name: str) -> str:
 
 
 def _observe(
-    arguments: Arguments, captures: Sequence[Named], keys: SecretStore, telling: Telling
+    arguments: Arguments, captures: Sequence[Named], keys: SecretStore, telling: Telling | Dissecting
 ) -> tuple[Analysis, bool]:
     """The analysis of what is kept of each conversation as it ends, and whether Ctrl-C ended it early."""
     from tlsdecrypt.pipeline import Options, Pipeline  # noqa: PLC0415 - start-up time of `--help`

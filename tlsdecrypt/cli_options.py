@@ -87,12 +87,18 @@ _OUTPUT_OPTIONS = (
     click.option(
         "--objects",
         metavar="DIR",
-        help="Keep each HTTP content, mail message and attachment as a file in this new or empty folder, with an index.",
+        help="Keep each HTTP content, mail message and attachment as a file in this new or empty folder, with an"
+        " index.",
     ),
     _flag(
         "--explain",
         "Tell what TLS there is, and which certificate or key log would open how many more sessions, in place of the"
         " connections; needs no key.",
+    ),
+    _flag(
+        "--dissect",
+        "Have Wireshark's dissectors tell what no decoder here understands (LDAP, TDS, MySQL ...); needs tshark, and"
+        " pip install 'tlsdecrypt[wireshark]'.",
     ),
     _flag("--with-original", "In decrypted captures, keep the encrypted frames beside those made of what was said."),
     _flag("--force", "Overwrite output files that exist."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
@@ -75,6 +75,34 @@ class Note:
     span: Span | None = None
 
 
+class ExpertNote(NamedTuple):
+    """What Wireshark finds odd: comment, chat, note, warning or error, and a sentence."""
+
+    severity: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DissectedField:
+    """A field by Wireshark's name and with its words. What is no number or flag may be a secret."""
+
+    name: str
+    value: str = field(repr=False)
+    is_number: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DissectedMessage:
+    """What Wireshark's dissectors say of some frames: `info` is its summary of them."""
+
+    span: Span
+    protocol: str
+    info: str = field(repr=False)
+    layers: tuple[str, ...]
+    fields: tuple[DissectedField, ...] = field(default=(), repr=False)
+    expert: tuple[ExpertNote, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One TCP connection, from the first frame to the last, and all that was said on it."""
@@ -94,6 +122,7 @@ class Conversation:
     clear_exchanges: int = 0  # how many of the exchanges, the first ones, were said before TLS or without it
     tcp: TcpFacts | None = field(default=None, repr=False)
     unverified: tuple[Unverified, Unverified] = NOTHING_UNVERIFIED  # apart from application_data, by Direction
+    dissection: tuple[DissectedMessage, ...] = field(default=(), repr=False)  # where it was asked for
 
     @property
     def is_decrypted(self) -> bool:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.report.dissection_document import dissection_document
 from tlsdecrypt.report.exchange_document import exchange_document
 from tlsdecrypt.report.quantities import iso_time
 from tlsdecrypt.report.tcp_document import opening_document, side_document
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def connection_document(conversation: Conversation, redactor: Redactor) -> dict[str, Any]:
     """One element of `connections`. `tls` and `verdict` are null where there was no TLS."""
     span, tls = conversation.span, conversation.tls
+    dissection = dissection_document(conversation.dissection, redactor)
     return {
         "id": conversation.id,
         "client": _endpoint(conversation.client),
@@ -40,6 +42,7 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
         "unverified": _unverified(conversation, redactor),
         "exchanges": [exchange_document(exchange, redactor) for exchange in conversation.exchanges],
         "notes": [_note(note, redactor) for note in conversation.notes],
+        **({"dissection": dissection} if dissection else {}),
     }
 
 

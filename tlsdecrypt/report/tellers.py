@@ -195,7 +195,9 @@ def light(conversation: Conversation) -> Conversation:
     tls = conversation.tls
     if tls is not None:
         tls = replace(tls, messages=(), alerts=(), client_certificates=(), offered_cipher_suites=(), secrets=())
-    return replace(conversation, tls=tls, exchanges=(), notes=(), unverified=NOTHING_UNVERIFIED, tcp=None)
+    return replace(
+        conversation, tls=tls, exchanges=(), notes=(), unverified=NOTHING_UNVERIFIED, tcp=None, dissection=()
+    )
 
 
 def _is_terminal() -> bool:

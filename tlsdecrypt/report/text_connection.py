@@ -8,6 +8,7 @@ from tlsdecrypt.flow import Direction
 from tlsdecrypt.report.lines import line
 from tlsdecrypt.report.quantities import clock_time, counted, duration, size
 from tlsdecrypt.report.tcp_document import describe_failure
+from tlsdecrypt.report.text_dissection import dissection_lines
 from tlsdecrypt.report.text_exchange import exchange_lines
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Lin
         yield from _stream_lines(conversation)
     for exchange in conversation.exchanges:
         yield from exchange_lines(exchange, span.first_time_ns, view)
+    yield from dissection_lines(conversation.dissection, view)
     yield from note_lines(conversation, view)
     yield line()
 

@@ -1,0 +1,1 @@
+"""What no decoder understands, as Wireshark's dissectors understand it."""
