@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from login_dialogues import WINDOWS, ask, ntlm
+from login_dialogues import WINDOWS, ask, basic, ntlm
 from ntlm_peers import ntlm_login
 from packets import C, S, Scene, found, http_request, http_response, rules_of
 from tls_dialogues import Identity, public_identity, tls
@@ -215,3 +215,18 @@ def test_tokens_that_were_cut_are_logins_and_no_sign_of_a_device(token: str) -> 
     scene.dialogue(ask(f"Authorization: {token}") * 3)
     scene.silence(5)
     assert rules_of(scene) == {"http.auth-loop"}
+
+
+@pytest.mark.parametrize(("field", "expected"), [("", True), ("X-Forwarded-For: 203.0.113.7", False)])
+def test_users_who_all_come_from_one_address_without_tls_come_through_a_device(field: str, *, expected: bool) -> None:
+    scene = Scene()
+    for user in ("avery", "blake", "casey"):
+        scene.dialogue(ask(basic(f"{user}@contoso.com"), "200 OK", [], asked=[field] if field else []))
+    scene.silence(5)
+    assert ("proxy.x-forwarded-for-missing" in rules_of(scene)) is expected
+
+
+def test_a_web_server_at_the_place_of_autodiscover_lacks_no_handler() -> None:
+    fields = ["Server: nginx", "Content-Type: text/html"]
+    page = http_response("405 Not Allowed", fields, b"<html>405</html>")
+    assert rules_of(posted("/autodiscover/autodiscover.svc", page)) == {"autodiscover.third-party-webserver"}

@@ -16,6 +16,7 @@ _BLOCKED = re.compile(
     r"categor(?:y|ised|ized)|content filter|internet usage policy|cannot be displayed because",
     re.IGNORECASE,
 )
+_OTHER_SERVERS = re.compile(r"apache|nginx|cloudflare|litespeed|openresty", re.IGNORECASE)
 _PROXIES = re.compile(
     r"squid|blue ?coat|zscaler|mcafee|forcepoint|websense|forti|sophos|ironport|barracuda|checkpoint|palo ?alto",
     re.IGNORECASE,
@@ -25,6 +26,11 @@ _PROXIES = re.compile(
 def server_of(step: Step) -> str:
     """What to call the server: the host that was asked, else its address."""
     return step.host or str(step.trace.server)
+
+
+def is_web_server(step: Step) -> bool:
+    """Whether a web server answered that is not IIS, and nothing shows that IIS stands behind it."""
+    return _OTHER_SERVERS.search(step.http.get("server", "")) is not None and not has_reached_iis(step)
 
 
 def is_block(step: Step) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.app.endpoint import ASKED_BY_PROGRAMS
 from tlsdecrypt.findings.exchange_answers import answers_html, is_login_page
 from tlsdecrypt.findings.finding import Confidence, Severity
-from tlsdecrypt.findings.http_proxies import server_of
+from tlsdecrypt.findings.http_proxies import is_web_server, server_of
+from tlsdecrypt.findings.monitors import is_probe
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.findings.scene import Scene, Step
 
+SEVERAL_USERS = 3  # that come from one address
 MANY_REDIRECTS = 5
 TOO_MANY_REDIRECTS = 10  # of a sign-in, whose parameters change each time
 PROMPT_NS = 10_000_000_000  # in which a client follows a redirect
@@ -25,7 +27,6 @@ SLOW_NS, VERY_SLOW_NS = 10_000_000_000, 60_000_000_000
 
 _AUTODISCOVER = frozenset({"autodiscover-pox", "autodiscover-soap", "autodiscover-v2"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_FOREIGN_SERVER = re.compile(r"apache|nginx|cloudflare|litespeed|openresty", re.IGNORECASE)
 _LOGIN_TEXT = re.compile(r"\b(?:sign|log)[ -]?(?:in|on)\b|\bpassword\b|\bpasswort\b|\banmelde", re.IGNORECASE)
 
 
@@ -82,7 +83,7 @@ def html_instead_of_xml(step: Step) -> Iterator[Hit]:
     """
     if step.status != 200 or not answers_html(step) or not _expects_protocol(step):  # noqa: PLR2004
         return
-    is_stranger = step.service in _AUTODISCOVER and _FOREIGN_SERVER.search(str(step.http.get("server", "")))
+    is_stranger = step.service in _AUTODISCOVER and is_web_server(step)
     is_mapi = "response_code" in step.about("mapi") or step.service == "outlook-anywhere"
     if step.verb == "POST" and not is_stranger and not is_mapi:
         page = step.answered(f"Content-Type: {step.http.get('content_type')}: {step.http.get('page_text', '')}")
@@ -230,24 +231,33 @@ def slow_response(step: Step) -> Iterator[Hit]:
 def forwarded_for_missing(scene: Scene) -> Iterator[Hit]:
     """A balancer passes requests on without saying for whom: the servers' logs show its address alone.
 
-    Only where the capture shows both legs: a host that serves clients, and asks the same services of a server behind.
+    Where the capture shows both legs: a host that serves clients, and asks the same services of a server behind. A hint
+    where several users come from the only address that asks a server without TLS.
     """
     legs: dict[tuple[str, str], list[Step]] = defaultdict(list)
     for service in ASKED_BY_PROGRAMS | {"owa", "ecp"}:
         for step in scene.steps_by_service.get(service, ()):
-            client = step.trace.client.address
-            if client in scene.by_server:
+            if step.is_clear or step.trace.client.address in scene.by_server:
                 legs[step.trace.pair].append(step)
     for (balancer, server), steps in legs.items():
-        if any("x_forwarded_for" in step.http for step in steps) or not _serves_others(scene, balancer, server):
+        if any("x_forwarded_for" in step.http for step in steps):
             continue
-        yield Hit(
-            f"{balancer} passes requests on to {server} without X-Forwarded-For",
-            tuple(each for step in steps[:2] for each in step.evidence),
-            client=balancer,
-            server=server,
-            place="",
-        )
+        is_seen = balancer in scene.by_server and _serves_others(scene, balancer, server)
+        if is_seen or _gathers_users(scene, server, steps):
+            yield Hit(
+                f"{balancer} passes requests on to {server} without X-Forwarded-For",
+                tuple(each for step in steps[:2] for each in step.evidence),
+                confidence=None if is_seen else Confidence.HINT,
+                client=balancer,
+                server=server,
+                place="",
+            )
+
+
+def _gathers_users(scene: Scene, server: str, steps: list[Step]) -> bool:
+    """Whether the requests of several users come in clear from the only client that a server has."""
+    users = {step.http["user"] for step in steps if step.is_clear and "user" in step.http and not is_probe(step)}
+    return len(users) >= SEVERAL_USERS and len({trace.client.address for trace in scene.by_server[server]}) == 1
 
 
 def _serves_others(scene: Scene, balancer: str, server: str) -> bool:

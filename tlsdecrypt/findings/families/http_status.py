@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.exchange_answers import has_reached_iis, has_succeeded, succeeds_later
 from tlsdecrypt.findings.finding import Confidence, Severity
-from tlsdecrypt.findings.http_proxies import is_block, server_of
+from tlsdecrypt.findings.http_proxies import is_block, is_web_server, server_of
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -72,11 +72,14 @@ def forbidden(step: Step) -> Iterator[Hit]:
 def handler_missing(scene: Scene) -> Iterator[Hit]:
     """IIS does not know what to do with *.svc: 405 to a POST, or sub-status 404.3.
 
-    Certain where *.asmx of the same host works. Silent for GET, which browsers send, and where *.asmx fails alike.
+    Certain where *.asmx of the same host works. Silent for GET, which browsers send, where *.asmx fails alike, and
+    where a web server answers that is not IIS.
     """
     for step in scene.steps:
         is_unknown = step.status == NOT_ALLOWED or step.http.get("sub_status") == "404.3"
         if step.protocol != "http" or not is_unknown or step.verb != "POST" or not _SERVICE.search(step.path):
+            continue
+        if is_web_server(step):
             continue
         pages = [
             other

@@ -123,7 +123,8 @@ def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
         domains = {f"autodiscover.{domain}" for each in users for domain in _smtp_domains(each)}
         severity = None if hosts or any(map(shows_hybrid, traces)) else Severity.INFO
         for wanted in sorted(hosts | domains):
-            if not is_microsoft(wanted) and not any(_is_named(each, wanted) for each in served):
+            is_cloud = is_microsoft(wanted) or wanted.endswith(".onmicrosoft.com")
+            if not is_cloud and not any(_is_named(each, wanted) for each in served):
                 summary = f"the certificate that {trace.server} shows does not name {wanted}"
                 yield replace(certificate_fault(traces, certificate, summary), severity=severity, place=wanted)
 
