@@ -15,6 +15,7 @@ from tlsdecrypt.app.http_head import RequestLine, StatusLine
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
+    from tlsdecrypt.app.decoder import Decoder
     from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.app.http1_reader import Message
     from tlsdecrypt.app.http_exchange import Annotate
@@ -56,7 +57,8 @@ class Http1Decoder:
 
     `keep_content` keeps the content of every message in its value; without it, only what `annotate` reads is collected,
     for as long as it is read. After CONNECT or 101 (Switching Protocols) `upgraded_to` names what follows (`tunnel`, or
-    the protocol in lower case: `websocket`, `tls`, `h2c`), and `take_rest` gives the bytes of it that came here.
+    the protocol in lower case: `websocket`, `tls`, `h2c`); its decoder goes on where there is one, else `take_rest`
+    gives the bytes that came here. `depth` counts the tunnels around this connection.
     """
 
     name = "http/1.1"
@@ -72,6 +74,8 @@ class Http1Decoder:
         self._is_held = False  # requests wait until it is known whether the connection stays HTTP
         self._is_pipelined = False
         self.upgraded_to: str | None = None
+        self.depth = 0
+        self._follower: Decoder | None = None
 
     @property
     def skipped(self) -> tuple[int, int]:
@@ -80,6 +84,8 @@ class Http1Decoder:
 
     def feed(self, direction: Direction, data: bytes, span: Span) -> list[Exchange]:
         """Exchanges that are complete now."""
+        if self._follower is not None:
+            return self._follower.feed(direction, data, span)
         reader = self._reader(direction)
         if reader.is_opaque and reader.buffered + len(data) > MAX_HELD:
             reader.skipped += len(data)
@@ -89,12 +95,16 @@ class Http1Decoder:
 
     def gap(self, direction: Direction, length: int | None, span: Span) -> list[Exchange]:
         """`length` bytes are missing (None: nobody knows how many)."""
+        if self._follower is not None:
+            return self._follower.gap(direction, length, span)
         self._release()
         self._reader(direction).gap(length, span)
         return self._pump(direction)
 
-    def end(self, direction: Direction, span: Span) -> list[Exchange]:  # noqa: ARG002  the end carries no bytes
+    def end(self, direction: Direction, span: Span) -> list[Exchange]:
         """One direction ended; the other may go on."""
+        if self._follower is not None:
+            return self._follower.end(direction, span)
         self._release()
         self._reader(direction).close("the connection ended")
         return self._pump(direction)
@@ -110,7 +120,8 @@ class Http1Decoder:
             slot.is_over = True
             slot.faults += _unanswered(slot)
         self._drain()
-        return exchanges + self._take_ready()
+        exchanges += self._take_ready()
+        return exchanges if self._follower is None else exchanges + self._follower.finish()
 
     def take_rest(self, direction: Direction) -> bytes:
         """Bytes of one direction that follow an upgrade, once."""
@@ -124,7 +135,15 @@ class Http1Decoder:
             self._pump_requests()
         else:
             self._pump_responses()
+        if self._follower is not None:
+            self._hand_over(self._follower)
         return self._take_ready() if self._ready else []
+
+    def _hand_over(self, follower: Decoder) -> None:
+        """What came here behind the upgrade, once."""
+        for direction in _DIRECTIONS:
+            for piece, span in self._reader(direction).take_pieces():
+                self._ready += follower.feed(direction, piece, span)
 
     def _release(self) -> None:
         if self._is_held:
@@ -188,14 +207,18 @@ class Http1Decoder:
                 attend(message, body.sink, slot.service, is_content_kept=self._is_content_kept)
             self._server.frame(body)
         if status == _STATUS_SWITCHING:
-            self._upgrade(_upgrade_name(message))
+            self._upgrade(_upgrade_name(message), slot.request, message)
         elif method == "CONNECT" and status // 100 == _STATUS_OK // 100:
-            self._upgrade("tunnel")
+            self._upgrade("tunnel", slot.request, message)
         self._release()
 
-    def _upgrade(self, name: str) -> None:
+    def _upgrade(self, name: str, request: Message | None, answer: Message) -> None:
+        from tlsdecrypt.app.upgrade import follow_upgrade  # noqa: PLC0415 - start-up time of captures without it
+
         self.upgraded_to = name
         self._client.is_opaque = self._server.is_opaque = True
+        keeps = self._is_content_kept
+        self._follower = follow_upgrade(name, request, answer, keep_content=keeps, depth=self.depth)
 
     def _slot_to_answer(self) -> _Slot:
         """The request that the next answer is for: the first without one, or nothing that was captured."""

@@ -322,6 +322,12 @@ class MessageReader:
             message.faults.append(f"{fault}: {reason}")
         self._finish_message()
 
+    def take_pieces(self) -> list[tuple[bytes, Span]]:
+        """The same as `take_rest`, with what carried it."""
+        marks, rest = [*self._marks], self.take_rest()
+        starts = [0, *(end for end, _ in marks)]
+        return [(rest[start:end], span) for start, (end, span) in zip(starts, marks, strict=False)]
+
     def take_rest(self) -> bytes:
         """What waits here, once the connection is no longer HTTP."""
         rest = bytes(self._buffer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tlsdecrypt.report.mail_document import mail_command, mail_reply, smtp_reply
 from tlsdecrypt.report.quantities import MILLISECOND, iso_time
 from tlsdecrypt.report.rpc_document import rpc_message
+from tlsdecrypt.report.websocket_document import websocket_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,7 @@ _DESCRIBERS: dict[str, Callable[[Any, Redactor], dict[str, Any]]] = {
     "method": _http_request,
     "status": _http_response,
     "stub_length": rpc_message,
+    "opcode": websocket_message,
     "verb": mail_command,
     "code": smtp_reply,
     "result": mail_reply,

@@ -21,8 +21,8 @@ MAX_LINE = 2_000  # characters of one of them
 
 
 def content_lines(message: Any, redactor: Redactor, mark: str) -> Iterator[Line]:
-    """The content of an HTTP message, each line behind `mark`; nothing of a message without content."""
-    content = shown_content(message, redactor, MAX_CONTENT) if hasattr(message, "fields") else None
+    """The content of a message of HTTP or WebSocket, each line behind `mark`; nothing of a message without content."""
+    content = shown_content(message, redactor, MAX_CONTENT) if hasattr(message, "field") else None
     if content is None:
         return
     text = pretty_text(content)

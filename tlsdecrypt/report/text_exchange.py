@@ -12,6 +12,7 @@ from tlsdecrypt.report.text_annotations import annotation_lines
 from tlsdecrypt.report.text_content import content_lines
 from tlsdecrypt.report.text_mail import is_mail, mail_answer, mail_asked, mail_lines
 from tlsdecrypt.report.visible import shorten
+from tlsdecrypt.report.websocket_document import is_websocket, websocket_answer, websocket_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,8 @@ def asked_of(told: dict[str, Any]) -> str:
         return mail_asked(told)
     if is_rpc(told):
         return rpc_asked(told)
+    if is_websocket(told):
+        return websocket_asked(told)
     request = told["request"]
     return "(request not seen)" if request is None else f"{request['method']} {request['target']}"
 
@@ -70,6 +73,8 @@ def answer_of(told: dict[str, Any], width: int = MIN_TARGET) -> Part:
         return mail_answer(response)
     if is_rpc(told):
         return rpc_answer(told)
+    if is_websocket(told):
+        return websocket_answer(told)
     if response is None and told["annotations"].get("rpc_http", {}).get("is_channel"):
         return "open", "good"  # a channel of RPC over HTTP is answered on another connection
     if response is None:
