@@ -168,3 +168,22 @@ def test_keep_alives_window_updates_and_a_reset_after_the_end_are_not_mentioned(
     made.add(Segment(here, there, 1_001 + sent[True], 5_001 + sent[False], RST | ACK, window=0).frame(), 0.1)
     made.silence(5)
     assert rules_of(made, keys=shown.store) == set()
+
+
+def _announces(made: Scene, hardware: str, defends_against: str = "") -> None:
+    body = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 2 if defends_against else 1)
+    here = socket.inet_aton("10.4.2.30")
+    body += mac(hardware) + here + mac(defends_against or "00:00:00:00:00:00") + here
+    made.add(ethernet(body, 0x0806, hardware, "ff:ff:ff:ff:ff:ff"), 1)
+
+
+@pytest.mark.parametrize("kind", ["in turn", "defended", "failover"])
+def test_two_hosts_that_claim_an_address_against_each_other_are_in_conflict(kind: str) -> None:
+    one, other = "00:50:56:00:00:0a", "00:0c:29:00:00:0b"
+    made = Scene()
+    _announces(made, one)
+    _announces(made, other, one if kind == "defended" else "")
+    if kind == "in turn":
+        _announces(made, one)
+    made.silence(5)
+    assert ("l2.duplicate-ip" in rules_of(made)) is (kind != "failover")

@@ -107,7 +107,10 @@ def unicast_flooding(scene: Scene) -> Iterator[Hit]:
     source="RFC 5227 section 2.4",
 )
 def duplicate_ip(scene: Scene) -> Iterator[Hit]:
-    """Two MAC addresses answer one host's ARP requests for one IP address: both to one request, or in turn.
+    """Two MAC addresses claim one IP address.
+
+    Both answer the ARP requests of one host, to one request or in turn; or both announce the address in turn; or one
+    defends it against the other's announcement.
 
     Silent for addresses that are shared on purpose (VRRP, HSRP, GLBP, clusters), for teamed network cards (each asking
     host always gets the same answer), where the new holder announced itself, as at a failover, and for a router that
@@ -135,9 +138,15 @@ def duplicate_ip(scene: Scene) -> Iterator[Hit]:
             conflict, confidence = _unannounced_change(own, announced[address]), Confidence.HINT
         if conflict is None:
             continue
-        macs = sorted({each.sender_mac for each in conflict})
-        summary = f"{address} is used by {len(macs)} hosts: {' and '.join(macs)} answer ARP for it"
-        yield Hit(summary, tuple(map(_said, conflict)), confidence=confidence, client="", server=address, place="arp")
+        yield _claimed_by_several(address, conflict, confidence)
+    for address, conflict in _fights(scene.surroundings.arp if scene.surroundings is not None else ()):
+        yield _claimed_by_several(address, conflict, None)
+
+
+def _claimed_by_several(address: str, conflict: list[ArpMessage], confidence: Confidence | None) -> Hit:
+    macs = sorted({each.sender_mac for each in conflict})
+    summary = f"{address} is used by {len(macs)} hosts: {' and '.join(macs)} answer ARP for it"
+    return Hit(summary, tuple(map(_said, conflict)), confidence=confidence, client="", server=address, place="arp")
 
 
 def _group_replies(seen: Surroundings | None) -> Iterator[ArpMessage]:
@@ -239,6 +248,31 @@ def _conflict(answers: list[ArpMessage], asked_in: dict[int, int]) -> list[ArpMe
     for index in range(2, len(changes)):
         if changes[index].sender_mac == changes[index - 2].sender_mac:
             return changes[index - 2 : index + 1]
+    return None
+
+
+def _fights(messages: Iterable[ArpMessage]) -> Iterator[tuple[str, list[ArpMessage]]]:
+    """Addresses that two hosts announce against one another, and the announcements that show it."""
+    claims: dict[str, list[ArpMessage]] = defaultdict(list)
+    for message in messages:
+        if message.sender_ip == message.target_ip != _NOBODY and not _is_shared(message):
+            claims[message.sender_ip].append(message)
+    for address, several in claims.items():
+        conflict = _fight(several)
+        if conflict is not None:
+            yield address, conflict
+
+
+def _fight(claims: list[ArpMessage]) -> list[ArpMessage] | None:
+    """An announcement that is defended at once, or two hosts that announce an address in turn, one of them twice."""
+    changes = claims[:1] + [second for first, second in pairwise(claims) if first.sender_mac != second.sender_mac]
+    for index, (first, second) in enumerate(pairwise(changes)):
+        if second.is_reply and second.target_mac == first.sender_mac and second.time_ns - first.time_ns <= ANSWER_NS:
+            return [first, second]
+        third = changes[index + 2] if index + 2 < len(changes) else None
+        is_back = third is not None and third.sender_mac == first.sender_mac
+        if third is not None and is_back and third.time_ns - first.time_ns <= CHANGE_NS:
+            return [first, second, third]
     return None
 
 

@@ -46,7 +46,7 @@ def _asked_names(trace: Trace) -> frozenset[str]:
     Severity.ERROR,
     advice="Put the name into the subject alternative names of the certificate, or correct the DNS record or the URL.",
     source="RFC 9525 section 6; RFC 6125",
-    causes=CERTIFICATE_FOLLOWERS,
+    causes=(*CERTIFICATE_FOLLOWERS, "tls.cert-autodiscover-san-missing"),
 )
 def name_mismatch(scene: Scene) -> Iterator[Hit]:
     """The certificate does not name the host that the client asked for.
