@@ -50,10 +50,12 @@ def test_texts_of_which_nobody_knows_what_they_hold_are_left_out(name: str) -> N
 def test_numbers_flags_and_harmless_texts_are_told() -> None:
     number = DissectedField("ldap.resultCode", "49", is_number=True)
     flag = DissectedField("mqtt.conflag.passwd", "1", is_number=True)
-    told = shown(number, flag, text("ldap.errorMessage", "data 52e"), text("ldap.baseObject", "dc=contoso"))
+    length = DissectedField("mqtt.passwd_len", "13", is_number=True)
+    told = shown(number, flag, length, text("ldap.errorMessage", "data 52e"), text("ldap.baseObject", "dc=contoso"))
     assert told["fields"] == [
         ["ldap.resultCode", "49"],
         ["mqtt.conflag.passwd", "1"],
+        ["mqtt.passwd_len", "13"],
         ["ldap.errorMessage", "data 52e"],
         ["ldap.baseObject", "dc=contoso"],
     ]
@@ -64,6 +66,7 @@ def test_numbers_flags_and_harmless_texts_are_told() -> None:
     [
         f"Request: PASS {SECRET}",
         f"AUTH {SECRET}",
+        f"Request: HELLO 3 AUTH alex {SECRET}",
         f"CREATE USER 'a' IDENTIFIED BY '{SECRET}'",
         f"ALTER ROLE a PASSWORD '{SECRET}'",
         f"password={SECRET}",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SECRET = re.compile(r"passw|passphrase|pwd|secret|credential|creds|token|\.simple\Z", re.IGNORECASE)
 _FLAGS = frozenset({"0", "1", "True", "False"})  # `password is set`
+_LENGTH = re.compile(r"len(?:gth)?\Z|offset\Z", re.IGNORECASE)
 # The last part of the names of fields whose texts are told: what failed, who, and what was asked for.
 _TOLD = frozenset(
     {
@@ -26,10 +27,10 @@ _TOLD = frozenset(
         "severity", "sqlstate", "status", "table", "topic", "type", "user", "username", "version", "virtual_host",
     }
 )  # fmt: skip
-# `PASS x`, `AUTH x`, `IDENTIFIED BY 'x'`: what follows such words in a summary.
+# `PASS x`, `AUTH user x`, `IDENTIFIED BY 'x'`: what follows such words in a summary.
 _SPOKEN = re.compile(
-    r"\b(?:(pass|auth|identified\s+by(?:\s+password)?)(\s*[:=]\s*|\s+)|(password)(\s+)(?=['\"]))"
-    r"(?!<masked:)('[^']*'|\"[^\"]*\"|[^\s,;]+)",
+    r"\b(?:(?:pass|auth)(?:\s*[:=]\s*|\s+)(?!<masked:)(?P<all>\S.*)"
+    r"|(?:identified\s+by(?:\s+password)?\s+|password\s+(?=['\"]))(?!<masked:)(?P<one>'[^']*'|\"[^\"]*\"|[^\s,;]+))",
     re.IGNORECASE,
 )
 
@@ -58,12 +59,18 @@ def _fields(fields: tuple[DissectedField, ...], redactor: Redactor) -> Iterator[
     for each in fields:
         if redactor.show_secrets:
             yield each.name, each.value
-        elif _SECRET.search(each.name) and each.value not in _FLAGS:
+        elif _is_secret(each):
             yield each.name, redactor.value("password", each.value)
         elif each.is_number:
             yield each.name, each.value
         elif each.name.lower().rpartition(".")[2] in _TOLD:
             yield each.name, spoken_text(each.value, redactor)
+
+
+def _is_secret(field: DissectedField) -> bool:
+    if _SECRET.search(field.name) is None:
+        return False
+    return not (field.is_number and (field.value in _FLAGS or _LENGTH.search(field.name)))
 
 
 def spoken_text(text: str, redactor: Redactor) -> str:
@@ -74,5 +81,5 @@ def spoken_text(text: str, redactor: Redactor) -> str:
 
 
 def _masked(match: re.Match[str], redactor: Redactor) -> str:
-    before = match[0].removesuffix(match[5])
-    return before + redactor.value("password", match[5].strip("'\""))
+    secret = match["all"] or match["one"]
+    return match[0].removesuffix(secret) + redactor.value("password", secret.strip("'\""))
