@@ -41,7 +41,7 @@ _SERVICES = (
     (r"/public(/.*)?", "legacy-free-busy"),
     (r"/adfs(/.*)?|/federationmetadata/.*", "ws-trust"),
     (r".*/?(extsts|rst2|getuserrealm)\.srf|/[^/]+/userrealm(/.*)?", "ws-trust"),
-    (r"(/[^/]+)?/oauth2(/.*)?|/tokens/oauth/2(/.*)?|/common/oauth2(/.*)?", "oauth"),
+    (r"(/[^/]+)?/oauth2(/.*)?|(/[^/]+)?/tokens/oauth/2(/.*)?|/common/oauth2(/.*)?", "oauth"),
     (r"/cookieauth\.dll.*", "tmg-forms"),
 )
 _PATHS = tuple((re.compile(pattern), service) for pattern, service in _SERVICES)

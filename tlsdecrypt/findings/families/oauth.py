@@ -145,7 +145,7 @@ def signature(step: Step) -> Iterator[Hit]:
     " -LinkedAccount, New-ManagementRoleAssignment).",
     source=_HYBRID,
     protocols=("http",),
-    suppresses=("oauth.x-ms-diagnostics", "http.forbidden-403"),
+    suppresses=("oauth.x-ms-diagnostics", "http.forbidden-403", "ews.access-denied"),
     is_for_failures=True,
 )
 def rbac_missing(step: Step) -> Iterator[Hit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.finding import Confidence, Severity
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _CREDENTIALS, _WRONG_PASSWORD = "AADSTS70002", "AADSTS50126"
 _CLIENT_CODES = frozenset({"AADSTS50012", _CREDENTIALS, "AADSTS700027"})
+_AADSTS = re.compile(r"AADSTS\d+")
 _MFA_CODES = frozenset({"AADSTS50076", "AADSTS50079"})
 _MFA = "must use multi-factor"
 _MFA_STATUS, _FIRST_ERROR = 456, 400
@@ -153,23 +155,25 @@ def _without_bearer(step: Step) -> tuple[str, str] | None:
     advice="Let the user sign in with modern authentication in this client, or except the account by policy.",
     source="AADSTS50076, AADSTS50079",
     protocols=("http",),
-    suppresses=("eas.account-blocked",),
-    is_for_failures=True,
+    suppresses=("eas.account-blocked", "wstrust.request-failed", "wstrust.failed-authentication"),
 )
 def mfa_required(step: Step) -> Iterator[Hit]:
     """The cloud wants a second factor, which this way of logging in cannot give.
 
-    Told by an error code, by a text, or by the status 456 (for ActiveSync that is any block, and another rule).
+    Told by an error code, by a text (a fault of WS-Trust inside of 200 too), or by the status 456 (for ActiveSync that
+    is any block, and another rule).
     """
-    if (step.status or 0) < _FIRST_ERROR:
+    if (step.status or 0) < _FIRST_ERROR and step.service != "ws-trust":
         return
-    facts = step.about("oauth")
-    codes = codes_of(facts) & _MFA_CODES
-    said = f"{step.http.get('error_text', '')} {reason_of(step)} {facts.get('error_description', '')}"
+    facts, trust = step.about("oauth"), step.about("wstrust")
+    trust_reason = str(trust.get("reason", ""))
+    codes = (codes_of(facts) | set(_AADSTS.findall(trust_reason))) & _MFA_CODES
+    texts = step.http.get("error_text"), reason_of(step), facts.get("error_description"), trust_reason
+    said = " ".join(str(each) for each in texts if each)
     is_said = _MFA in said.lower()
     is_status = step.status == _MFA_STATUS and step.service != "activesync"
     if codes or is_said or is_status:
-        who = facts.get("username") or step.http.get("user") or "the user"
+        who = facts.get("username") or trust.get("user") or step.http.get("user") or "the user"
         what = ", ".join(sorted(codes)) or ("status 456" if step.status == _MFA_STATUS else "as the text says")
         yield Hit(
             f"{host_of(step)} wants a second factor of {who} ({what})",

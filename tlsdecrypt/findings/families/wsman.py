@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.findings.scene import Scene, Step
 
-ACCESS_DENIED = 5  # ERROR_ACCESS_DENIED of Windows
+ACCESS_DENIED = frozenset({5, 0x80070005})  # ERROR_ACCESS_DENIED of Windows, as such and as HRESULT
 NO_OUTPUT_YET = 2150858793  # 0x80338029: nothing to receive within the time that the client gave
 
 _FIRST_REDIRECT, _FIRST_ERROR = 300, 400
@@ -36,9 +36,9 @@ def access_denied(scene: Scene) -> Iterator[Hit]:
     entries = scene.derived(Entries)
     for step in without_probes(scene.steps_by_service["wsman"]):
         code = step.about("wsman").get("fault_code")
-        if not is_refused(step) and code != ACCESS_DENIED:
+        if not is_refused(step) and code not in ACCESS_DENIED:
             continue
-        if code != ACCESS_DENIED and entries.after(step) is not None:
+        if code not in ACCESS_DENIED and entries.after(step) is not None:
             continue
         who = user_of(step) or "the user"
         said = step.about("wsman").get("fault_message") or f"{step.status} to {step.http.get('auth', 'a login')}"
@@ -64,7 +64,7 @@ def fault(step: Step) -> Iterator[Hit]:
     """
     facts = step.about("wsman")
     code = facts.get("fault_code")
-    if code is None or code in (ACCESS_DENIED, NO_OUTPUT_YET) or "redirect" in facts:
+    if code is None or code in ACCESS_DENIED or code == NO_OUTPUT_YET or "redirect" in facts:
         return
     where = f" on {facts['machine']}" if "machine" in facts else ""
     message = str(facts.get("fault_message", ""))
