@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import ldap_dialogue
@@ -102,6 +103,17 @@ def test_what_is_said_inside_tls_is_dissected_with_what_mysql_said_before_it() -
     assert [each["info"] for each in by_port[21]["dissection"]][-1] == "Response: QUIT"
     assert "Server Greeting" in by_port[3306]["dissection"][0]["info"]
     assert all("dissection" not in by_port[port] for port in (25, 110, 143))  # decoders of this program know these
+
+
+def test_bytes_that_are_of_no_protocol_end_in_no_fault(tmp_path: Path) -> None:
+    noise = Random(5)
+    scene = Scene()
+    for port in (21, 88, 135, 389, 445, 1433, 1883, 3306, 3389, 5222, 5432, 5672, 9999):
+        scene.dialogue([C(noise.randbytes(900)), S(noise.randbytes(3000)), C(noise.randbytes(50))], port=port)
+    (tmp_path / "noise.pcap").write_bytes(scene.pcap())
+    result = run(tmp_path / "noise.pcap", "--dissect", "--verbose")
+    assert result.exit_code == 0
+    assert "not dissected" not in result.stderr
 
 
 def test_connections_keep_their_messages_whatever_waits_together(tmp_path: Path, monkeypatch: Any) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tlsdecrypt.conversation import DissectedMessage, Note
 from tlsdecrypt.dissection.clear_frames import ClearCapture, Said
+from tlsdecrypt.dissection.mysql_login import counted_anew
 from tlsdecrypt.dissection.protocols import DISSECTORS, LOOKED_AT, choose_dissector
 from tlsdecrypt.dissection.wireshark import dissect
 from tlsdecrypt.flow import Direction
@@ -41,7 +42,6 @@ MAX_PIECES = 4_000  # of one connection that tshark is given
 MAX_MESSAGES = 200  # of one connection that are told
 
 _DECODE_AS = {f"tcp.port=={each.port}": each.name for each in DISSECTORS}
-_MYSQL_NUMBER = 3  # where a packet has its number, behind three bytes of length
 _GREETS_IN_CLEAR = "mysql"  # its dissector understands nothing without the greeting, which stands before TLS
 
 
@@ -122,7 +122,7 @@ class Dissecting:
                 _first(greeting or said, Direction.SERVER_TO_CLIENT),
             )
             if dissector is not None and dissector.name == _GREETS_IN_CLEAR and conversation.is_decrypted:
-                said = [*greeting, *_counted_anew(said)]
+                said = [*greeting, *counted_anew(said)]
             port = dissector.port if dissector is not None else conversation.server.port
             capture.add(conversation.id, port, said)
             if pieces.is_cut:
@@ -184,20 +184,6 @@ def _rows_by_connection(spool: PlaintextSpool, connections: Sequence[int]) -> di
         if len(rows[connection]) <= MAX_PIECES:
             rows[connection].append(_Row(*row))
     return rows
-
-
-def _counted_anew(said: list[Said]) -> list[Said]:
-    """What was said inside the TLS of MySQL: the number of the login's packet is 1 where no request for TLS was sent.
-
-    (MySQL, Connection Phase, "SSL Handshake": it is 2 there, by which a login is not known for one.)
-    """
-    for index, each in enumerate(said):
-        if each.direction is Direction.CLIENT_TO_SERVER:
-            if each.data[_MYSQL_NUMBER : _MYSQL_NUMBER + 1] == b"\x02":
-                data = each.data[:_MYSQL_NUMBER] + b"\x01" + each.data[_MYSQL_NUMBER + 1 :]
-                return [*said[:index], each._replace(data=data), *said[index + 1 :]]
-            break
-    return said
 
 
 def _first(said: Sequence[Said], direction: Direction) -> bytes:
