@@ -296,3 +296,12 @@ def test_a_self_signed_certificate_is_a_fault_towards_exchange_online_and_a_note
     finding = found(made, "tls.cert-untrusted-for-hybrid", keys=own.store)
     assert (None if finding is None else finding.severity) is severity
     assert is_exchange_online(client) is client.startswith(("40.107.", "2603:1026:"))
+
+
+def test_two_intermediates_of_one_public_authority_are_no_interception() -> None:
+    def of(issuer: str) -> list[Say]:
+        return tls(OWA, identity("mail.contoso.com", NAMES, issuer=identity(issuer), is_chain_sent=True))
+
+    first = "CN=R10,O=Let's Encrypt,C=US"
+    assert "tls.intercepted" not in rules_of(scene(of(first), of("CN=R11,O=Let's Encrypt,C=US")))
+    assert "tls.intercepted" in rules_of(scene(of(first), of("CN=Web Gateway CA,O=Contoso")))

@@ -37,6 +37,8 @@ _OWN_AUTHORITY = re.compile(
     r"\b(?:internal|enterprise|private|intranet|corp(?:orate)?)\b.*\bca\b|\bCN=\w+-[\w-]+-CA(?:,|$)", re.IGNORECASE
 )
 
+_ORGANISATION = re.compile(r"(?:^|,)O=((?:[^,\\]|\\.)+)")
+
 
 def _is_private(certificate: CertificateFacts) -> str | None:
     """Why an issuer is none that others trust, None where it may be public."""
@@ -134,17 +136,18 @@ def intercepted(scene: Scene) -> Iterator[Hit]:
     """A device in the path opens TLS and shows certificates of its own.
 
     Signs: one host name with certificates of different issuers, or a host of Microsoft's cloud whose issuer is no
-    public authority. Silent for a renewal, where the issuer stays.
+    public authority. Silent for a renewal, where the issuer stays, or another intermediate of one public authority
+    signed.
     """
     by_name: dict[str, list[tuple[Trace, CertificateFacts]]] = defaultdict(list)
     for trace, *_ in scene.shown:
         if trace.certificate is not None and trace.server_name:
             by_name[trace.server_name.lower()].append((trace, trace.certificate))
     for name, shown in sorted(by_name.items()):
-        by_issuer = {certificate.issuer: (trace, certificate) for trace, certificate in reversed(shown)}
+        by_issuer = {_authority(certificate): (trace, certificate) for trace, certificate in reversed(shown)}
         is_private = is_microsoft(name) and not _is_public(shown[0][1])
         if len(by_issuer) > 1 or is_private:
-            issuers = " and ".join(sorted(by_issuer))
+            issuers = " and ".join(sorted(certificate.issuer for _, certificate in by_issuer.values()))
             yield Hit(
                 f"TLS to {name} is opened on the way: its certificate comes from {issuers}",
                 tuple(certificate_evidence(trace, each) for trace, each in list(by_issuer.values())[:3]),
@@ -152,6 +155,12 @@ def intercepted(scene: Scene) -> Iterator[Hit]:
                 server=shown[0][0].server.address,
                 place=name,
             )
+
+
+def _authority(certificate: CertificateFacts) -> str:
+    """Who stands behind an issuer: of public ones the organisation, for they sign with several intermediates."""
+    organisation = _ORGANISATION.search(certificate.issuer) if _is_public(certificate) else None
+    return organisation[1] if organisation is not None else certificate.issuer
 
 
 def _is_public(certificate: CertificateFacts) -> bool:
