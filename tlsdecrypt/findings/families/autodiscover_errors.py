@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.findings.addresses import is_microsoft
 from tlsdecrypt.findings.autodiscover_answers import (
     FEDERATION,
     Searches,
@@ -28,6 +29,7 @@ _NOT_FOUND = frozenset({"500", "UserNotFound", "MailboxNotFound", "InvalidUserId
 _NO_PROTOCOL = frozenset({"601", "ProtocolNotSupported", "InvalidProtocol"})
 _OPTIONAL = "SettingIsNotAvailable"
 _EWS_URL = "ExternalEwsUrl"
+_TENANT = ".onmicrosoft.com"  # the domain of a tenant, and behind `mail` its routing domain
 _OTHER_SERVERS = re.compile(
     r"apache|nginx|cloudflare|litespeed|openresty|lighttpd|caddy|varnish|squarespace|pepyaka|github|netlify|awselb"
     r"|cloudfront|google|gws|ats/|h2o|tengine",
@@ -69,11 +71,14 @@ def _whom(step: Step) -> str:
 def address_not_found(scene: Scene) -> Iterator[Hit]:
     """The server does not know the address that the client asks for (error 500 inside of HTTP 200).
 
-    A note where the same client gets settings from a later candidate.
+    A note where the same client gets settings from a later candidate, and where a server that is not Microsoft's is
+    asked for an address of a tenant, which only the cloud knows.
     """
     for step, severity in _failed(scene, lambda step: error_of(step) in _NOT_FOUND):
         host = step.host or step.trace.server.address
-        yield _hit(step, f"Autodiscover on {host} does not know {_whom(step)}.", severity)
+        is_of_cloud = _whom(step).lower().endswith(_TENANT) and not is_microsoft(step.host)
+        level = Severity.INFO if is_of_cloud else severity
+        yield _hit(step, f"Autodiscover on {host} does not know {_whom(step)}.", level)
 
 
 @rule(
@@ -136,7 +141,7 @@ def server_error(scene: Scene) -> Iterator[Hit]:
     """The Autodiscover service failed by itself."""
     for step, severity in _failed(scene, _is_server_error):
         why = step.about("autodiscover").get("message", "")
-        yield _hit(step, f"Autodiscover on {step.host} failed for {_whom(step)}: {why}".rstrip(": ") + ".", severity)
+        yield _hit(step, f"Autodiscover on {step.host} failed for {_whom(step)}: {why}".rstrip(": .") + ".", severity)
 
 
 def _is_soap_error(step: Step) -> bool:
@@ -171,8 +176,17 @@ def soap_error(scene: Scene) -> Iterator[Hit]:
         code, facts = error_of(step), step.about("autodiscover")
         own = {_OPTIONAL: Severity.INFO, "ServerBusy": Severity.WARNING}.get(code or "")
         operation = facts.get("operation", "a request")
-        text = f"{operation} for {_whom(step)} ended with {code}: {facts.get('message', '')}".rstrip(": .")
+        text = f"{operation} for {_who_failed(step)} ended with {code}: {facts.get('message', '')}".rstrip(": .")
         yield _hit(step, f"{text}.", own if severity is None else severity)
+
+
+def _who_failed(step: Step) -> str:
+    """The user or domain whose result is the error, else the first that was asked for."""
+    code = error_of(step)
+    results = step.about("autodiscover").get("results", ())
+    failed = (each for each in results if each.get("error_code") == code)
+    named = (each.get("mailbox") or each.get("domain") for each in failed)
+    return next(filter(None, named), None) or _whom(step)
 
 
 @rule(
