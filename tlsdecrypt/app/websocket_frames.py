@@ -92,12 +92,12 @@ class WebSocketFrameReader:
         while at < len(data):
             self._head.append(data[at])
             at += 1
-            wanted = _head_length(self._head)
-            if len(self._head) == 2 and not _is_frame(self._head):  # noqa: PLR2004 - the two bytes that all have
+            wanted = head_length(self._head)
+            if len(self._head) == 2 and not is_frame(self._head):  # noqa: PLR2004 - the two bytes that all have
                 self.lost = "what follows is no WebSocket frame"
                 return at
             if len(self._head) == wanted:
-                self._length = self._remaining = _payload_length(self._head)
+                self._length = self._remaining = payload_length(self._head)
                 self._payload = bytearray() if self._length <= MAX_PAYLOAD else None
                 self._missing = 0
                 return at
@@ -131,7 +131,7 @@ def unmasked(payload: bytes, key: bytes) -> bytes:
     return plain.to_bytes(len(payload), "big")
 
 
-def _is_frame(head: bytes | bytearray) -> bool:
+def is_frame(head: bytes | bytearray) -> bool:
     """Whether the first two bytes may begin a frame (sections 5.2 and 5.5)."""
     opcode = head[0] & 0x0F
     is_control = bool(opcode & _CONTROL)
@@ -139,14 +139,16 @@ def _is_frame(head: bytes | bytearray) -> bool:
     return opcode in OPCODES and not head[0] & _RSV23 and (not is_control or bool(is_short))
 
 
-def _head_length(head: bytes | bytearray) -> int:
+def head_length(head: bytes | bytearray) -> int:
+    """Of a header whose first bytes these are."""
     if len(head) < 2:  # noqa: PLR2004 - the two bytes that all have
         return 2
     extended = {_LENGTH_16: 2, _LENGTH_64: 8}.get(head[1] & 0x7F, 0)
     return 2 + extended + (_KEY_LENGTH if head[1] & _MASK else 0)
 
 
-def _payload_length(head: bytes | bytearray) -> int:
+def payload_length(head: bytes | bytearray) -> int:
+    """What a whole header says."""
     length = head[1] & 0x7F
     if length == _LENGTH_16:
         return int.from_bytes(head[2:4], "big")

@@ -34,6 +34,10 @@ def mask_streams(
 
         Http2Masking(masker).mask(client, server)
     elif (conversation.application_protocol or "").startswith("http/") and conversation.exchanges:
+        if any(each.protocol == "websocket" for each in conversation.exchanges):
+            from tlsdecrypt.recapture.websocket_masking import mask_websocket  # noqa: PLC0415 - rarely needed
+
+            mask_websocket(client, server, masker)
         HttpMasking(masker).mask(client, server)
     else:
         mask_mail(conversation.application_protocol or "", client, server)

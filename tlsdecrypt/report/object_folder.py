@@ -93,6 +93,9 @@ class ObjectFolder:
             media_type = message.field("content-type") or ""
             self._keep(facts | {"url": url}, content, media_type, name_in_path(url))
             return
+        if exchange.protocol == "websocket":
+            self._keep(facts, content, message.field("content-type") or "", message.verb.lower())
+            return
         self._keep(facts, content, _MAIL, "message")
         if not self._redactor.show_secrets:
             return  # nothing of an attachment may be shown
