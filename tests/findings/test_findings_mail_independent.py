@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packets import C, S, Scene, findings_of, found, rules_of
 from smtp_dialogues import BANNER, INSIDE, MODERN, OUTSIDE, QUIT, SERVER, hello, mail, scene_of, talk
-from tls_dialogues import public_identity, tls
+from tls_dialogues import identity, public_identity, tls
 
 from tlsdecrypt.findings.finding import Confidence, Finding, Severity
 
@@ -78,3 +78,22 @@ def test_users_at_the_beginning_of_a_sentence_keep_their_spelling() -> None:
     assert seen is not None
     assert seen.headline == "User avery may not send as avery@adatum.com"
     assert Finding("a.b", Severity.INFO, Confidence.HINT, "avery is late", "", ()).headline == "avery is late"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "severity"),
+    [
+        ("CN=Example Public TLS CA G2,O=Example Trust Services,C=US", Severity.INFO),
+        ("CN=FortiGate CA,O=Fortinet", Severity.WARNING),
+        ("CN=Contoso Root CA,O=Contoso", Severity.WARNING),
+    ],
+)
+def test_an_authority_that_is_not_known_is_no_proof_of_inspection(issuer: str, severity: Severity) -> None:
+    cloud = "contoso-com.mail.protection.outlook.com"
+    shown = identity(f"CN={cloud}", [cloud], issuer=identity(issuer))
+    scene = Scene()
+    scene.dialogue(tls([C("x")], public_identity("mail.contoso.com"), name="mail.contoso.com"), port=443)
+    scene.dialogue(tls([C("EHLO mail.contoso.com\r\n")], shown, name=cloud), port=443)
+    seen = found(scene, "tls.intercepted")
+    assert seen is not None
+    assert seen.severity is severity

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.addresses import is_exchange_online, is_internal, is_microsoft
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.findings.smtp_dialogue import organisation
 from tlsdecrypt.findings.tls_story import (
     CERTIFICATE_FOLLOWERS,
     certificate_evidence,
@@ -38,6 +39,12 @@ _OWN_AUTHORITY = re.compile(
 )
 
 _ORGANISATION = re.compile(r"(?:^|,)O=((?:[^,\\]|\\.)+)")
+
+_INSPECTION = re.compile(
+    r"proxy|inspect|intercept|decrypt|gateway|firewall|filter|zscaler|forti|blue ?coat|netskope|palo ?alto"
+    r"|sophos|websense|forcepoint|mcafee|check ?point|squid|fiddler|\btmg\b|\bisa\b|untrusted|umbrella|barracuda",
+    re.IGNORECASE,
+)
 
 
 def _is_private(certificate: CertificateFacts) -> str | None:
@@ -136,9 +143,14 @@ def intercepted(scene: Scene) -> Iterator[Hit]:
     """A device in the path opens TLS and shows certificates of its own.
 
     Signs: one host name with certificates of different issuers, or a host of Microsoft's cloud whose issuer is no
-    public authority. Silent for a renewal, where the issuer stays, or another intermediate of one public authority
-    signed.
+    public authority: a note and a hint where its name does not tell a device or an authority inside either. Silent for
+    a renewal, where the issuer stays, or another intermediate of one public authority signed.
     """
+    own = {
+        organisation(trace.server_name)
+        for trace, *_ in scene.shown
+        if trace.server_name and not is_microsoft(trace.server_name)
+    }
     by_name: dict[str, list[tuple[Trace, CertificateFacts]]] = defaultdict(list)
     for trace, *_ in scene.shown:
         if trace.certificate is not None and trace.server_name:
@@ -148,13 +160,24 @@ def intercepted(scene: Scene) -> Iterator[Hit]:
         is_private = is_microsoft(name) and not _is_public(shown[0][1])
         if len(by_issuer) > 1 or is_private:
             issuers = " and ".join(sorted(certificate.issuer for _, certificate in by_issuer.values()))
+            is_plain = len(by_issuer) > 1 or _is_inside(shown[0][1].issuer, own)
+            how = "is" if is_plain else "may be"
             yield Hit(
-                f"TLS to {name} is opened on the way: its certificate comes from {issuers}",
+                f"TLS to {name} {how} opened on the way: its certificate comes from {issuers}",
                 tuple(certificate_evidence(trace, each) for trace, each in list(by_issuer.values())[:3]),
+                severity=None if is_plain else Severity.INFO,
+                confidence=None if is_plain else Confidence.HINT,
                 client="",
                 server=shown[0][0].server.address,
                 place=name,
             )
+
+
+def _is_inside(issuer: str, own: set[str]) -> bool:
+    """Whether an issuer names a device that inspects TLS, or an authority of the own organisation."""
+    words = {*re.split(r"[^a-z0-9]+", issuer.lower())}
+    is_own = any(label in words for label in own if label)
+    return is_own or "DC=" in issuer or bool(_INSPECTION.search(issuer) or _OWN_AUTHORITY.search(issuer))
 
 
 def _authority(certificate: CertificateFacts) -> str:
