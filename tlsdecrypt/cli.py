@@ -251,7 +251,7 @@ def _object_folder(name: str, manner: Manner) -> ObjectFolder:
 
 def _teller(arguments: Arguments, manner: Manner) -> Teller:
     """Who tells standard output."""
-    from tlsdecrypt.report.tellers import LinesTeller, LiveTeller, WholeTeller  # noqa: PLC0415 - start-up of `--help`
+    from tlsdecrypt.report.tellers import LinesTeller, WholeTeller  # noqa: PLC0415 - start-up of `--help`
 
     if arguments.follow is not None:
         if arguments.form != "text" or arguments.explain:
@@ -264,6 +264,8 @@ def _teller(arguments: Arguments, manner: Manner) -> Teller:
     if arguments.form == "jsonl":
         return LinesTeller(manner)
     if arguments.form == "text" and is_live(arguments) and not arguments.explain:
+        from tlsdecrypt.report.live_teller import LiveTeller  # noqa: PLC0415 - few runs need it
+
         return LiveTeller(manner)
     return WholeTeller(manner, arguments.form)
 

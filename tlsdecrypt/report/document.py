@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsdecrypt.explanation import explain
 from tlsdecrypt.report.connection_document import connection_document
 from tlsdecrypt.report.explain_document import explain_document
 from tlsdecrypt.report.findings_document import finding_document
@@ -67,7 +66,11 @@ def _head(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:
 
 
 def _explained(analysis: Analysis, redactor: Redactor, *, is_explained: bool) -> dict[str, Any]:
-    return {"explain": explain_document(explain(analysis), redactor)} if is_explained else {}
+    if not is_explained:
+        return {}
+    from tlsdecrypt.explanation import explain  # noqa: PLC0415 - few runs need it
+
+    return {"explain": explain_document(explain(analysis), redactor)}
 
 
 def _tail(analysis: Analysis, redactor: Redactor) -> dict[str, Any]:

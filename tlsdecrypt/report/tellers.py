@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -10,26 +9,18 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from tlsdecrypt.conversation import NOTHING_UNVERIFIED
 from tlsdecrypt.plaintext import Outlets, PlaintextFork
 from tlsdecrypt.report.document import connection_bytes, summary_line
-from tlsdecrypt.report.frame_names import FrameNames
-from tlsdecrypt.report.masking import manifest_lines
 from tlsdecrypt.report.outputs import writer_of
-from tlsdecrypt.report.painter import ColourPainter, choose_painter
+from tlsdecrypt.report.painter import ColourPainter
 from tlsdecrypt.report.standard_output import standard_output
-from tlsdecrypt.report.text_findings import finding_lines
-from tlsdecrypt.report.text_live import LiveText
-from tlsdecrypt.report.text_summary import summary_lines
-from tlsdecrypt.report.text_view import TextView
-from tlsdecrypt.report.text_writer import TextWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from tlsdecrypt.conversation import Analysis, Conversation
     from tlsdecrypt.plaintext import PlaintextSink
     from tlsdecrypt.redact.anonymiser import Anonymiser
-    from tlsdecrypt.report.lines import Line
     from tlsdecrypt.report.outputs import Outputs
-    from tlsdecrypt.report.painter import Painter
+    from tlsdecrypt.report.text_writer import TextWriter
     from tlsdecrypt.report.writer import Manner
 
 
@@ -102,8 +93,16 @@ class WholeTeller:
     news = None
 
     def __init__(self, manner: Manner, form: str) -> None:
-        self._painter = ColourPainter(sys.stdout) if form == "text" and _is_terminal() else None
-        self._writer = TextWriter(manner, self._painter.width) if self._painter else writer_of(form, manner)
+        self._painted: tuple[TextWriter, ColourPainter] | None = None
+        self._writer = self._painting(manner) if form == "text" and is_terminal() else writer_of(form, manner)
+
+    def _painting(self, manner: Manner) -> TextWriter:
+        from tlsdecrypt.report.text_writer import TextWriter  # noqa: PLC0415 - start-up time of other forms
+
+        painter = ColourPainter(sys.stdout)
+        writer = TextWriter(manner, painter.width)
+        self._painted = writer, painter
+        return writer
 
     @property
     def needs_content(self) -> bool:
@@ -122,8 +121,9 @@ class WholeTeller:
     def finish(self, analysis: Analysis) -> None:
         """See Teller."""
         with standard_output():
-            if self._painter is not None and isinstance(self._writer, TextWriter):
-                self._writer.paint(analysis, self._painter)
+            if self._painted is not None:
+                writer, painter = self._painted
+                writer.paint(analysis, painter)
             else:
                 self._writer.finish(analysis, sys.stdout.buffer)
 
@@ -149,47 +149,6 @@ class LinesTeller:
             sys.stdout.buffer.write(summary_line(analysis, self._redactor, is_explained=self._is_explained))
 
 
-class LiveTeller:
-    """Text as things happen."""
-
-    sink = None
-
-    def __init__(self, manner: Manner) -> None:
-        self.needs_content = manner.is_verbose
-        self._manner = manner
-        self._painter: Painter | None = None
-        self._text: LiveText | None = None
-
-    def news(self, conversation: Conversation) -> None:
-        """See Teller."""
-        self._paint(self._live_text().news(conversation))
-
-    def take(self, conversation: Conversation) -> None:
-        """See Teller."""
-        self._paint(self._live_text().end(conversation))
-
-    def finish(self, analysis: Analysis) -> None:
-        """See Teller."""
-        self._paint(self._live_text().gap())
-        view = replace(self._live_text().view, frames=FrameNames(analysis.captures))
-        self._paint(finding_lines(analysis.findings, view))
-        self._paint(summary_lines(analysis))
-        self._paint(manifest_lines(self._manner.redactor))
-
-    def _live_text(self) -> LiveText:
-        if self._text is None:
-            self._painter = painter = _live_painter()
-            manner = self._manner
-            self._text = LiveText(TextView(manner.redactor, painter.width, manner.is_verbose, manner.subjects))
-        return self._text
-
-    def _paint(self, lines: Iterable[Line]) -> None:
-        with standard_output():
-            for each in lines:
-                if self._painter is not None:
-                    self._painter.paint(each)
-
-
 def light(conversation: Conversation) -> Conversation:
     """What summaries count of a conversation, and explanations look at: many of these are kept until the end."""
     tls = conversation.tls
@@ -200,22 +159,7 @@ def light(conversation: Conversation) -> Conversation:
     )
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
     with standard_output():
         return sys.stdout.isatty()
-
-
-def _live_painter() -> Painter:
-    """Colour for a terminal, UTF-8 for everything else."""
-    if _is_terminal():
-        return choose_painter(sys.stdout)
-    plain = _Utf8(sys.stdout.buffer, "utf-8", errors="backslashreplace", newline="\n", write_through=True)
-    return choose_painter(plain)
-
-
-class _Utf8(io.TextIOWrapper):
-    """Standard output stays open when this is forgotten."""
-
-    def __del__(self) -> None:
-        if not self.closed:
-            self.detach()
