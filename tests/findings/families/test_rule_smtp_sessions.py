@@ -38,7 +38,7 @@ def test_exchange_auth_not_offered_on_the_log_of_the_post() -> None:
     assert "EXC1.contoso.local" in seen.summary
     assert "451 5.7.3" in seen.summary
     assert any("Microsoft ESMTP" in each.what for each in seen.evidence)
-    assert any("CHUNKING" in each.what for each in seen.evidence)
+    assert any("CHUNKING" in each.what and "QUIT 10 ms later" in each.what for each in seen.evidence)
     assert [each.what for each in seen.evidence][-2:] == ["QUIT", "221 2.0.0 Service closing transmission channel"]
 
 

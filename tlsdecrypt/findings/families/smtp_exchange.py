@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.smtp_dialogue import (
+    SmtpDialogue,
     client_of,
     command_and_reply,
     dialogue_of,
@@ -76,7 +77,9 @@ def exchange_auth_not_offered(scene: Scene) -> Iterator[Hit]:
         )
         evidence += [
             hello.asked(hello.target),
-            hello.answered(f"250 without {', '.join(missing)}: {', '.join(sorted(dialogue.keywords))}"),
+            hello.answered(
+                f"250 without {', '.join(missing)}{_how_soon(dialogue, hello)}: {', '.join(sorted(dialogue.keywords))}"
+            ),
             *(each for step in dialogue.of("QUIT")[:1] for each in command_and_reply(step)),
         ]
         yield Hit(
@@ -88,6 +91,14 @@ def exchange_auth_not_offered(scene: Scene) -> Iterator[Hit]:
             server=trace.server.address,
             place="EHLO",
         )
+
+
+def _how_soon(dialogue: SmtpDialogue, hello: Step) -> str:
+    """How long after the capabilities the client took its leave."""
+    leave = next((step.request_span for step in dialogue.of("QUIT") if step.request_span is not None), None)
+    if leave is None or hello.response_span is None:
+        return ""
+    return f"; QUIT {max(leave.first_time_ns - hello.response_span.last_time_ns, 0) // 1_000_000} ms later"
 
 
 @rule(
