@@ -120,6 +120,13 @@ def test_more_fields_than_are_told_still_fill_the_table(monkeypatch: pytest.Monk
     assert told(walk, encoder.encode(fields[2:])) == fields[2:]
 
 
+def test_short_references_to_long_names_are_told_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hpack_walk, "MAX_TOLD", 1_000)
+    walk = HpackWalk()
+    walk.walk(Encoder().encode([("x" * 600, "1")]))
+    assert len(walk.walk(b"\xbe" * 4_000)) == 2  # the newest entry, again and again
+
+
 @pytest.mark.parametrize("block", [bytes.fromhex(block) for each in EXAMPLES.values() for block, _ in each[:1]])
 def test_a_block_that_is_cut_is_refused_or_read_up_to_there(block: bytes) -> None:
     whole = told(HpackWalk(), block)

@@ -16,6 +16,7 @@ from tlsdecrypt.errors import ParseError
 
 MAX_TABLE = 1 << 20  # bytes that a peer may ask the table to hold
 MAX_FIELDS = 4096  # of one block that are told
+MAX_TOLD = 4 << 20  # bytes of their names and values
 SIZE_WHEN_LOST = 1 << 16  # bytes; what browsers ask for
 
 _INDEXED, _INCREMENTAL, _SIZE_UPDATE, _HUFFMAN = 0x80, 0x40, 0x20, 0x80
@@ -35,6 +36,16 @@ class WalkedField(NamedTuple):
     is_huffman: bool
 
 
+class _Field(NamedTuple):
+    """The same with its name as it stands; empty where the table lacks it."""
+
+    name: bytes
+    value: bytes
+    start: int
+    end: int
+    is_huffman: bool
+
+
 class HpackWalk:
     """The header blocks of one direction, in their order."""
 
@@ -47,8 +58,9 @@ class HpackWalk:
         self._table.maxsize = SIZE_WHEN_LOST
 
     def walk(self, block: bytes) -> list[WalkedField]:
-        """At most `MAX_FIELDS` of them; raises ParseError where the block is damaged, and the table with it."""
+        """At most `MAX_FIELDS` of them, and `MAX_TOLD` bytes; raises ParseError where the block is damaged."""
         fields: list[WalkedField] = []
+        room = MAX_TOLD
         at = 0
         while at < len(block):
             first = block[at]
@@ -58,32 +70,35 @@ class HpackWalk:
                 continue
             field, at = self._indexed(block, at) if first & _INDEXED else self._literal(block, at)
             if first & (_INDEXED | _INCREMENTAL) == _INCREMENTAL:
-                self._table.add((field.name or "").encode("latin-1"), field.value)
-            if len(fields) < MAX_FIELDS:
-                fields.append(field)
+                self._table.add(field.name, field.value)
+            if (
+                room > 0 and len(fields) < MAX_FIELDS
+            ):  # one byte may refer to a name of many: it is copied for these only
+                fields.append(WalkedField(field.name.decode("latin-1") or None, *field[1:]))
+                room -= len(field.name) + len(field.value)
         return fields
 
-    def _indexed(self, block: bytes, at: int) -> tuple[WalkedField, int]:
+    def _indexed(self, block: bytes, at: int) -> tuple[_Field, int]:
         index, at = _integer(block, at, 7)
-        name, value = self._entry(index)
-        return WalkedField(name, value or b"", 0, 0, is_huffman=False), at
+        return _Field(*self._entry(index), 0, 0, is_huffman=False), at
 
-    def _literal(self, block: bytes, at: int) -> tuple[WalkedField, int]:
+    def _literal(self, block: bytes, at: int) -> tuple[_Field, int]:
         index, at = _integer(block, at, 6 if block[at] & _INCREMENTAL else 4)
         if index:
             name, _ = self._entry(index)
         else:
             start, at, is_huffman = _string(block, at)
-            name = _text(block[start:at], is_huffman=is_huffman).decode("latin-1")
+            name = _text(block[start:at], is_huffman=is_huffman)
         start, end, is_huffman = _string(block, at)
-        return WalkedField(name, _text(block[start:end], is_huffman=is_huffman), start, end, is_huffman), end
+        return _Field(name, _text(block[start:end], is_huffman=is_huffman), start, end, is_huffman), end
 
-    def _entry(self, index: int) -> tuple[str | None, bytes | None]:
+    def _entry(self, index: int) -> tuple[bytes, bytes]:
+        """Name and value, empty where the table lacks them."""
         try:
             name, value = self._table.get_by_index(index)
         except HPACKError:
-            return None, None
-        return bytes(name).decode("latin-1") or None, bytes(value)
+            return b"", b""
+        return bytes(name), bytes(value)
 
 
 def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.app.http1_reader import Message
+    from tlsdecrypt.app.http2_errors import GoAway
     from tlsdecrypt.app.http2_fields import Section
     from tlsdecrypt.app.http2_frames import Part
     from tlsdecrypt.app.http_exchange import Annotate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_STREAMS = 1_000  # that are open at a time
 MAX_ENDED_STREAMS = 1_000  # that are remembered after they ended
+MAX_GO_AWAYS = 10  # of one side that are looked at
 MAX_COLLECTED = 64 * 1024 * 1024  # bytes of content of all open streams together
 
 _CLIENT, _SERVER = Direction
@@ -34,13 +36,14 @@ _CLIENT, _SERVER = Direction
 class _Side:
     """One direction: its frames and its header blocks."""
 
-    __slots__ = ("blocks", "ended", "frames", "is_lossy")
+    __slots__ = ("blocks", "ended", "frames", "is_lossy", "said_away")
 
     def __init__(self, *, is_client: bool) -> None:
         self.frames = FrameReader(is_client=is_client)
         self.blocks = BlockReader()
         self.is_lossy = False  # frames were missed: of a stream its beginning may not have been seen
         self.ended = "the capture ended"
+        self.said_away: tuple[GoAway, ...] = ()
 
 
 class Http2Decoder:
@@ -213,8 +216,10 @@ class Http2Decoder:
 
     def _take_go_away(self, direction: Direction, part: Part) -> None:
         said = parse_go_away(part)
-        if said is None:
+        side = self._sides[direction]
+        if said is None or said in side.said_away or len(side.said_away) >= MAX_GO_AWAYS:
             return
+        side.said_away = (*side.said_away, said)
         name = error_name(said.error)
         begun_by_peer = 1 if direction is _SERVER else 0  # clients have odd numbers (section 5.1.1)
         for number, stream in [*self._streams.items()]:
