@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from statistics import median
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.finding import Confidence, Severity
@@ -12,7 +11,7 @@ from tlsdecrypt.findings.tls_story import ended_by
 from tlsdecrypt.flow import DIRECTIONS, Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tlsdecrypt.findings.scene import Scene, Step, Trace
     from tlsdecrypt.net.tcp_facts import SideFacts
@@ -101,11 +100,19 @@ def _idle_groups(scene: Scene) -> list[tuple[tuple[str, int], float, list[tuple[
             ended[trace.server.address, trace.server.port].append((idle_ns, trace))
     found = []
     for place, cases in ended.items():
-        usual = median(idle_ns for idle_ns, _ in cases)
+        if len(cases) < IDLE_TIMES:
+            continue
+        usual = _median(idle_ns for idle_ns, _ in cases)
         alike = [(idle_ns, trace) for idle_ns, trace in cases if abs(idle_ns - usual) <= IDLE_TOLERANCE * usual]
         if len(alike) >= IDLE_TIMES and not _is_heartbeat(usual, [trace for _, trace in alike]):
             found.append((place, usual, alike))
     return found
+
+
+def _median(times_ns: Iterable[int]) -> float:
+    from statistics import median  # noqa: PLC0415 - start-up time of runs without idle connections
+
+    return median(times_ns)
 
 
 @rule(
