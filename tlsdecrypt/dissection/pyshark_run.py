@@ -6,6 +6,9 @@ pyshark is loaded with this module.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -46,16 +49,33 @@ class _Reading(FileCapture):  # type: ignore[misc]  # pyshark has no types
     def _setup_tshark_output_parser(self) -> Any:
         return _SummaryParser(parse_summaries=self._only_summaries)
 
+    async def _cleanup_subprocess(self, process: Any) -> None:
+        await self._end_process(process)
+        if process.returncode is not None:
+            await super()._cleanup_subprocess(process)  # which tells of a crash
+
+    async def _end_process(self, process: Any) -> None:
+        """One that said all ends by itself.
+
+        `process.kill()` asks first whether the process lives; where it just ended, its status is lost to the loop then.
+        """
+        if self._eof_reached:
+            await _has_ended(process)
+        if process.returncode is None:
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            await _has_ended(process)
+
     def end(self) -> None:
         """Nothing runs behind this, and every pipe is closed."""
         self.eventloop.run_until_complete(self._end())
 
     async def _end(self) -> None:
         for process in self._started:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
-            await _has_ended(process)
+            await self._end_process(process)
             process._transport.close()  # noqa: SLF001 - asyncio has no other way to close its pipes unread
         for task in self._stderr_handling_tasks:
             task.cancel()
