@@ -122,6 +122,15 @@ def test_resets_and_goaway_are_named() -> None:
     assert "secret" not in str([away, unanswered])
 
 
+def test_the_last_stream_of_a_goaway_goes_on() -> None:
+    client, server = Peer(), Peer()
+    asked = client.get(1, "/1") + client.get(3, "/3")
+    refused, answered = said((CLIENT, asked), (SERVER, go_away(1, 0) + server.answer(1)))
+    assert (refused.request.target, answered.request.target) == ("/3", "/1")
+    assert refused.faults == ("the server will not process it (GOAWAY: NO_ERROR)",)
+    assert (answered.response.status, answered.faults) == (200, ())
+
+
 def test_an_answer_before_the_end_of_the_request_may_end_it_without_a_fault() -> None:
     client, server = Peer(), Peer()
     asked = client.fields(1, asking("POST", "/big")) + data(1, b"part")

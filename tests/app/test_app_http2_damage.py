@@ -75,6 +75,27 @@ def test_behind_a_gap_frames_are_found_again_and_lost_fields_are_unknown() -> No
     assert one.faults == (f"frames of the server may lie in a gap of {len(lost) + 3} bytes",)
 
 
+def test_what_the_table_held_before_a_gap_is_not_told_for_what_it_holds_behind() -> None:
+    client, server = Peer(), Peer()
+    known = server.answer(1, b"", ("x-a", "known"))
+    lost = server.answer(3, b"", ("x-b", "lost"))
+    after = server.answer(5, b"", ("x-a", "known"), ("x-b", "lost")) + server.answer(7, b"", ("x-a", "known"))
+    asked = b"".join(client.get(number) for number in (1, 3, 5, 7))
+    pieces: list[Piece] = [(CLIENT, asked), (SERVER, known), (SERVER, len(lost)), (SERVER, after)]
+    told = {each.response.fields for each in said(*START, *pieces) if each.response is not None}
+    assert told == {(("x-a", "known"),), (("(unknown)", ""), ("(unknown)", "")), (("(unknown)", ""),)}
+
+
+def test_a_continuation_of_nothing_is_passed_over_and_its_table_lost() -> None:
+    client = Peer()
+    first = client.fields(1, [*asking("GET", "/1"), ("x-a", "1")], end=True)
+    stray = ContinuationFrame(3, b"\x82", flags=["END_HEADERS"]).serialize()
+    again = client.fields(5, [*asking("GET", "/5"), ("x-a", "1")], end=True)
+    one, five = said(*START, (CLIENT, first + stray + again))
+    assert (one.request.field("x-a"), five.request.field("x-a")) == ("1", None)
+    assert five.request.target == "/5"
+
+
 def test_an_answer_whose_content_has_a_hole_is_as_long_as_it_said() -> None:
     client, server = Peer(), Peer()
     head = server.fields(1, [(":status", "200"), ("content-length", "3000")])

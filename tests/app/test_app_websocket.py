@@ -29,6 +29,7 @@ DEFLATED_LAST = bytes.fromhex("c108f348cdc9c9070000")  # section 7.2.3.4: a bloc
 CLOSE_1001 = bytes.fromhex("880903e9") + b"gone 42"[:7]
 ASK = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 AGREE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%b\r\n"
+LONG = bytes(range(32, 96))
 EXTENSION = b"Sec-WebSocket-Extensions: permessage-deflate%b\r\n"
 
 
@@ -99,6 +100,17 @@ def test_compressed_content_behind_what_was_missed_is_not_read_wrong() -> None:
     )
     assert (first.response.missing, first.response.content, again.response.content) == (2, None, None)
     assert again.faults == ("its compressed content could not be read",)
+
+
+def test_a_message_that_refers_to_more_than_was_captured_is_not_read_from_the_rest() -> None:
+    deflate = zlib.compressobj(wbits=-15)
+    made = [(deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4] for text in (LONG, b"ijklmnop")]
+    made.append((deflate.compress(LONG[-16:]) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4])
+    one, two, three = (bytes([0xC1, len(each)]) + each for each in made)
+    pieces: list[Piece] = [(SERVER, one + two[:3]), (SERVER, len(two) - 3), (SERVER, three)]
+    assert contents(said(*pieces, extensions="permessage-deflate")) == [LONG, None, None]
+    whole: list[Piece] = [(SERVER, one + two + three)]
+    assert contents(said(*whole, extensions="permessage-deflate"))[2] == LONG[-16:]
 
 
 def test_content_that_inflates_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
