@@ -27,7 +27,7 @@ def told(folder: Path, tshark: str, said: bytes, port: int) -> Dissection:
 
 
 def test_nothing_is_taken_for_tls_once_more(tmp_path: Path, tshark: str) -> None:
-    assert told(tmp_path, tshark, b"\x17\x03\x03\x00\x10 of no protocol", 443) == Dissection({})
+    assert told(tmp_path, tshark, b"\x17\x03\x03\x00\x0fof no protocol.", 443) == Dissection({})
 
 
 def test_digits_of_a_text_are_no_number_in_what_tshark_shows(tmp_path: Path, tshark: str) -> None:
