@@ -10,6 +10,8 @@ from tlsdecrypt.conversation import DissectedField, DissectedMessage, ExpertNote
 from tlsdecrypt.flow import Span
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report.dissection_document import dissection_document
+from tlsdecrypt.report.text_dissection import dissection_lines
+from tlsdecrypt.report.text_view import TextView
 
 SECRET = "s3cret-of-somebody"
 
@@ -59,6 +61,19 @@ def test_numbers_flags_and_harmless_texts_are_told() -> None:
         ["ldap.errorMessage", "data 52e"],
         ["ldap.baseObject", "dc=contoso"],
     ]
+
+
+def test_the_text_tells_what_failed_where_the_summary_does_not() -> None:
+    fields = (text("pgsql.message", "no such type"), text("pgsql.code", "42704"))
+    message = DissectedMessage(Span(4, 4, 0, 0), "PGSQL", "<E", ("pgsql",), fields)
+
+    def lines(*, is_verbose: bool) -> list[str]:
+        view = TextView(Redactor(), 100, is_verbose=is_verbose)
+        told = dissection_lines((message,), view)
+        return [" ".join(part[0] for part in each.parts) for each in told]
+
+    assert lines(is_verbose=False) == ["PGSQL <E #4", "pgsql.message no such type"]
+    assert lines(is_verbose=True) == ["PGSQL <E #4", "pgsql.message no such type", "pgsql.code 42704"]
 
 
 @pytest.mark.parametrize(
