@@ -25,7 +25,7 @@ _STYLES: dict[str, Style] = {"error": "bad", "warning": "caution"}
 
 
 def dissection_lines(messages: tuple[DissectedMessage, ...], view: TextView) -> Iterator[Line]:
-    """Protocol, summary and frames of each message, below it what failed (or all fields) and what Wireshark finds odd."""
+    """Protocol, summary and frames of each message; below it what failed, or all fields, and what is odd."""
     shown = messages if view.is_verbose else messages[:SHOWN_MESSAGES]
     for message, told in zip(shown, dissection_document(shown, view.redactor), strict=True):
         frames: Part = (view.frames.range(message.span), "faint")
