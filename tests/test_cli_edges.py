@@ -79,6 +79,13 @@ def test_a_closed_standard_output_is_one_sentence(capture: str, form: str) -> No
     assert b"standard output is closed" in result.stderr
 
 
+def test_a_closed_standard_error_changes_nothing_else(capture: str) -> None:
+    result = spawn_in_shell(f'"$@" {capture} 2>&-')
+    assert result.returncode == spawn(capture, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    assert b"Sessions" in result.stdout
+    assert spawn_in_shell('"$@" absent.pcap 2>&-').returncode == cli.WRONG_INPUT
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_the_status_does_not_depend_on_whether_complaints_can_be_written(capture: str) -> None:
     assert spawn_in_shell('"$@" absent.pcap 2>/dev/full').returncode == cli.WRONG_INPUT

@@ -18,7 +18,12 @@ import click
 from tlsdecrypt.arguments import PASSWORD_VARIABLE, Arguments, is_live, named_captures, passwords_of
 from tlsdecrypt.cli_options import with_options
 from tlsdecrypt.errors import CaptureError, InputError, PasswordError
-from tlsdecrypt.report.standard_output import forget_standard_output, standard_output, unwritable
+from tlsdecrypt.report.standard_output import (
+    forget_standard_output,
+    open_standard_error,
+    standard_output,
+    unwritable,
+)
 from tlsdecrypt.report.visible import visible
 
 if TYPE_CHECKING:
@@ -86,6 +91,7 @@ class _Command(click.Command):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and leave the program."""
         extra["standalone_mode"] = False
+        open_standard_error()
         sys.exit(guarded(lambda: self._status(*args, **extra)))
 
     def _status(self, *args: Any, **extra: Any) -> int:
@@ -297,7 +303,7 @@ def _load_keys(arguments: Arguments) -> SecretStore:
 
 def _is_attended() -> bool:
     """Whether a person sees the prompt and can answer it: a capture may come through standard input."""
-    return sys.stderr.isatty() and sys.stdin.isatty()
+    return sys.stderr.isatty() and sys.stdin is not None and sys.stdin.isatty()
 
 
 def _ask_password(name: str) -> str:

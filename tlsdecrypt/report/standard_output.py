@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import InputError
@@ -25,6 +26,12 @@ def standard_output() -> Iterator[None]:
         raise
     except OSError as fault:
         raise unwritable(fault) from fault
+
+
+def open_standard_error() -> None:
+    """Python starts with None where it was closed; then what is said there goes nowhere."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program lives
 
 
 def unwritable(fault: OSError) -> InputError:
