@@ -100,3 +100,20 @@ def test_what_an_answer_repeats_of_the_password_in_the_content_of_its_request_is
     assert MARKER not in json.dumps(exchange_document(exchange, Redactor()))
     assert MARKER in json.dumps(exchange_document(exchange, Redactor(show_secrets=True)))
     assert "passwords" not in repr(exchange)
+
+
+@pytest.mark.parametrize(
+    "name", ["Pwd", "userPassword", "passwd", "Secret", "client_secret", "a:AdminPwd", "CertificatePassphrase"]
+)
+def test_an_element_of_no_known_schema_hides_its_secret(name: str) -> None:
+    said = Redactor().content(f"<a><{name} x='1'>{MARKER}</{name}><b>seen</b></a>".encode(), "text/xml")
+    assert MARKER.encode() not in said
+    assert b"<b>seen</b>" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["AllowSimpleDevicePassword", "DevicePasswordEnabled", "PasswordExpirationDate", "HasPassword", "Secretary"]
+)
+def test_an_element_that_only_speaks_of_passwords_stays(name: str) -> None:
+    text = f"<a><{name}>{MARKER}</{name}></a>".encode()
+    assert Redactor().content(text, "text/xml") == text

@@ -147,7 +147,7 @@ def secret_elements(text: str) -> Iterator[tuple[int, int, str]]:
     at = 0
     while match := _TAG.search(text, at):
         at = match.end()
-        kind = names.SECRET_ELEMENTS.get(match[2].lower())
+        kind = names.element_kind(match[2])
         if match[2].lower() == "body" and "BodyType" in match[3]:
             kind = names.PERSONAL
         if kind is not None and not match[3].endswith("/"):

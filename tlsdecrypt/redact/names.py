@@ -97,9 +97,22 @@ SECRET_ELEMENTS: dict[str, str] = {
 }
 """Local names in lower case, and the kind of secret; all inside is masked, since it may stand in a child."""
 
+# Of elements that no schema here knows. What asks for a password (AllowSimpleDevicePassword) holds none.
+_SECRET_ELEMENT = re.compile(r"(?!allow|enable|has|is|max|min|no|require)\w*(?:passw(?:or)?d|pwd|passphrase|secret)")
+
 
 _ACTIVESYNC = re.compile(r"/microsoft-server-activesync/*\Z", re.IGNORECASE)
 _BASE64_QUERY = re.compile(r"(?:[A-Za-z0-9+/_-]|%2B|%2F){8,}(?:=|%3D){0,2}", re.IGNORECASE)
+
+
+def element_kind(name: str) -> str | None:
+    """The kind of secret that an XML element of this local name holds, None for none."""
+    lowered = name.lower()
+    if lowered in SECRET_ELEMENTS:
+        return SECRET_ELEMENTS[lowered]
+    if _SECRET_ELEMENT.fullmatch(lowered) is None:
+        return None
+    return SECRET if lowered.endswith("secret") else PASSWORD
 
 
 def is_secret_query(path: str, query: str) -> bool:
