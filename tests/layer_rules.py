@@ -48,8 +48,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "cli_options": "",
         "questions": "capture report",
         "second_reading": "errors capture",
-        "cli": "errors flow capture conversation dissection keyring questions pipeline recapture redact report second_reading"
-        " arguments cli_options",
+        "cli": "errors flow capture conversation dissection keyring questions pipeline recapture redact report"
+        " second_reading arguments cli_options",
         "__init__": "errors flow conversation keyring pipeline tls app",
         "__main__": "cli",
     }.items()

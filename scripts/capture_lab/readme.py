@@ -20,8 +20,9 @@ person in it is real.
 
 To record them again (as root; about five minutes): `apt-get install tcpdump tshark openssl iproute2 ethtool curl
 gnutls-bin libnss3-tools nginx-light postfix dovecot-imapd dovecot-pop3d swaks`, install the `test` extra, then
-`.venv/bin/python scripts/make_captures`, or `scripts/make_captures gnutls nss` for some of its stories alone. Keys that exist are kept; ports, times and random
-values change, the structure does not. Running the tests needs none of this but tshark.
+`.venv/bin/python scripts/make_captures`, or `scripts/make_captures gnutls nss` for some of its stories alone. Keys
+that exist are kept; ports, times and random values change, the structure does not. Running the tests needs none of
+this but tshark.
 
 `expected.json` holds, for each capture and the keys to give, what is to be seen: per connection the endpoints, TLS
 version, cipher suite, server name, verdict, the HTTP exchanges (where all that is said is HTTP), and per side the
