@@ -80,7 +80,10 @@ def _pairs(mixed: UInt64Column, before: int) -> tuple[Int64Column, Int64Column]:
     order = np.argsort(mixed)  # many times as fast as a stable one, which only the few need that are not alone
     in_order = mixed[order]
     is_again = in_order[1:] == in_order[:-1]
-    alike = np.unique(np.concatenate((order[:-1][is_again], order[1:][is_again])))
+    has_alike = np.zeros(len(order), np.bool_)
+    has_alike[1:] = is_again
+    has_alike[:-1] |= is_again
+    alike = np.sort(order[has_alike])
     order = alike[np.argsort(mixed[alike], kind="stable")]
     in_order = mixed[order]
     places = np.flatnonzero(in_order[1:] == in_order[:-1])
