@@ -75,6 +75,8 @@ def test_outlook_anywhere_has_methods_of_its_own() -> None:
         (None, b"* OK ready\r\n", 143, "imap"),
         (None, b"* OK ready\r\n", 25, None),
         ("imap", b"", 9999, "imap"),
+        (None, b"USER avery\r\nPASS x\r\n", 1100, "pop3"),
+        (None, b"USER avery\r\nPASS x\r\n", 21, None),
         (None, b"", 9999, None),
     ],
 )

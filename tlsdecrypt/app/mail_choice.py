@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 SMTP_PORTS: Final = frozenset({24, 25, 465, 475, 587, 717, 2525})  # 475 and 717 are transport services of Exchange
 POP3_PORTS: Final = frozenset({110, 995})
 IMAP_PORTS: Final = frozenset({143, 993})
+FTP_PORTS: Final = frozenset({21, 990})  # where USER and PASS are not those of POP3
 
 _SMTP, _POP3, _IMAP = ("smtp", "SmtpDecoder"), ("pop3", "Pop3Decoder"), ("imap", "ImapDecoder")
 _BY_ALPN = {"smtp": _SMTP, "lmtp": _SMTP, "pop3": _POP3, "imap": _IMAP}
@@ -44,6 +45,8 @@ def choose_mail_decoder(
 
     `is_covered`: all of it is inside TLS.
     """
+    if port in FTP_PORTS:
+        return None
     if alpn:
         kind = _BY_ALPN.get(alpn)
     else:
