@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "pipeline": "errors capture conversation findings following net plaintext reading shards tls",
         "explanation": "tls",
         "report": "errors flow conversation explanation findings redact capture.pcapng plaintext app.kept_content",
-        "recapture": "errors flow app capture net redact report",
+        "recapture": "errors flow wire app capture net redact report",
         "dissection": "errors flow conversation plaintext recapture report",
         "arguments": "errors capture",
         "cli_options": "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.recapture.binary_logins import mask_binds, mask_socks
 from tlsdecrypt.recapture.http_masking import HttpMasking
 from tlsdecrypt.recapture.line_masking import mask_lines
 from tlsdecrypt.recapture.mail_masking import mask_mail
@@ -29,6 +30,7 @@ def mask_streams(
     """Mask both directions, and put pseudonyms in place of names where they are given."""
     passwords = [password for each in conversation.exchanges for password in each.passwords]
     masker = InPlaceMasker(redactor, passwords) if pseudonyms is None else Renamer(redactor, passwords, pseudonyms)
+    mask_socks(client)
     if conversation.application_protocol == "http/2" or client.read(0, len(_HTTP2)) == _HTTP2:
         from tlsdecrypt.recapture.http2_masking import Http2Masking  # noqa: PLC0415 - it loads HPACK
 
@@ -40,5 +42,6 @@ def mask_streams(
             mask_websocket(client, server, masker)
         HttpMasking(masker).mask(client, server)
     else:
+        mask_binds(client)
         mask_mail(conversation.application_protocol or "", client, server)
         mask_lines(client, server, masker)
