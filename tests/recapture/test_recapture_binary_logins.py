@@ -1,4 +1,4 @@
-"""Passwords of LDAP binds and of SOCKS 5 do not stand in captures that are written."""
+"""Passwords of LDAP binds, of SOCKS 5 and of Redis do not stand in captures that are written."""
 
 from __future__ import annotations
 
@@ -74,4 +74,35 @@ def test_a_written_capture_holds_no_password_of_a_login(
     assert MARKER in source.read_bytes()
     assert run(source, "-o", written).exit_code == 0
     assert ANSWER in written.read_bytes()
+    assert MARKER not in written.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"AUTH %b\r\n",
+        b"*2\r\n$4\r\nAUTH\r\n$16\r\n%b\r\n",
+        b"*3\r\n$4\r\nauth\r\n$3\r\nsvc\r\n$16\r\n%b\r\n",
+    ],
+    ids=["inline", "array", "with a user"],
+)
+def test_a_login_of_redis_is_overwritten(said: bytes, tmp_path: Path) -> None:
+    scene = Scene()
+    scene.dialogue([C(said % MARKER), S(b"+OK\r\n"), C(b"PING\r\n"), S(b"+PONG\r\n")], port=6379)
+    source, written = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    source.write_bytes(scene.pcap())
+    assert run(source, "-o", written).exit_code == 0
+    assert MARKER not in written.read_bytes()
+    assert said[:4] in written.read_bytes()
+    assert b"PING" in written.read_bytes()
+
+
+@pytest.mark.parametrize("mechanism", [b"LOGIN", b"XOAUTH2", b"scram-sha-256", b"TLS"])
+def test_the_mechanism_of_a_login_stays(mechanism: bytes, tmp_path: Path) -> None:
+    scene = Scene()
+    scene.dialogue([C(b"AUTH %b\r\n" % mechanism), S(b"+OK\r\n"), C(b"AUTH x-%b\r\n" % MARKER)], port=6379)
+    source, written = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    source.write_bytes(scene.pcap())
+    run(source, "-o", written)
+    assert b"AUTH %b\r\n" % mechanism in written.read_bytes()
     assert MARKER not in written.read_bytes()

@@ -1,4 +1,4 @@
-"""Secrets in protocols of lines: SMTP, IMAP, POP3, FTP and their kin (RFC 4954, 3501, 1939, 959)."""
+"""Secrets in protocols of lines: SMTP, IMAP, POP3, FTP and their kin (RFC 4954, 3501, 1939, 959); Redis."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ LOOKED_AT = 512  # bytes that tell text from other content
 _PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*\Z")
 _AUTH = re.compile(rb"(?:\S+[ \t]+)?AUTH(?:ENTICATE)?[ \t]+[A-Z0-9_-]+(?:[ \t]+(\S+))?[ \t]*\r?\n", re.IGNORECASE)
 _LOGIN = re.compile(rb"(?:PASS|ACCT|AUTHINFO[ \t]+PASS|\S+[ \t]+LOGIN[ \t]+\S+)[ \t]+([^\r\n]+)", re.IGNORECASE)
+_MECHANISM = re.compile(
+    rb"(?:ANONYMOUS|CRAM-.+|DIGEST-.+|EXTERNAL|GSS.+|KERBEROS.*|LOGIN|MSN|NEGOTIATE|NTLM|OAUTH.+|PLAIN|SCRAM-.+|SSL|TLS.*"
+    rb"|XOAUTH.*)",
+    re.IGNORECASE,
+)
+_REDIS_LOGIN = re.compile(rb"AUTH[ \t]+(\S+)[ \t]*\r?\n", re.IGNORECASE)
+_REDIS_ARRAY = re.compile(rb"(\$4\r\nAUTH\r\n(?:\$\d+\r\n[^\r\n]*\r\n)?\$\d+\r\n)([^\r\n]+)", re.IGNORECASE)
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*={0,2}\r?\n|\*\r?\n")
 
 
@@ -46,6 +53,10 @@ def _without_logins(data: bytes) -> bytes:
     lines = []
     is_in_login = False
     for line in data.splitlines(keepends=True):
+        redis = _REDIS_LOGIN.fullmatch(line)
+        if redis is not None and _MECHANISM.fullmatch(redis[1]) is None:
+            lines.append(line[: redis.start(1)] + stars(redis[1]) + line[redis.end(1) :])
+            continue
         match = _AUTH.fullmatch(line) or _LOGIN.match(line)
         if match is not None:
             is_in_login = match.re is _AUTH
@@ -53,4 +64,4 @@ def _without_logins(data: bytes) -> bytes:
             continue
         is_in_login = is_in_login and _BASE64_LINE.fullmatch(line) is not None
         lines.append(stars(line) if is_in_login else line)
-    return b"".join(lines)
+    return _REDIS_ARRAY.sub(lambda match: match[1] + stars(match[2]), b"".join(lines))
