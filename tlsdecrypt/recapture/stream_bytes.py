@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,6 +40,7 @@ class StreamBytes:
         self._file = file
         self._parts = parts
         self._starts = list(accumulate((each.length for each in parts), initial=0))
+        self._holes = [index for index, each in enumerate(parts) if each.offset < 0]
         self.is_changed = False
 
     @property
@@ -55,9 +56,8 @@ class StreamBytes:
         if index >= len(self._parts):
             return None
         start = max(position, self._starts[index])
-        while index < len(self._parts) and self._parts[index].offset >= 0:
-            index += 1
-        return start, self._starts[index]
+        hole = bisect_left(self._holes, index)  # walking there would be quadratic over the messages of a stream
+        return start, self._starts[self._holes[hole] if hole < len(self._holes) else len(self._parts)]
 
     def read(self, start: int, end: int) -> bytes:
         """Some bytes; what is missing in them is left out."""
