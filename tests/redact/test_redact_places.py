@@ -111,6 +111,15 @@ def test_an_element_of_no_known_schema_hides_its_secret(name: str) -> None:
     assert b"<b>seen</b>" in said
 
 
+def test_a_secret_in_json_in_a_string_of_json_is_hidden() -> None:
+    inner = json.dumps([{"user": "avery", "Password": MARKER}])
+    for text in (json.dumps({"log": inner}), json.dumps([json.dumps({"again": inner})])):
+        said = Redactor().content(text.encode(), "application/json")
+        assert MARKER.encode() not in said
+        assert b"avery" in said
+    assert Redactor().content(b'{"log":"[no json"}', "application/json") == b'{"log":"[no json"}'
+
+
 @pytest.mark.parametrize(
     "name", ["AllowSimpleDevicePassword", "DevicePasswordEnabled", "PasswordExpirationDate", "HasPassword", "Secretary"]
 )

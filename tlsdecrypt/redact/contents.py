@@ -116,6 +116,8 @@ def _mask_value(value: Any, masker: Masker) -> Any:
         return {name: _mask_member(name, member, masker) for name, member in value.items()}
     if isinstance(value, list):
         return [_mask_value(each, masker) for each in value]
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON in a string of JSON, as some programs log it
+        return _mask_json(value, masker)
     return value
 
 
