@@ -12,7 +12,7 @@ from tlsdecrypt.app.http1_framing import frame_request, frame_response
 from tlsdecrypt.app.http1_reader import MessageReader
 from tlsdecrypt.app.http_exchange import Said, attend, make_exchange
 from tlsdecrypt.app.http_head import RequestLine, StatusLine
-from tlsdecrypt.flow import Direction
+from tlsdecrypt.flow import DIRECTIONS, Direction
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.decoder import Decoder
@@ -25,7 +25,6 @@ MAX_IN_FLIGHT = 1_000
 MAX_INTERIM = 100  # status codes 1xx of one exchange that are remembered
 MAX_HELD = 1024 * 1024  # bytes that wait for the answer to CONNECT or Upgrade, or for the decoder that follows
 
-_DIRECTIONS = tuple(Direction)
 _UPGRADE_NAME = re.compile(r"[A-Za-z0-9.+-]+")
 _STATUS_SWITCHING = 101
 _STATUS_OK = 200
@@ -112,7 +111,7 @@ class Http1Decoder:
     def finish(self) -> list[Exchange]:
         """All that is incomplete, with its faults."""
         exchanges: list[Exchange] = []
-        for direction in _DIRECTIONS:
+        for direction in DIRECTIONS:
             self._release()
             self._reader(direction).close("the capture ended")
             exchanges += self._pump(direction)
@@ -141,7 +140,7 @@ class Http1Decoder:
 
     def _hand_over(self, follower: Decoder) -> None:
         """What came here behind the upgrade, once."""
-        for direction in _DIRECTIONS:
+        for direction in DIRECTIONS:
             for piece, span in self._reader(direction).take_pieces():
                 self._ready += follower.feed(direction, piece, span)
 

@@ -41,7 +41,6 @@ class ReplyReader:
         self._first: Line | None = None
         self._faults: list[str] = []
         self.is_lost = False
-        self.has_spoken = False
 
     @property
     def skipped(self) -> int:
@@ -50,7 +49,6 @@ class ReplyReader:
 
     def receive(self, data: bytes, span: Span) -> None:
         """More bytes."""
-        self.has_spoken = True
         self._reader.receive(data, span)
 
     def gap(self) -> None:

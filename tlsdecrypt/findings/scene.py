@@ -36,7 +36,7 @@ class Step:
 
     `protocol` is `http`, `smtp` ...; `verb` the HTTP method or the SMTP verb; `target` the HTTP request target as sent,
     or the SMTP command line; `status` the HTTP status code or the SMTP reply code, None where no answer was seen.
-    `is_clear`: it was said in the clear, not inside TLS. Lengths are bytes of content. `http` is the annotation of that
+    `is_clear`: it was said in the clear, not inside TLS. `request_length` is bytes of content. `http` is the annotation of that
     name: who asks, which service, and the fields that tell who answered.
     """
 
@@ -50,7 +50,6 @@ class Step:
         "protocol",
         "request_length",
         "request_span",
-        "response_length",
         "response_span",
         "status",
         "target",
@@ -73,11 +72,10 @@ class Step:
         if self.protocol == "http":
             self.verb, self.target, self.host, self.request_length = _asked_in_http(request)
             self.status: int | None = None if response is None else response.status
-            self.response_length: int = 0 if response is None else response.content_length
         else:
             self.verb, self.target = _first(request, "verb") or "", _first(request, "line") or ""
             self.status = _first(response, "code")
-            self.host, self.request_length, self.response_length = None, 0, 0
+            self.host, self.request_length = None, 0
 
     def __repr__(self) -> str:
         """For engineers."""

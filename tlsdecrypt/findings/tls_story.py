@@ -26,6 +26,12 @@ def host_of(trace: Trace) -> str:
     return trace.server_name or next(iter(sorted(trace.names)), str(trace.server))
 
 
+def hello_frame(trace: Trace) -> int:
+    """The frame of the ClientHello, of the connection's first frame where it was not seen."""
+    hello = trace.tls.client_hello_span if trace.tls is not None else None
+    return hello.first_frame if hello else trace.span.first_frame
+
+
 def certificate_fault(traces: list[Trace], certificate: CertificateFacts, summary: str, *more: Evidence) -> Hit:
     """A fault of a certificate is one fault, whichever client sees it; `traces` are the connections that showed it."""
     return Hit(

@@ -13,6 +13,7 @@ from tlsdecrypt.findings.tls_story import (
     CERTIFICATE_FOLLOWERS,
     certificate_fault,
     has_said_something,
+    hello_frame,
     host_of,
     shows_hybrid,
     speaks_smtp,
@@ -64,15 +65,10 @@ def name_mismatch(scene: Scene) -> Iterator[Hit]:
             continue
         names = ", ".join(certificate.names[:8]) or certificate.subject
         summary = f"{missing[0]} is not among the names of the certificate that {trace.server} shows: {names}"
-        asked = trace.saw(_hello_frame(trace), f"the client asks for {missing[0]}")
+        asked = trace.saw(hello_frame(trace), f"the client asks for {missing[0]}")
         severity = Severity.INFO if speaks_smtp(trace) else None
         hit = certificate_fault(traces, certificate, summary, asked)
         yield replace(hit, severity=severity, place=missing[0])
-
-
-def _hello_frame(trace: Trace) -> int:
-    hello = trace.tls.client_hello_span if trace.tls is not None else None
-    return hello.first_frame if hello else trace.span.first_frame
 
 
 def _gets_through_otherwise(scene: Scene, trace: Trace, missing: list[str]) -> bool:

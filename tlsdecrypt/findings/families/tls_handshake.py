@@ -13,6 +13,7 @@ from tlsdecrypt.findings.tls_story import (
     ended_by,
     fatal_alert,
     has_said_something,
+    hello_frame,
     host_of,
     left_after_certificate,
 )
@@ -49,10 +50,11 @@ def _alert(trace: Trace, alert: AlertSeen) -> Evidence:
 def _hello(trace: Trace) -> Evidence:
     tls = trace.tls
     assert tls is not None
-    frame = tls.client_hello_span.first_frame if tls.client_hello_span else trace.span.first_frame
     suites = len(tls.offered_cipher_suites)
     offered = f", {suites} cipher suites, first {tls.offered_cipher_suites[0]}" if suites else ""
-    return trace.saw(frame, f"the client offers {', '.join(tls.offered_versions) or 'no version'}{offered}")
+    return trace.saw(
+        hello_frame(trace), f"the client offers {', '.join(tls.offered_versions) or 'no version'}{offered}"
+    )
 
 
 @rule(

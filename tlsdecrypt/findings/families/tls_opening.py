@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.addresses import covers, is_microsoft
 from tlsdecrypt.findings.finding import Severity
 from tlsdecrypt.findings.rule import Hit, rule
-from tlsdecrypt.findings.tls_story import certificate_evidence, host_of
+from tlsdecrypt.findings.tls_story import certificate_evidence, hello_frame, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,11 +48,6 @@ def _if_keys_were_given(scene: Scene) -> Severity | None:
     return None if any(key.spki_sha256 for key in scene.keys) else Severity.INFO
 
 
-def _hello(trace: Trace) -> int:
-    hello = trace.tls.client_hello_span if trace.tls is not None else None
-    return hello.first_frame if hello else trace.span.first_frame
-
-
 def _by_server(traces: Iterable[Trace]) -> dict[tuple[str, int], list[Trace]]:
     found: dict[tuple[str, int], list[Trace]] = defaultdict(list)
     for trace in traces:
@@ -81,7 +76,7 @@ def not_decryptable(scene: Scene) -> Iterator[Hit]:
         what = f"{tls.version} with {tls.cipher_suite}"
         yield Hit(
             f"the session with {host_of(trace)} has forward secrecy ({what}): a PFX cannot open it",
-            (trace.saw(_hello(trace), f"{trace.client} to {trace.server}: {what}"),),
+            (trace.saw(hello_frame(trace), f"{trace.client} to {trace.server}: {what}"),),
             severity=severity,
             client="",
             server=trace.server.address,
@@ -101,7 +96,7 @@ def cloud_side(scene: Scene) -> Iterator[Hit]:
         if trace.tls is not None and not trace.is_opened and _is_cloud(trace):
             yield Hit(
                 f"{host_of(trace)} is Microsoft's: no PFX of one's own can open its TLS",
-                (trace.saw(_hello(trace), f"{trace.client} to {host_of(trace)}"),),
+                (trace.saw(hello_frame(trace), f"{trace.client} to {host_of(trace)}"),),
                 client="",
                 server=trace.server.address,
                 place=host_of(trace),
@@ -172,7 +167,7 @@ def resumed_without_handshake(scene: Scene) -> Iterator[Hit]:
         how = trace.tls.resumption if trace.tls is not None else None
         yield Hit(
             f"the session with {host_of(trace)} resumes an earlier one that the capture does not hold",
-            (trace.saw(_hello(trace), f"resumed by {(how or 'session id').replace('_', ' ')}"),),
+            (trace.saw(hello_frame(trace), f"resumed by {(how or 'session id').replace('_', ' ')}"),),
             severity=severity,
             client=trace.client.address,
             server=trace.server.address,
