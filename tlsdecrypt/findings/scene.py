@@ -36,8 +36,8 @@ class Step:
 
     `protocol` is `http`, `smtp` ...; `verb` the HTTP method or the SMTP verb; `target` the HTTP request target as sent,
     or the SMTP command line; `status` the HTTP status code or the SMTP reply code, None where no answer was seen.
-    `is_clear`: it was said in the clear, not inside TLS. `request_length` is bytes of content. `http` is the annotation of that
-    name: who asks, which service, and the fields that tell who answered.
+    `is_clear`: it was said in the clear, not inside TLS. `request_length` is bytes of content. `http` is the annotation
+    of that name: who asks, which service, and the fields that tell who answered.
     """
 
     __slots__ = (
