@@ -14,8 +14,9 @@ PACKAGE = "tlsdecrypt"
 
 # What the modules of a layer may import when they run: layers, or single modules of one.
 MAY_IMPORT: dict[str, frozenset[str]] = {
-    layer: frozenset(names.split())
+    layer: frozenset([*names.split(), "value"])  # values are made in every layer
     for layer, names in {
+        "value": "",
         "errors": "",
         "flow": "",
         "wire": "errors",
@@ -35,8 +36,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "accounts": "capture net conversation",
         "reading": "errors flow capture tls conversation accounts",
         "following": "capture.frames conversation net tls observer plaintext",
-        "shard_packing": "",
-        "shard_worker": "net tls reading following shard_packing",
+        "shard_worker": "net tls reading following",
         "shard_desk": "conversation net tls following shard_worker",
         "shards": "capture conversation net tls reading shard_desk shard_worker",
         "pipeline": "errors capture conversation findings following net plaintext reading shards tls",
@@ -86,6 +86,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
         "lxml": "app report",
         "lz4": "capture",
         "markupsafe": "report",
+        "msgspec": "value",
         "numpy": "capture dissection net recapture",
         "orjson": "report",
         "pyshark": "dissection",

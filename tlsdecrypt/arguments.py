@@ -6,12 +6,12 @@ import glob
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import InputError
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,7 @@ _LIST = "list"
 PASSWORD_VARIABLE = "TLSDECRYPT_PASSWORD"  # noqa: S105 - the name of a variable
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Value, frozen=True):
     """The names are those of the options, but for `form`, which is `--format`."""
 
     captures: tuple[str, ...]

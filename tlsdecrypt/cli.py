@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from contextlib import closing, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +24,7 @@ from tlsdecrypt.report.standard_output import (
     unwritable,
 )
 from tlsdecrypt.report.visible import visible
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

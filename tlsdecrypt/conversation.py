@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tlsdecrypt.value import Hidden, Value, field
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 OPENED = ("decrypted", "partly-decrypted")  # the verdict codes of sessions that could be read
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFacts:
+class StreamFacts(Value, frozen=True):
     """One direction of a TCP connection. Lengths are bytes of payload.
 
     `length` is what was seen in order, `missing` what lies in `gaps` of known size, `repeated` what came again and
@@ -34,16 +34,14 @@ class StreamFacts:
     end: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlaintextDigest:
+class PlaintextDigest(Value, frozen=True):
     """All decrypted application data of one side, in stream order: bytes, and SHA-256 in hex (None for none)."""
 
     length: int
     sha256: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedPiece:
+class UnverifiedPiece(Value, frozen=True):
     """Plaintext of a part of a damaged record, which no tag or MAC proves.
 
     It lies in the hole behind the first `position` bytes of that side's application data, and in that hole at `offset`
@@ -52,23 +50,21 @@ class UnverifiedPiece:
 
     position: int
     offset: int | None
-    content: bytes = field(repr=False)
+    content: Hidden[bytes]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Unverified:
+class Unverified(Value, frozen=True):
     """What could be read of the damaged records of one side: all bytes, and the pieces that were kept."""
 
     length: int = 0
-    pieces: tuple[UnverifiedPiece, ...] = field(default=(), repr=False)
+    pieces: Hidden[tuple[UnverifiedPiece, ...]] = ()
 
 
 NOTHING_UNVERIFIED = (Unverified(), Unverified())
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Value, frozen=True):
     """Something that a reader should know, with the frames it was seen in (None: no frame in particular)."""
 
     what: str
@@ -82,29 +78,26 @@ class ExpertNote(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class DissectedField:
+class DissectedField(Value, frozen=True):
     """A field by Wireshark's name and with its words. What is no number or flag may be a secret."""
 
     name: str
-    value: str = field(repr=False)
+    value: Hidden[str]
     is_number: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DissectedMessage:
+class DissectedMessage(Value, frozen=True):
     """What Wireshark's dissectors say of some frames: `info` is its summary of them."""
 
     span: Span
     protocol: str
-    info: str = field(repr=False)
+    info: Hidden[str]
     layers: tuple[str, ...]
-    fields: tuple[DissectedField, ...] = field(default=(), repr=False)
+    fields: Hidden[tuple[DissectedField, ...]] = ()
     expert: tuple[ExpertNote, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Value, frozen=True):
     """One TCP connection, from the first frame to the last, and all that was said on it."""
 
     id: int
@@ -116,13 +109,13 @@ class Conversation:
     tls: TlsSession | None
     application_data: tuple[PlaintextDigest, PlaintextDigest]
     application_protocol: str | None
-    exchanges: tuple[Exchange, ...] = field(repr=False)
+    exchanges: Hidden[tuple[Exchange, ...]]
     notes: tuple[Note, ...] = ()
     process: str | None = None  # of the machine that captured, where the capture names it
     clear_exchanges: int = 0  # how many of the exchanges, the first ones, were said before TLS or without it
-    tcp: TcpFacts | None = field(default=None, repr=False)
+    tcp: Hidden[TcpFacts | None] = None
     unverified: tuple[Unverified, Unverified] = NOTHING_UNVERIFIED  # apart from application_data, by Direction
-    dissection: tuple[DissectedMessage, ...] = field(default=(), repr=False)  # where it was asked for
+    dissection: Hidden[tuple[DissectedMessage, ...]] = ()  # where it was asked for
 
     @property
     def is_decrypted(self) -> bool:
@@ -134,8 +127,7 @@ class Conversation:
         return self.application_data[direction]
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureFacts:
+class CaptureFacts(Value, frozen=True):
     """One capture file.
 
     `first_frame` is the number of its first frame in this analysis; the others follow without holes, as Wireshark
@@ -157,8 +149,7 @@ class CaptureFacts:
     other_frames: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFacts:
+class KeyFacts(Value, frozen=True):
     """A secret that was given: never the secret itself. `connections` are the ids of what it opened."""
 
     source: str
@@ -169,13 +160,12 @@ class KeyFacts:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(Value, frozen=True):
     """The result of `analyze`: conversations in the order of their first frames."""
 
     captures: tuple[CaptureFacts, ...]
     keys: tuple[KeyFacts, ...]
-    conversations: tuple[Conversation, ...] = field(repr=False)
+    conversations: Hidden[tuple[Conversation, ...]]
     frames: int
     other_frames: dict[str, int]
     findings: tuple[Any, ...] = ()
@@ -183,8 +173,8 @@ class Analysis:
     errors: tuple[str, ...] = ()  # captures that could not be read at all, a sentence each
     tcp_frames: int = 0
     doubled_frames: int = 0
-    surroundings: Surroundings | None = field(default=None, repr=False)
-    stories: tuple[Any, ...] = field(default=(), repr=False)  # what belongs together over connections: Story
+    surroundings: Hidden[Surroundings | None] = None
+    stories: Hidden[tuple[Any, ...]] = ()  # what belongs together over connections: Story
 
     @property
     def tls_conversations(self) -> tuple[Conversation, ...]:

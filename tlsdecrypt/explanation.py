@@ -7,12 +7,12 @@ the certificate where that is enough, else a pre-shared key, else a key log. So 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.tls.ciphersuites import cipher_suite_named
 from tlsdecrypt.tls.verdict import VerdictCode
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,8 +46,7 @@ class Means(Enum):
 _WITH_CERTIFICATE = {Means.PRIVATE_KEY, Means.PRIVATE_AND_PRE_SHARED_KEY}
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteUse:
+class SuiteUse(Value, frozen=True):
     """A cipher suite (None: none was seen), what opens it, and how many sessions have it."""
 
     cipher_suite: str | None
@@ -55,8 +54,7 @@ class SuiteUse:
     sessions: int
 
 
-@dataclass(frozen=True, slots=True)
-class Opener:
+class Opener(Value, frozen=True):
     """A secret that was not given, and the connections that it would open.
 
     `certificate` is that of the private key, None where it was not captured or none is asked for; the secret is then
@@ -73,8 +71,7 @@ class Opener:
     resumed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Beyond:
+class Beyond(Value, frozen=True):
     """Connections of one verdict that no secret opens; `summary` is that of the first."""
 
     code: str
@@ -82,8 +79,7 @@ class Beyond:
     connections: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Value, frozen=True):
     """The pre-flight view. Each list has its largest group first.
 
     `sessions` is the sum of `opened` (wholly or partly) and of the connections of `openers` and `beyond`, and also of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from heapq import merge
 from itertools import accumulate
@@ -25,6 +24,7 @@ from tlsdecrypt.tls.ssl2_connection import Ssl2Connection
 from tlsdecrypt.tls.ssl2_summary import summarize_ssl2
 from tlsdecrypt.tls.summary import summarize
 from tlsdecrypt.tls.tds import TdsUnwrapper
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

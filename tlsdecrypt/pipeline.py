@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.conversation import Analysis, KeyFacts
@@ -13,6 +12,7 @@ from tlsdecrypt.net.surroundings import Surroundings
 from tlsdecrypt.plaintext import NO_OUTLETS, Outlets
 from tlsdecrypt.reading import ReadFacts, Reading
 from tlsdecrypt.tls.secrets import SecretStore
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.shards import Shards
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Value, frozen=True):
     """What to look at, what to keep, and how many processes share the work.
 
     `hosts` (names or addresses) and `ports` choose connections, all where empty. `keep_content` keeps the content of

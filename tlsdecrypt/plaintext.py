@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tlsdecrypt.app.decoder import StartsTls, choose_decoder
 from tlsdecrypt.conversation import PlaintextDigest
 from tlsdecrypt.flow import DIRECTIONS
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +33,7 @@ class PlaintextSink(Protocol):
         """Bytes of one direction that are missing, None where nobody knows how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Value, frozen=True):
     """Where something was said: on a connection (`Conversation.id`), under TLS or in the clear."""
 
     connection: int
@@ -58,8 +57,7 @@ class PlaintextFork:
             sink.missed(place, direction, length, span)
 
 
-@dataclass(frozen=True, slots=True)
-class Outlets:
+class Outlets(Value, frozen=True):
     """Where plaintext goes besides the decoders: contents into a store instead of memory, all of it to a sink."""
 
     contents: ContentStore | None = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.accounts import Accounts
 from tlsdecrypt.capture.series import Series
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.secrets import SecretStore
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFacts:
+class ReadFacts(Value, frozen=True):
     """What is known of the captures when all was read. `key_logs` are those found inside, with their names."""
 
     captures: tuple[CaptureFacts, ...] = ()

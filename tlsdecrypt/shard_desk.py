@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.net.connection import Phase
 from tlsdecrypt.shard_worker import Asked, Begun, Closed, Told
+from tlsdecrypt.value import force_setattr
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -111,7 +112,7 @@ class Desk:
                 place = order
                 if phase is not Phase.FRAMES:
                     place = number if order == conversation.id else self._numbers.get(order, 0)
-                object.__setattr__(conversation, "id", number)  # it was made for this desk, and is told only now
+                force_setattr(conversation, "id", number)  # it was made for this desk, and is told only now
                 yield (phase, place), conversation
 
     def begin_again(self, again: Generator[Message, Answer, None]) -> None:

@@ -7,9 +7,9 @@ for the share of a process that died.
 from __future__ import annotations
 
 import gc
+import pickle
 import signal
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tlsdecrypt.following import Ended, Following
 from tlsdecrypt.reading import ReadFacts, Reading
-from tlsdecrypt.shard_packing import packed
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -32,12 +32,11 @@ CHUNK = 500  # conversations in one message
 FOREVER = 1 << 62  # as the number of a batch: all of them
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Value, frozen=True):
     """One share of the work. `gc_threshold` is that of the process that gives it."""
 
     captures: tuple[str, ...]
-    keys: SecretStore = field(repr=False)
+    keys: Hidden[SecretStore]
     share: Share
     keep_content: bool = False
     gc_threshold: tuple[int, int, int] = (700, 10, 10)
@@ -224,7 +223,7 @@ def serve(link: Connection, strangers: list[Connection], task: Task) -> None:
     try:
         message = next(worker)
         while True:
-            link.send_bytes(packed(message))
+            link.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
             message = worker.send(inbox.answer(message))
     except (StopIteration, EOFError, BrokenPipeError):
         link.close()

@@ -15,7 +15,6 @@ import pickle
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from heapq import merge
 from multiprocessing.connection import Connection, wait
 from operator import itemgetter
@@ -27,6 +26,7 @@ from tlsdecrypt.net.surroundings import Surroundings
 from tlsdecrypt.reading import ReadFacts
 from tlsdecrypt.shard_desk import Desk
 from tlsdecrypt.shard_worker import FOREVER, LEAD, Answer, Asked, Begun, Others, Stop, Task, Turn, serve, work
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

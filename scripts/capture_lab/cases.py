@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from capture_lab.keys import PASSWORD
 from capture_lab.truth import Key
+from tlsdecrypt.value import replace
 
 MAIL_KEY = Key("key", "keys/mail.key.pem")
 MAIL = (Key("pfx", "keys/mail-password.pfx", PASSWORD),)

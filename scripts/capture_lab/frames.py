@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 import pytest
 from net_building import ACK, batch_of, ethernet, hear, ipv4, ipv6, segment, tcp, udp
@@ -10,6 +9,7 @@ from test_net_columns import one_by_one
 from tlsdecrypt.net import fragments
 from tlsdecrypt.net.irregular import LAYERS_MAX
 from tlsdecrypt.net.segments import IPV4_MAPPED
+from tlsdecrypt.value import replace
 
 PAYLOAD = b"inside of something"
 INNER = ipv4(tcp(7, PAYLOAD))

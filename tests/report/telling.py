@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.report.tellers import light
 from tlsdecrypt.report.text_view import subjects_of
 from tlsdecrypt.report.text_writer import TextWriter
 from tlsdecrypt.report.writer import Manner
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from tlsdecrypt.report.painter import PlainPainter
 from tlsdecrypt.report.text_connection import MAX_NOTES
 from tlsdecrypt.report.text_summary import MAX_REASONS
 from tlsdecrypt.tls.verdict import Verdict, VerdictCode
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.redact import Redactor

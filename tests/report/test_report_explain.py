@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from tlsdecrypt.report.text_explain import MAX_GROUPS
 from tlsdecrypt.report.text_writer import TextWriter
 from tlsdecrypt.report.writer import Manner
 from tlsdecrypt.tls.verdict import Verdict, VerdictCode
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.redact import Redactor

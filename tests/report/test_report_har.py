@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report.har_entry import MAX_CONTENT
 from tlsdecrypt.report.har_writer import HarWriter
 from tlsdecrypt.tls.events import HandshakeSeen
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis

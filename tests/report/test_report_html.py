@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +22,7 @@ from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report import html_view, html_writer
 from tlsdecrypt.report.html_page import _resource
 from tlsdecrypt.report.html_writer import HtmlWriter
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from written import sample_analysis, written
 from tlsdecrypt import Analysis, Options, analyze
 from tlsdecrypt.findings.finding import Confidence, Evidence, Finding, Severity
 from tlsdecrypt.report.html_writer import HtmlWriter
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,7 @@ from tlsdecrypt.report.choice import Choice
 from tlsdecrypt.report.keylog_writer import KeyLogWriter
 from tlsdecrypt.report.writer import Manner
 from tlsdecrypt.tls.secrets import SecretStore
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

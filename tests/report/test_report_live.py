@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from sample_conversations import conversations
 from tlsdecrypt.report.painter import PlainPainter
 from tlsdecrypt.report.text_live import LiveText
 from tlsdecrypt.report.text_view import TextView
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

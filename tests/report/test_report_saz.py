@@ -6,7 +6,6 @@ import email
 import io
 import re
 import zipfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,7 @@ from tlsdecrypt import Analysis, Options, analyze
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.findings.finding import Confidence, Evidence, Finding, Severity
 from tlsdecrypt.report.saz_writer import SazWriter
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

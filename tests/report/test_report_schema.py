@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +20,7 @@ from tlsdecrypt.report.json_writer import JsonLinesWriter, JsonWriter
 from tlsdecrypt.report.schema import schema
 from tlsdecrypt.report.stories_document import stories_document
 from tlsdecrypt.report.surroundings_document import surroundings_document
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

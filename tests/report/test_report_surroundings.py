@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Endpoint
@@ -18,6 +17,7 @@ from tlsdecrypt.net.surroundings import (
 from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.surroundings_document import surroundings_document
 from tlsdecrypt.report.text_surroundings import surroundings_lines
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,7 @@ from tlsdecrypt.flow import Direction
 from tlsdecrypt.net.tcp_facts import Reset, SideFacts, Sighting, TcpFacts, ZeroWindow
 from tlsdecrypt.report.connection_document import connection_document
 from tlsdecrypt.report.tcp_document import describe_failure
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.redact import Redactor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from sample_conversations import SECRET, conversation, session
 from telling import paint_text
 
 from tlsdecrypt.report.painter import ColourPainter, PlainPainter, choose_painter
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis

@@ -6,13 +6,13 @@ Every function takes whatever a peer sent and never raises.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from tlsdecrypt.app.auth_token import SecurityToken, parse_security_token
 from tlsdecrypt.app.base64_text import decode_base64
 from tlsdecrypt.app.jwt import Jwt, parse_jwt
 from tlsdecrypt.app.ntlm import AUTHENTICATE, MAX_NAME, NtlmMessage, parse_ntlm
+from tlsdecrypt.value import Hidden, Value
 
 __all__ = ["Credentials", "NtlmMessage", "decode_base64", "parse_credentials", "parse_jwt", "parse_ntlm"]
 
@@ -25,8 +25,7 @@ _PARAMETER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)
 _TOKEN_PARAMETERS = ("actortoken", "accesstoken", "usertoken", "at", "token")
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Value, frozen=True):
     """An Authorization value, read. `secret` is what must be masked: a password, or the whole credential.
 
     `mechanism` is NTLM, Kerberos, SPNEGO or JWT. `is_complete` says that the server can decide on it: it is no first
@@ -39,7 +38,7 @@ class Credentials:
     token: SecurityToken | None = None
     jwt: Jwt | None = None
     is_complete: bool = False
-    secret: str = field(default="", repr=False)
+    secret: Hidden[str] = ""
 
     @property
     def ntlm(self) -> NtlmMessage | None:

@@ -5,12 +5,12 @@ Tokens come in HTTP (RFC 4559), in SMTP (`AUTH NTLM`, `AUTH GSSAPI`, `X-EXPS`) a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.kerberos import describe_kerberos
 from tlsdecrypt.app.ntlm import parse_ntlm
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.kerberos import KerberosMessage
@@ -35,8 +35,7 @@ _MECHANISMS = {
 _STATES = ("accept-completed", "accept-incomplete", "reject", "request-mic")  # RFC 4178 section 4.2.2
 
 
-@dataclass(frozen=True, slots=True)
-class SecurityToken:
+class SecurityToken(Value, frozen=True):
     """A token, read.
 
     `mechanism` is `NTLM`, `Kerberos`, or `SPNEGO` where only its wrapping tells; None for none of them. `offered` are

@@ -7,7 +7,6 @@ An exchange is a bind or a call with its answer. Its annotation `dcerpc` has `in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlsdecrypt.app.dcerpc_names import (
@@ -23,6 +22,7 @@ from tlsdecrypt.app.dcerpc_pdu import Bind, BindAck, BindNak, Fault, Pdu, Reques
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.flow import Direction, Span
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Annotations
@@ -37,8 +37,7 @@ _ACCEPTED = 0
 _Facts: TypeAlias = "dict[str, Any]"
 
 
-@dataclass(frozen=True, slots=True)
-class DcerpcRequest:
+class DcerpcRequest(Value, frozen=True):
     """A bind (`verb` is `BIND` or `ALTER`) or a call (`CALL`); `line` says of what. Lengths are bytes of stub data."""
 
     verb: str
@@ -47,8 +46,7 @@ class DcerpcRequest:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class DcerpcResponse:
+class DcerpcResponse(Value, frozen=True):
     """The answer; `code` is the status of a fault, the reason of a refused bind, 0 where all is well."""
 
     kind: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 from tlsdecrypt.errors import ParseError
+from tlsdecrypt.value import Hidden, Value
 from tlsdecrypt.wire import Reader
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class PduFlags(IntFlag):
     OBJECT_UUID = 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class PduHeader:
+class PduHeader(Value, frozen=True):
     """The common header. `length` is that of the whole PDU (frag_length), in bytes."""
 
     type: PduType
@@ -84,8 +83,7 @@ class PduHeader:
         return PduFlags.LAST_FRAG in self.flags
 
 
-@dataclass(frozen=True, slots=True)
-class Syntax:
+class Syntax(Value, frozen=True):
     """An interface or a transfer syntax, and its version."""
 
     uuid: UUID
@@ -93,8 +91,7 @@ class Syntax:
     minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Value, frozen=True):
     """A presentation context that a bind proposes."""
 
     id: int
@@ -102,16 +99,14 @@ class Context:
     transfer_syntaxes: tuple[Syntax, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Value, frozen=True):
     """bind, alter_context: contexts are proposed."""
 
     contexts: tuple[Context, ...]
     association_group: int
 
 
-@dataclass(frozen=True, slots=True)
-class ContextResult:
+class ContextResult(Value, frozen=True):
     """What became of a proposed context: `result` 0 is acceptance (C706 section 12.6.3.1, p_cont_def_result_t)."""
 
     result: int
@@ -119,8 +114,7 @@ class ContextResult:
     transfer_syntax: Syntax
 
 
-@dataclass(frozen=True, slots=True)
-class BindAck:
+class BindAck(Value, frozen=True):
     """bind_ack, alter_context_resp: a result for each proposed context."""
 
     secondary_address: str
@@ -128,54 +122,48 @@ class BindAck:
     association_group: int
 
 
-@dataclass(frozen=True, slots=True)
-class BindNak:
+class BindNak(Value, frozen=True):
     """bind_nak: no association."""
 
     reason: int
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """request: operation `opnum` of the interface of a context. The stub data are the arguments, maybe sealed."""
 
     context_id: int
     opnum: int
     object_uuid: UUID | None
-    stub: bytes = field(repr=False)
+    stub: Hidden[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Value, frozen=True):
     """response: results of an operation."""
 
     context_id: int
-    stub: bytes = field(repr=False)
+    stub: Hidden[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Value, frozen=True):
     """fault: the operation failed with `status`, an error of NCA, Win32 or HRESULT."""
 
     context_id: int
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class AuthTrailer:
+class AuthTrailer(Value, frozen=True):
     """sec_trailer ([MS-RPCE] 2.2.2.11): which security provider, at which level, and its token."""
 
     type: int
     level: int
     context_id: int
-    token: bytes = field(repr=False)
+    token: Hidden[bytes]
 
 
 Body: TypeAlias = Bind | BindAck | BindNak | Request | Response | Fault | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pdu:
+class Pdu(Value, frozen=True):
     """One PDU; `body` is None for types that carry nothing which is read here."""
 
     header: PduHeader

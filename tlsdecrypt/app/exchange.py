@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tlsdecrypt.value import Hidden, Value, field
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
 Annotations: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Value, frozen=True):
     """One request and its answer.
 
     `request` and `response` are values of the protocol's own module (`http.HttpRequest`, `smtp.SmtpCommand`), None
@@ -27,7 +27,7 @@ class Exchange:
     response: Any
     annotations: Annotations = field(default_factory=dict)
     faults: tuple[str, ...] = ()
-    passwords: tuple[str, ...] = field(default=(), repr=False)
+    passwords: Hidden[tuple[str, ...]] = ()
 
     @property
     def span(self) -> Span:

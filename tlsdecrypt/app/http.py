@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.kept_content import KeptContent
@@ -31,8 +32,7 @@ def every_field(fields: Fields, name: str) -> list[str]:
     return [value for each, value in fields if each.lower() == wanted]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Value, frozen=True):
     """A request.
 
     `fields` keep their order and spelling (bytes beyond ASCII as ISO 8859-1; a line without a colon has an empty
@@ -43,16 +43,16 @@ class HttpRequest:
     """
 
     method: str
-    target: str = field(repr=False)
+    target: Hidden[str]
     version: str
-    fields: Fields = field(repr=False)
+    fields: Hidden[Fields]
     span: Span
     content_length: int = 0
-    content: bytes | None = field(default=None, repr=False)
-    trailers: Fields = field(default=(), repr=False)
+    content: Hidden[bytes | None] = None
+    trailers: Hidden[Fields] = ()
     missing: int = 0
-    observed: dict[str, Any] | None = field(default=None, repr=False)
-    kept: KeptContent | None = field(default=None, repr=False)
+    observed: Hidden[dict[str, Any] | None] = None
+    kept: Hidden[KeptContent | None] = None
 
     @property
     def host(self) -> str | None:
@@ -71,22 +71,21 @@ class HttpRequest:
         return every_field(self.fields, name)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Value, frozen=True):
     """An answer; like `HttpRequest`. `interim` lists the 1xx status codes that came before it."""
 
     status: int
     reason: str
     version: str
-    fields: Fields = field(repr=False)
+    fields: Hidden[Fields]
     span: Span
     content_length: int = 0
-    content: bytes | None = field(default=None, repr=False)
-    trailers: Fields = field(default=(), repr=False)
+    content: Hidden[bytes | None] = None
+    trailers: Hidden[Fields] = ()
     missing: int = 0
     interim: tuple[int, ...] = ()
-    observed: dict[str, Any] | None = field(default=None, repr=False)
-    kept: KeptContent | None = field(default=None, repr=False)
+    observed: Hidden[dict[str, Any] | None] = None
+    kept: Hidden[KeptContent | None] = None
 
     def field(self, name: str) -> str | None:
         """The first field called `name`, in any case."""

@@ -5,7 +5,6 @@ Blocks that were missed take HPACK's table with them: fields that refer to what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperframe.exceptions import HyperframeError
@@ -14,6 +13,7 @@ from hyperframe.frame import HeadersFrame, PushPromiseFrame
 from tlsdecrypt.app.hpack_walk import MAX_FIELDS, HpackWalk
 from tlsdecrypt.app.http2_frames import CONTINUATION, END_HEADERS, END_STREAM, HEADERS
 from tlsdecrypt.errors import ParseError
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.hpack_walk import WalkedField
@@ -27,8 +27,7 @@ FIELD_OVERHEAD = 32
 UNKNOWN_NAME = "(unknown)"  # of a field whose name stood in what was lost
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Value, frozen=True):
     """What one header block said. `pseudo` has the pseudo-fields; `promised` is the stream of a PUSH_PROMISE."""
 
     stream: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tlsdecrypt.app.annotators import content_reader_of, is_content_read
@@ -13,6 +12,7 @@ from tlsdecrypt.app.http_body import MAX_CONTENT_KEPT
 from tlsdecrypt.app.http_head import RequestLine, StatusLine
 from tlsdecrypt.app.page import is_page
 from tlsdecrypt.app.passwords import may_hold_passwords, passwords_in
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,9 +53,9 @@ def make_exchange(protocol: str, said: Said, annotate: Annotate, *, is_content_k
     passwords = passwords_in(request.content) if request is not None and request.content else ()
     if not is_content_kept:
         if request is not None and request.content is not None:
-            request = dataclasses.replace(request, content=None)
+            request = replace(request, content=None)
         if response is not None and response.content is not None:
-            response = dataclasses.replace(response, content=None)
+            response = replace(response, content=None)
     return Exchange(protocol, request, response, annotations, tuple(faults), passwords)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from tlsdecrypt.app.base64_text import decode_base64
+from tlsdecrypt.value import Value
 
 MAX_CLAIM = 256  # characters of one claim
 MAX_LIST = 10  # values of one claim, as of `aud` or `roles`
@@ -26,8 +26,7 @@ _USERS = ("upn", "smtp", "unique_name", "preferred_username")
 _NESTED = {"actortoken": "actor", "at": "access", "accesstoken": "access"}
 
 
-@dataclass(frozen=True, slots=True)
-class Jwt:
+class Jwt(Value, frozen=True):
     """A token without its signature: a part of its header, and the claims that say who, for whom and when.
 
     Claims are plain values: str, int, bool, or a list of these. `actor` is the token of the application that acts for
@@ -36,8 +35,8 @@ class Jwt:
 
     header: dict[str, Any]
     claims: dict[str, Any]
-    actor: Jwt | None = field(default=None)
-    access: Jwt | None = field(default=None)
+    actor: Jwt | None = None
+    access: Jwt | None = None
 
     @property
     def user(self) -> str | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from tlsdecrypt.value import Value
 
 MAX_NAME = 256
 
 
-@dataclass(frozen=True, slots=True)
-class KerberosMessage:
+class KerberosMessage(Value, frozen=True):
     """A message of Kerberos 5. `name` as in `AP-REQ`; `sname` is the service (`HTTP/mail.contoso.com`).
 
     `etype` and `kvno` are those of the ticket: how it is sealed, and with which version of the service's key. `error`

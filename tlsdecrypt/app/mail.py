@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.kept_content import KeptContent
     from tlsdecrypt.flow import Span
 
 
-@dataclass(frozen=True, slots=True)
-class MailCommand:
+class MailCommand(Value, frozen=True):
     """A command.
 
     `line` is what the client sent but for `secrets`, which stood behind it (a password, a token); `answers` is what it
@@ -23,16 +23,15 @@ class MailCommand:
     verb: str
     line: str
     span: Span
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    answers: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Hidden[tuple[str, ...]] = ()
+    answers: Hidden[tuple[str, ...]] = ()
     content_length: int = 0
     missing: int = 0
-    content: bytes | None = field(default=None, repr=False)
-    kept: KeptContent | None = field(default=None, repr=False)
+    content: Hidden[bytes | None] = None
+    kept: Hidden[KeptContent | None] = None
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpReply:
+class SmtpReply(Value, frozen=True):
     """A reply (RFC 5321 section 4.2): code, enhanced status code (RFC 3463) of its last line or None, and all lines.
 
     `lines` come without the code. `interim` are the replies that asked for more before this one: code and lines each.
@@ -41,9 +40,9 @@ class SmtpReply:
 
     code: int
     enhanced: str | None
-    lines: tuple[str, ...] = field(repr=False)
+    lines: Hidden[tuple[str, ...]]
     span: Span
-    interim: tuple[tuple[int, tuple[str, ...]], ...] = field(default=(), repr=False)
+    interim: Hidden[tuple[tuple[int, tuple[str, ...]], ...]] = ()
     has_secrets: bool = False
 
     @property
@@ -53,8 +52,7 @@ class SmtpReply:
         return last.removeprefix(self.enhanced).strip() if self.enhanced else last
 
 
-@dataclass(frozen=True, slots=True)
-class MailReply:
+class MailReply(Value, frozen=True):
     """A reply of POP3 (`result` is `+OK` or `-ERR`) or IMAP (`OK`, `NO`, `BAD`, `BYE`, `PREAUTH`).
 
     `lines` begins with the text of the reply itself; what a server said besides follows as far as it is kept.
@@ -62,10 +60,10 @@ class MailReply:
     """
 
     result: str
-    lines: tuple[str, ...] = field(repr=False)
+    lines: Hidden[tuple[str, ...]]
     span: Span
     content_length: int = 0
-    interim: tuple[str, ...] = field(default=(), repr=False)
+    interim: Hidden[tuple[str, ...]] = ()
 
     @property
     def text(self) -> str:

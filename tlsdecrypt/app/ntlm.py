@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,7 @@ _VERSION_FLAG = 0x02000000
 _TARGET_INFO_FLAG = 0x00800000
 
 
-@dataclass(frozen=True, slots=True)
-class NtlmMessage:
+class NtlmMessage(Value, frozen=True):
     """An NTLM message: its type (1 to 3), and what is in it ("" or None where there is nothing).
 
     `target` is who challenges (type 2), `target_name` the service that the client believes to talk to (type 3, an SPN).

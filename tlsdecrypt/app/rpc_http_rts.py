@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntFlag
 
 from tlsdecrypt.errors import ParseError
+from tlsdecrypt.value import Hidden, Value
 from tlsdecrypt.wire import Reader
 
 HEADER = 20
@@ -59,14 +59,13 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rts:
+class Rts(Value, frozen=True):
     """One RTS PDU: its commands by name, their numbers (times in milliseconds, sizes in bytes), and the cookies."""
 
     flags: RtsFlags
     commands: tuple[str, ...]
     numbers: dict[str, int]
-    cookies: tuple[bytes, ...] = field(repr=False)
+    cookies: Hidden[tuple[bytes, ...]]
 
     @property
     def name(self) -> str:

@@ -6,13 +6,13 @@ side is None, for nothing answers a message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.app.exchange import Exchange
 from tlsdecrypt.app.websocket_deflate import inflaters
 from tlsdecrypt.app.websocket_frames import CLOSE, CONTINUATION, PING, PONG, TEXT, WebSocketFrameReader
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.value import Hidden, Value, replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.kept_content import KeptContent
@@ -42,8 +42,7 @@ _CLOSE_MEANINGS = {
 _CODE_LENGTH = 2
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketMessage:
+class WebSocketMessage(Value, frozen=True):
     """A message of one or more frames, or a control frame; `verb` names its opcode.
 
     `content_length` counts payload bytes as they were sent, those in `missing` (not captured) included. `content` is
@@ -59,8 +58,8 @@ class WebSocketMessage:
     span: Span
     missing: int = 0
     close_code: int | None = None
-    content: bytes | None = field(default=None, repr=False)
-    kept: KeptContent | None = field(default=None, repr=False)
+    content: Hidden[bytes | None] = None
+    kept: Hidden[KeptContent | None] = None
 
     @property
     def meaning(self) -> str:

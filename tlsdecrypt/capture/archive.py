@@ -13,6 +13,7 @@ from typing import IO
 from tlsdecrypt.capture.source import Opened, is_capture
 from tlsdecrypt.capture.window import RawSource
 from tlsdecrypt.errors import CaptureError
+from tlsdecrypt.value import Hidden, Value
 
 MAX_MEMBERS = 10_000  # that are looked at
 MAX_DIRECTORY_BYTES = 4 << 20  # of the directory at the end, which becomes objects at once
@@ -27,13 +28,12 @@ _MAX_COMMENT = 0xFFFF
 _FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError)
 
 
-@dataclass(frozen=True, slots=True)
-class MemberInput:
+class MemberInput(Value, frozen=True):
     """A capture in an archive, which has to be open when its members are opened."""
 
     path: str
     member: zipfile.ZipInfo
-    archive: zipfile.ZipFile = field(repr=False)
+    archive: Hidden[zipfile.ZipFile]
     can_reopen: bool = True
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,8 +18,7 @@ NANOSECONDS = 1_000_000_000
 MAX_SECONDS = 9_000_000_000  # the year 2255: more does not fit 63 bits of nanoseconds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
+class Columns(Value, frozen=True, eq=False):
     """The columns of a FrameBatch, before its frames are counted."""
 
     offset: Int64Column

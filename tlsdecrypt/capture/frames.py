@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 4 << 20  # what a reader puts into one batch, about
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameBatch:
+class FrameBatch(Value, frozen=True, eq=False):
     """Frames in capture order. Each column has one element a frame.
 
     `data[offset : offset + captured_length]` is a frame from its link-layer header on. `link_type` is the LINKTYPE_
@@ -23,14 +23,14 @@ class FrameBatch:
     frame, and the rest follow without holes, unless `number` tells them one by one.
     """
 
-    data: bytes = field(repr=False)
-    offset: Int64Column = field(repr=False)
-    captured_length: Int64Column = field(repr=False)
-    original_length: Int64Column = field(repr=False)
-    time_ns: Int64Column = field(repr=False)
-    link_type: Int64Column = field(repr=False)
+    data: Hidden[bytes]
+    offset: Hidden[Int64Column]
+    captured_length: Hidden[Int64Column]
+    original_length: Hidden[Int64Column]
+    time_ns: Hidden[Int64Column]
+    link_type: Hidden[Int64Column]
     first_number: int
-    number: Int64Column | None = field(default=None, repr=False)
+    number: Hidden[Int64Column | None] = None
 
     def __len__(self) -> int:
         """How many frames."""

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
@@ -14,6 +14,7 @@ from tlsdecrypt.capture.copying import CopyingFile
 from tlsdecrypt.capture.source import GLANCE_BYTES, Capture, Opened, is_capture
 from tlsdecrypt.capture.window import RawSource
 from tlsdecrypt.errors import CaptureError
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,8 +52,7 @@ class Glance(NamedTuple):
     may_hold_secrets: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FileInput:
+class FileInput(Value, frozen=True):
     """A file, or a pipe that has a name."""
 
     name: str
@@ -67,8 +67,7 @@ class FileInput:
         return Opened.of(self.name, _open(self.name))
 
 
-@dataclass(frozen=True, slots=True)
-class StandardInput:
+class StandardInput(Value, frozen=True):
     """What is piped into the program, and where a copy of it goes, if one is wanted."""
 
     name: str = "standard input"

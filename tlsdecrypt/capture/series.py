@@ -7,7 +7,6 @@ counts is the latest time so far.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from tlsdecrypt.capture.doubles import REACH_NS, Doubles
 from tlsdecrypt.capture.frames import BATCH_BYTES, FrameBatch
 from tlsdecrypt.capture.inputs import Glance, gather, glance_at, opened
 from tlsdecrypt.errors import CaptureError
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,8 +29,7 @@ LEAST_BATCH_BYTES = 256 << 10  # of one of many captures that overlap: together 
 ROUND = 1_000_000  # where captures overlap, each begins to count at a round number
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class Stretch(Value, frozen=True, eq=False):
     """Frames in time order, and the captures they came from: `origin` is an index into `captures` for each frame.
 
     None: all are of `captures[0]`.
@@ -38,7 +37,7 @@ class Stretch:
 
     batch: FrameBatch
     captures: tuple[Capture, ...]
-    origin: Int64Column | None = field(default=None, repr=False)
+    origin: Hidden[Int64Column | None] = None
 
     def parts(self) -> Iterator[tuple[Capture, FrameBatch]]:
         """The frames of each capture for themselves."""

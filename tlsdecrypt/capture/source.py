@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Protocol, Self, cast
 
 from tlsdecrypt.capture import netmon, pcap, pcapng, snoop
@@ -20,6 +19,7 @@ from tlsdecrypt.capture.recognise import what_it_is
 from tlsdecrypt.capture.snoop import SnoopReader
 from tlsdecrypt.capture.window import FileWindow, RawSource, StreamWindow
 from tlsdecrypt.errors import CaptureError
+from tlsdecrypt.value import Value, field
 
 if TYPE_CHECKING:
     import io
@@ -51,8 +51,7 @@ class Reader(Protocol):
         """All frames, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Value, frozen=True):
     """Where a capture is read from.
 
     `size` is the length of the file in bytes (0: not known). `can_seek` says that `file` stands at the start of a file

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,6 +25,7 @@ from tlsdecrypt.recapture.masking import mask_streams
 from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
 from tlsdecrypt.report.quantities import counted
 from tlsdecrypt.report.tellers import light
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

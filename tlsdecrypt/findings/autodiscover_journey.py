@@ -25,6 +25,7 @@ from tlsdecrypt.findings.reachability import addresses_in, dns_of, is_refused, i
 from tlsdecrypt.findings.story import MAX_LEGS, MAX_STORIES, Leg, Story
 from tlsdecrypt.findings.tls_story import client_gave_up, fatal_alert, has_said_something
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,8 +44,7 @@ _UNAUTHORIZED, _FIRST_ERROR = 401, 400
 _CLIENT, _SERVER = Direction
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
+class _Try(Value, frozen=True):
     """A leg with what decides where the story goes: its layer, until when it lasted, and whom it is for."""
 
     leg: Leg

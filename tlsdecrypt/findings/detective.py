@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.findings.finding import Confidence, Finding, Severity
 from tlsdecrypt.findings.monitors import is_monitor, is_probe
 from tlsdecrypt.findings.rule import Rule, all_rules, fits
 from tlsdecrypt.findings.scene import Scene, Trace
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

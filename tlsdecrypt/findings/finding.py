@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from tlsdecrypt.value import Value
 
 LONGEST_QUOTE = 200  # characters of an element, a field or a line that evidence quotes
 # Words that begin summaries; whatever else does may be the name of a user or program.
@@ -36,8 +37,7 @@ class Confidence(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Value, frozen=True):
     """What was seen, in which frame (None: in none, as for what never came) and on which connection (its id)."""
 
     frame: int | None
@@ -45,8 +45,7 @@ class Evidence:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value, frozen=True):
     """What a rule says of a capture.
 
     The same fault between the same client and server, at the same place, is told once: `count` says how often it was

@@ -19,7 +19,6 @@ fault at the same place is told once, with a count.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tlsdecrypt.findings import families
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 SCOPES = ("step", "trace", "scene")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Value, frozen=True):
     """That a rule applies: a sentence, and its evidence.
 
     What is left out is that of the rule. `client`, `server` (addresses) and `place` tell hits apart that are not the
@@ -60,8 +59,7 @@ Apply: TypeAlias = "Callable[[Any], Iterator[Hit]]"
 ApplyT = TypeVar("ApplyT", bound="Callable[[Any], Iterator[Hit]]")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value, frozen=True):
     """One rule of the table.
 
     `services` (of HTTP, see `app.endpoint`) and `protocols` limit which steps it looks at; empty: all. `suppresses` are

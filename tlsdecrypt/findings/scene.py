@@ -8,11 +8,12 @@ wants must stand in the annotations of the exchange.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tlsdecrypt.findings.finding import Evidence, quote
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

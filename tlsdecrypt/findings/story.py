@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from tlsdecrypt.value import Value
 
 State: TypeAlias = Literal["good", "bad", "goes on", "unknown"]
 
@@ -11,8 +12,7 @@ MAX_LEGS = 100  # of one story; `left_out` counts the rest
 MAX_STORIES = 500  # of one kind
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Value, frozen=True):
     """One part of a story: what was tried (`what`), and how it ended (`outcome`).
 
     `state` is `good` or `bad` where that is plain, `goes on` for a redirect or a first leg, `unknown` where nobody can
@@ -29,8 +29,7 @@ class Leg:
     last_frame: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Value, frozen=True):
     """`kind` is a word for programs (`autodiscover`, `free-busy`, `authentication`), `title` names whose story it is.
 
     `verdict` says in one sentence how it ended, `state` as a word. `client` is an address.

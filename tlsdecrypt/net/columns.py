@@ -7,7 +7,6 @@ word or left to the irregular lane. No field is gathered before its last byte is
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,7 @@ from tlsdecrypt.net.protocols import (
     describe_protocol,
 )
 from tlsdecrypt.net.segments import IPV4_MAPPED, Segments
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,17 +62,16 @@ _ETHERTYPE_OF_VERSION[[IPV4, IPV6]] = EtherType.IPV4, EtherType.IPV6
 _MORE_FRAGMENTS_OR_OFFSET = 0x3FFF
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FastLane:
+class FastLane(Value, frozen=True, eq=False):
     """What the fast lane made of a batch: TCP segments, frames counted by their word, and indices of all others.
 
     `telling` are the indices of frames that were counted and may explain a failure: see `surroundings_reader`.
     """
 
-    segments: Segments = field(repr=False)
-    irregular: Int64Column = field(repr=False)
+    segments: Hidden[Segments]
+    irregular: Hidden[Int64Column]
     other_frames: Counter[str]
-    telling: Int64Column = field(repr=False)
+    telling: Hidden[Int64Column]
 
 
 class _Headers:
@@ -114,8 +113,7 @@ class _Headers:
             self.telling.append(frames)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
+class _Layer(Value, frozen=True, eq=False):
     """Frames of one kind: `start` of the header that comes next, `end` of the datagram on the wire and as captured."""
 
     frame: Int64Column
@@ -132,8 +130,7 @@ class _Layer:
         return self.captured_end - self.start >= length
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Payloads:
+class _Payloads(Value, frozen=True, eq=False):
     """IP payloads: a layer, where its IP headers start, and which protocol and addresses it has."""
 
     layer: _Layer

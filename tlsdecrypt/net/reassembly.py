@@ -7,7 +7,6 @@ Offsets count payload bytes from the first one on and never wrap; sequence numbe
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Span
@@ -16,6 +15,7 @@ from tlsdecrypt.net.pending import OutOfOrder, count_differences, joined, part
 from tlsdecrypt.net.protocols import TcpFlag
 from tlsdecrypt.net.repeats import REORDERED_NS, Repeats, recent_of
 from tlsdecrypt.net.runs import NO_ACK, REORDER_NS
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Direction
@@ -41,8 +41,7 @@ def seq_distance(start: int, end: int) -> int:
     return (end - start + _HALF_WRAP) % _WRAP - _HALF_WRAP
 
 
-@dataclass(frozen=True, slots=True)
-class HalfFacts:
+class HalfFacts(Value, frozen=True):
     """One direction of a connection, in segments and payload bytes.
 
     `length` was seen in order, `missing` lies in `gaps` of known size, `repeated` came again and was dropped,

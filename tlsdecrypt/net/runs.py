@@ -6,7 +6,6 @@ acknowledge: they count for the connection's span and for gap decisions, and do 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from tlsdecrypt.net.doubled import doubled_runs
 from tlsdecrypt.net.headers import Headers
 from tlsdecrypt.net.protocols import ZERO_WINDOW, TcpFlag
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,8 +132,7 @@ class Runs:
         return self._side_buffer[begin - side_start : end - side_start]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RunColumns:
+class RunColumns(Value, frozen=True, eq=False):
     """Segments that carry something, in group order. Run `i` is `bounds[i]` to `bounds[i + 1]`.
 
     `position` counts payload bytes from the first segment on; `acks` are the highest of each sender so far; `row` is

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,24 +44,23 @@ class SegmentRow(NamedTuple):
     network: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Segments:
+class Segments(Value, frozen=True, eq=False):
     """TCP segments in frame order; the columns mean what `SegmentRow` says.
 
     `addresses` has four rows: high and low half of the source, high and low half of the destination.
     """
 
-    frame: Int64Column = field(repr=False)
-    addresses: UInt64Column = field(repr=False)
-    source_port: Int64Column = field(repr=False)
-    destination_port: Int64Column = field(repr=False)
-    seq: Int64Column = field(repr=False)
-    ack: Int64Column = field(repr=False)
-    flags: Int64Column = field(repr=False)
-    start: Int64Column = field(repr=False)
-    length: Int64Column = field(repr=False)
-    missing: Int64Column = field(repr=False)
-    network: Int64Column = field(repr=False)
+    frame: Hidden[Int64Column]
+    addresses: Hidden[UInt64Column]
+    source_port: Hidden[Int64Column]
+    destination_port: Hidden[Int64Column]
+    seq: Hidden[Int64Column]
+    ack: Hidden[Int64Column]
+    flags: Hidden[Int64Column]
+    start: Hidden[Int64Column]
+    length: Hidden[Int64Column]
+    missing: Hidden[Int64Column]
+    network: Hidden[Int64Column]
 
     def __len__(self) -> int:
         """How many segments."""
@@ -80,7 +80,7 @@ class Segments:
 
     def picked(self, rows: Int64Column) -> Segments:
         """Some of the rows."""
-        return Segments(*(getattr(self, column.name)[..., rows] for column in fields(self)))
+        return Segments(*(getattr(self, column)[..., rows] for column in self.__struct_fields__))
 
     def merged(self, other: Segments) -> Segments:
         """Both, in frame order."""

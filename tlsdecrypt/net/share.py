@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 _HALF = np.uint64(1)  # a shift: half of the sum of ports
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Value, frozen=True):
     """The connections that are dealt to process `index` of `count`, by their addresses and ports.
 
     Ports of one client mostly follow one another, in steps of one, or of two (Linux keeps one parity for `connect`), so

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +32,7 @@ class DnsRecord(NamedTuple):
     ttl: int
 
 
-@dataclass(frozen=True, slots=True)
-class DnsMessage:
+class DnsMessage(Value, frozen=True):
     """A query of a client, or the answer that it got.
 
     `opcode` and `rcode` are the names of IANA (`QUERY`, `NXDOMAIN`). `is_truncated`: the answer did not fit (TC).
@@ -56,8 +56,7 @@ class DnsMessage:
     is_tcp: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ArpMessage:
+class ArpMessage(Value, frozen=True):
     """RFC 826 over Ethernet. `source` and `destination` are of the Ethernet frame, empty where there was none."""
 
     frame: int
@@ -71,8 +70,7 @@ class ArpMessage:
     target_ip: str
 
 
-@dataclass(frozen=True, slots=True)
-class IcmpError:
+class IcmpError(Value, frozen=True):
     """An error that `router` (or the host itself) reported, ICMP of either version.
 
     `source` and `destination` are those of the datagram that it quotes (port 0 where it quotes none), `protocol` is
@@ -92,8 +90,7 @@ class IcmpError:
     protocol: str
 
 
-@dataclass(frozen=True, slots=True)
-class KerberosError:
+class KerberosError(Value, frozen=True):
     """A KRB-ERROR of a key distribution centre (RFC 4120 section 5.9.1): its code, name, realm and service."""
 
     frame: int
@@ -106,8 +103,7 @@ class KerberosError:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
-class EthernetTalk:
+class EthernetTalk(Value, frozen=True):
     """IPv4 frames between two stations and two addresses: how many, the first and the last of them."""
 
     source_mac: str
@@ -124,8 +120,7 @@ class EthernetTalk:
 _Message = TypeVar("_Message", DnsMessage, ArpMessage, IcmpError, KerberosError)
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Value, frozen=True):
     """Each kind in the order in which it was captured. `dropped` messages came beyond `MESSAGES_MAX`.
 
     `talks` is gathered only where a cluster of Network Load Balancing shows itself: an ARP reply with a multicast

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.value import Value
 
 
 class Sighting(NamedTuple):
@@ -33,8 +33,7 @@ class ZeroWindow(NamedTuple):
     duration_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class SideFacts:
+class SideFacts(Value, frozen=True):
     """One sender of a connection.
 
     `ttl`, `ip_id` and `mac` are those of its first segment (`mac` only on Ethernet). Segments that carry data and came
@@ -64,8 +63,7 @@ class SideFacts:
     unacknowledged: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TcpFacts:
+class TcpFacts(Value, frozen=True):
     """One connection. `syns` are the first few SYNs of the client, `syn_count` all of them.
 
     `bare_ack` is the server's answer to a SYN where it was an ACK without SYN: it still knows an earlier connection

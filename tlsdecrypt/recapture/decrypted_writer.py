@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tlsdecrypt.recapture.container import Pcap, Pcapng
@@ -14,6 +13,7 @@ from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.masking import manifest_text
 from tlsdecrypt.report.program import PROGRAM
 from tlsdecrypt.report.quantities import counted
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation

@@ -19,6 +19,7 @@ from tlsdecrypt.recapture.plan import Plan
 from tlsdecrypt.recapture.rendering import Speech
 from tlsdecrypt.recapture.talk import ACK, FIN, PSH, RST, SYN, Piece, Talk
 from tlsdecrypt.recapture.template import Ends, make_nameless_template, make_template, with_checksums
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,8 +42,7 @@ _LOW_HALF = (1 << 64) - 1
 BESIDE_PORT = 0x8000  # the bit of a client's port that is turned where frames made anew stand beside the original ones
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Value, frozen=True):
     """What was said on which connections: those whose ids are `chosen` are made anew.
 
     With `pseudonyms`, only those are written: nothing tells what the other frames may name.

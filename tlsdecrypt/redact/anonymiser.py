@@ -6,9 +6,10 @@ places that hold names (`_HOSTS`, `_USERS`, `_IDENTIFIERS`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +39,7 @@ _IDENTIFIERS = frozenset(
 _KEPT_AS_THEY_ARE = frozenset({"secrets", "passwords", "application_data", "content"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Renamed:
+class _Renamed(Value, frozen=True):
     """A content that is kept elsewhere, with pseudonyms."""
 
     _kept: Any
@@ -62,8 +62,8 @@ def _parts(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), each) for key, each in value.items())
     elif isinstance(value, (tuple, list)):
         yield from ((name, each) for each in value)
-    elif is_dataclass(value) and not isinstance(value, type):
-        yield from ((field.name, getattr(value, field.name)) for field in fields(value))
+    elif isinstance(value, Value):
+        yield from ((name, getattr(value, name)) for name in value.__struct_fields__)
         host = getattr(value, "host", None)
         if host is not None:
             yield "host", host
@@ -105,20 +105,20 @@ class Anonymiser:
             walked = self.pseudonyms.data(value)
         elif name == "kept" and value is not None:
             walked = _Renamed(value, self.pseudonyms)
-        elif is_dataclass(value) and not isinstance(value, type):
-            walked = self._dataclass(value)
+        elif isinstance(value, Value):
+            walked = self._fields(value)
         return walked
 
-    def _dataclass(self, value: Any) -> Any:
-        changes = {}
-        for field in fields(value):
-            before = getattr(value, field.name)
-            if field.init and field.name not in _KEPT_AS_THEY_ARE:
-                after = self._walk(before, field.name)
+    def _fields(self, value: Value) -> Any:
+        changes: dict[str, Any] = {}
+        for name in value.__struct_fields__:
+            before = getattr(value, name)
+            if name not in _KEPT_AS_THEY_ARE:
+                after = self._walk(before, name)
                 if after is not before and after != before:
-                    changes[field.name] = after
-            elif field.name == "content" and isinstance(before, bytes):
-                changes[field.name] = self.pseudonyms.data(before)
+                    changes[name] = after
+            elif name == "content" and isinstance(before, bytes):
+                changes[name] = self.pseudonyms.data(before)
         return replace(value, **changes) if changes else value
 
     def _text(self, text: str, name: str) -> str:

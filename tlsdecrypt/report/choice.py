@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
+
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Value, frozen=True):
     """All connections where nothing is named, else those that are named by id, or by a rule that found something."""
 
     connections: tuple[int, ...] = ()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from typing import IO
 
 from tlsdecrypt.errors import InputError
+from tlsdecrypt.value import Value
 
 MAX_IN_MEMORY = 4 << 20  # bytes
 MAX_STORED = 16 << 30  # bytes of all contents of a run, decoded; what comes after them is not kept
 
 
-@dataclass(frozen=True, slots=True)
-class StoredContent:
+class StoredContent(Value, frozen=True):
     """See KeptContent."""
 
     length: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.report.connection_document import connection_document
@@ -13,6 +12,7 @@ from tlsdecrypt.report.shown_content import shown_content
 from tlsdecrypt.report.text_annotations import annotation_lines
 from tlsdecrypt.report.text_exchange import NO_ANSWER, answer_of, asked_of
 from tlsdecrypt.report.text_mail import mail_lines
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.report.quantities import MILLISECOND, SECOND
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,8 +21,7 @@ _STEPS = (1, 2, 5)
 _TICKS = 8  # at most so many on the axis
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Value, frozen=True):
     """A rectangle: `left` and `width` in per cent, `top` and `height` in pixels."""
 
     kind: str
@@ -33,8 +32,7 @@ class Bar:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Waterfall:
+class Waterfall(Value, frozen=True):
     """All bars, the ticks of the axis (per cent, words), and the height in pixels."""
 
     lanes: list[dict[str, Any]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from tlsdecrypt.value import Value
 
 Style: TypeAlias = Literal["plain", "heading", "strong", "good", "bad", "caution", "faint"]
 Part: TypeAlias = tuple[str, Style]
@@ -11,8 +12,7 @@ Part: TypeAlias = tuple[str, Style]
 INDENT = 4  # columns that one level of a report is moved to the right
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value, frozen=True):
     """The parts stand side by side, two blanks between them; `level` counts indents."""
 
     parts: tuple[Part, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.report.frame_names import FrameNames
@@ -16,6 +15,7 @@ from tlsdecrypt.report.text_findings import finding_lines
 from tlsdecrypt.report.text_live import LiveText
 from tlsdecrypt.report.text_summary import summary_lines
 from tlsdecrypt.report.text_view import TextView
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tlsdecrypt.errors import InputError
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,8 +58,7 @@ def writer_of(form: str, manner: Manner) -> Writer:
     return cast("Writer", getattr(import_module(f".{module}", __package__), name)(manner))
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFile:
+class OutputFile(Value, frozen=True):
     """A file that will be written, in the format that its suffix asks for."""
 
     path: Path

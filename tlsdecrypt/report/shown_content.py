@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.kept_content import content_of
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.redact import Redactor
@@ -28,18 +28,17 @@ _BOMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShownContent:
+class ShownContent(Value, frozen=True):
     """`data` is masked, and a beginning only where `is_cut`; `length` counts the bytes of the whole as it was sent.
 
     `media_type` is the Content-Type as it was sent, empty where there was none. `text` is None where it is no text.
     """
 
-    data: bytes = field(repr=False)
+    data: Hidden[bytes]
     media_type: str
     length: int
     is_cut: bool
-    text: str | None = field(repr=False)
+    text: Hidden[str | None]
 
     @property
     def kind(self) -> str:

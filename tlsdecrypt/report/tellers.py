@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tlsdecrypt.conversation import NOTHING_UNVERIFIED
@@ -12,6 +11,7 @@ from tlsdecrypt.report.document import connection_bytes, summary_line
 from tlsdecrypt.report.outputs import writer_of
 from tlsdecrypt.report.painter import ColourPainter
 from tlsdecrypt.report.standard_output import standard_output
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

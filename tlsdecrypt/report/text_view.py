@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.visible import shorten
+from tlsdecrypt.value import Value, field
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 MAX_VALUE = 400  # characters of a captured value (a message text, a fault) in one line
 
 
-@dataclass(frozen=True, slots=True)
-class TextView:
+class TextView(Value, frozen=True):
     """`width` in columns; `subjects` names keys by their file and SPKI hash, `frames` names frames."""
 
     redactor: Redactor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from tlsdecrypt.report.frame_names import FrameNames
@@ -12,6 +11,7 @@ from tlsdecrypt.report.painter import PLAIN_WIDTH, PlainPainter
 from tlsdecrypt.report.text import explained_lines, report_lines
 from tlsdecrypt.report.text_connection import connection_lines
 from tlsdecrypt.report.text_view import TextView
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.conversation import Analysis, Conversation

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from tlsdecrypt.report.choice import Choice
+from tlsdecrypt.value import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 ALL = Choice()
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(Value, frozen=True):
     """How things are told: one redactor serves all documents of a run, so that pseudonyms agree.
 
     `subjects` names keys by their file and SPKI hash. `choice` is of the connections in outputs that hold secrets.

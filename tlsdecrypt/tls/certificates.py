@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha1, sha256
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls import der as asn1
 from tlsdecrypt.tls.private_key import describe_key
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,8 +29,7 @@ _SIGNATURES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateFacts:
+class CertificateFacts(Value, frozen=True):
     """A certificate as sent.
 
     Names are RFC 4514 strings, `serial` and the hashes hex, `not_before` and `not_after` ISO 8601 UTC. `key` is
@@ -53,7 +52,7 @@ class CertificateFacts:
     common_name: str | None = None
     alternative_names: tuple[str, ...] = ()
     fault: str | None = None
-    der: bytes = field(default=b"", repr=False)
+    der: Hidden[bytes] = b""
 
 
 def certificate_facts(der: bytes) -> CertificateFacts:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from typing import Final
 
 from tlsdecrypt.tls.ciphersuite_table import CIPHER_SUITES
+from tlsdecrypt.value import Value
 
 MAX_CACHED_SUITES: Final = 1024
 """A peer may name any of 65,536 suites: the cache is bounded, and every suite of the registry fits."""
@@ -25,8 +25,7 @@ class CipherKind(Enum):
     AEAD = "aead"
 
 
-@dataclass(frozen=True, slots=True)
-class BulkCipher:
+class BulkCipher(Value, frozen=True):
     """A cipher and its sizes in bytes.
 
     `key_length` is what the cipher takes, `key_material_length` what the key_block gives (less in export suites).
@@ -95,8 +94,7 @@ BULK_CIPHERS: Final[dict[str, BulkCipher]] = {
 """Every cipher that is computed here."""
 
 
-@dataclass(frozen=True, slots=True)
-class CipherSuite:
+class CipherSuite(Value, frozen=True):
     """A cipher suite.
 
     `name` is IANA's, `UNKNOWN_0x..` where there is none. `key_exchange` and `cipher` are the parts of that name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Direction, Span
@@ -21,8 +22,7 @@ class ApplicationData:
         self.span = span
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationGap:
+class ApplicationGap(Value, frozen=True):
     """Application data that is missing: not captured, or not decrypted. `length` is None where nobody knows it."""
 
     direction: Direction
@@ -30,8 +30,7 @@ class ApplicationGap:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedData:
+class UnverifiedData(Value, frozen=True):
     """What could be read of a damaged record: no tag or MAC proves it, and it is part of no ApplicationData.
 
     It lies in the gap that was told last; `offset` counts bytes of application data from the start of that gap, None
@@ -39,13 +38,12 @@ class UnverifiedData:
     """
 
     direction: Direction
-    data: bytes = field(repr=False)
+    data: Hidden[bytes]
     span: Span
     offset: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakeSeen:
+class HandshakeSeen(Value, frozen=True):
     """A handshake message, by its name in the standard (`ClientHello`, `encrypted` where it could not be read)."""
 
     direction: Direction
@@ -53,8 +51,7 @@ class HandshakeSeen:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class AlertSeen:
+class AlertSeen(Value, frozen=True):
     """An alert; level and description by their names in RFC 8446 section 6 (None where it stayed encrypted)."""
 
     direction: Direction
@@ -63,8 +60,7 @@ class AlertSeen:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class KeysChanged:
+class KeysChanged(Value, frozen=True):
     """From here on this direction is protected with the keys of another epoch (0 is plaintext)."""
 
     direction: Direction
@@ -72,8 +68,7 @@ class KeysChanged:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class RecordUndecrypted:
+class RecordUndecrypted(Value, frozen=True):
     """Protected records that could not be opened, `count` in a row, `length` bytes of fragments in all."""
 
     direction: Direction
@@ -82,12 +77,11 @@ class RecordUndecrypted:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Value, frozen=True):
     """Bytes that are not TLS; the direction is opaque from here on."""
 
     direction: Direction
-    what: str = field()
+    what: str
     span: Span
 
 

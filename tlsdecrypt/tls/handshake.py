@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -17,6 +16,7 @@ from tlsdecrypt.tls.key_exchange import (
     parse_server_key_exchange_group,
 )
 from tlsdecrypt.tls.registry import ProtocolVersion
+from tlsdecrypt.value import Hidden, Value
 from tlsdecrypt.wire import Reader
 
 __all__ = [
@@ -58,8 +58,7 @@ _SSLV2_LONG_HEADER: Final = 0x80
 _FIRST_RETRY_WITH_SUITE: Final = 0x7F13  # draft 19
 
 
-@dataclass(frozen=True, slots=True)
-class ClientHello:
+class ClientHello(Value, frozen=True):
     """RFC 8446 section 4.1.2, and its older forms; cipher specs of SSL 2.0 format have three bytes.
 
     Malformed extensions count as absent in the properties.
@@ -68,7 +67,7 @@ class ClientHello:
     legacy_version: int
     random: bytes
     session_id: bytes
-    cipher_suites: tuple[int, ...] = field(repr=False)
+    cipher_suites: Hidden[tuple[int, ...]]
     compression_methods: tuple[int, ...]
     extensions: Extensions
     is_sslv2_format: bool = False
@@ -105,8 +104,7 @@ class ClientHello:
         return self.extensions.client_key_shares
 
 
-@dataclass(frozen=True, slots=True)
-class ServerHello:
+class ServerHello(Value, frozen=True):
     """RFC 8446 section 4.1.3, and its older forms."""
 
     legacy_version: int
@@ -143,24 +141,22 @@ class ServerHello:
         return self.extensions.server_key_share
 
 
-@dataclass(frozen=True, slots=True)
-class NewSessionTicket13:
+class NewSessionTicket13(Value, frozen=True):
     """RFC 8446 section 4.6.1; `lifetime` in seconds."""
 
     lifetime: int
     age_add: int
     nonce: bytes
-    ticket: bytes = field(repr=False)
+    ticket: Hidden[bytes]
     extensions: Extensions
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateRequest:
+class CertificateRequest(Value, frozen=True):
     """What a server wants of a client's certificate; `authorities` are names in DER."""
 
     certificate_types: tuple[int, ...]
     signature_algorithms: tuple[int, ...]
-    authorities: tuple[bytes, ...] = field(repr=False)
+    authorities: Hidden[tuple[bytes, ...]]
 
 
 def parse_client_hello(body: bytes) -> ClientHello:

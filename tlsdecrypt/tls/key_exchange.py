@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.registry import NamedGroup, ProtocolVersion
+from tlsdecrypt.value import Hidden, Value
 from tlsdecrypt.wire import Reader
 
 _EXPLICIT_PRIME, _EXPLICIT_CHAR2, _NAMED_CURVE = 1, 2, 3  # ECCurveType, RFC 8422 section 5.4
@@ -17,8 +17,7 @@ _PREFIX: Final = 2  # bytes of the length before an encrypted pre_master_secret
 _KEY_SIZE_STEP: Final = 8  # RSA moduli are whole multiples of so many bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ServerKeyExchange:
+class ServerKeyExchange(Value, frozen=True):
     """The server's temporary key. `group` as people name it: `x25519`, `ffdhe 2048 bits`, `RSA 512 bits` ...
 
     `public` is as a key share has it, for Diffie-Hellman as long as the prime; for RSA the modulus.
@@ -26,16 +25,15 @@ class ServerKeyExchange:
 
     group: str | None
     named_group: int | None = None
-    public: bytes = field(default=b"", repr=False)
+    public: Hidden[bytes] = b""
     psk_identity_hint: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClientKeyExchange:
+class ClientKeyExchange(Value, frozen=True):
     """What the client adds: an encrypted pre_master_secret, or its own public key, and the PSK it means."""
 
-    encrypted_pre_master_secret: bytes | None = field(default=None, repr=False)
-    public: bytes | None = field(default=None, repr=False)
+    encrypted_pre_master_secret: Hidden[bytes | None] = None
+    public: Hidden[bytes | None] = None
     psk_identity: bytes | None = None
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.tls.registry import ProtocolVersion
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphersuites import CipherSuite
@@ -24,8 +24,7 @@ _FIRST_WITH_SHORT_LABELS: Final = 0x7F14  # draft 20
 _FIRST_WITH_DERIVED: Final = 0x7F13  # draft 19
 
 
-@dataclass(frozen=True, slots=True)
-class KeyScheduleLabels:
+class KeyScheduleLabels(Value, frozen=True):
     """The labels of one version of the key schedule.
 
     `derived` is None where the next stage is extracted with the secret of the stage before as it is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tlsdecrypt.errors import KeyFileError, ParseError, PasswordError
@@ -15,6 +15,7 @@ from tlsdecrypt.tls.key_loading import load_der_key, load_pem_key
 from tlsdecrypt.tls.keylog import is_keylog
 from tlsdecrypt.tls.pkcs12 import is_pfx, open_pfx
 from tlsdecrypt.tls.private_key import PrivateKey, private_key
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls.key_schedule import labels_of, next_traffic_secret
 from tlsdecrypt.tls.protection import make_protection_13
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.tls.ciphersuites import CipherKind
 from tlsdecrypt.tls.registry import ProtocolVersion
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphersuites import CipherSuite
@@ -27,13 +27,12 @@ _SSL3_SENDER = {True: b"CLNT", False: b"SRVR"}
 _FINISHED_LABEL = {True: b"client finished", False: b"server finished"}
 
 
-@dataclass(frozen=True, slots=True)
-class DirectionKeys:
+class DirectionKeys(Value, frozen=True):
     """What one side writes with: the keys of the MAC and of the cipher, and the IV or implicit nonce."""
 
-    mac_key: bytes = field(repr=False)
-    key: bytes = field(repr=False)
-    iv: bytes = field(repr=False)
+    mac_key: Hidden[bytes]
+    key: Hidden[bytes]
+    iv: Hidden[bytes]
 
 
 def _md5(data: bytes) -> bytes:

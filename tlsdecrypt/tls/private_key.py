@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tlsdecrypt.tls import der as asn1
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.tls.certificates import CertificateFacts
@@ -29,13 +29,12 @@ _X25519_GROUP: Final = 29
 _X448_GROUP: Final = 30
 
 
-@dataclass(frozen=True, slots=True)
-class DhPrivateKey:
+class DhPrivateKey(Value, frozen=True):
     """A finite-field Diffie-Hellman key. Plain integers: libraries are giving up finite-field Diffie-Hellman."""
 
     p: int
     g: int
-    x: int = field(repr=False)
+    x: Hidden[int]
 
     @property
     def length(self) -> int:
@@ -76,8 +75,7 @@ def describe_key(key: object) -> str:
     return type(key).__name__.removesuffix("PrivateKey").removesuffix("PublicKey")
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateKey:
+class PrivateKey(Value, frozen=True):
     """A private key from a file, and the certificate that came with it.
 
     `kind` is as in `RSA 2048 bits`; `spki_sha256` is hex, the key's name everywhere; `public` is the public key as a
@@ -88,9 +86,9 @@ class PrivateKey:
     kind: str
     spki_sha256: str
     subject: str | None = None
-    certificate: CertificateFacts | None = field(default=None, repr=False)
-    key: Any = field(default=None, repr=False)
-    public: bytes = field(default=b"", repr=False)
+    certificate: Hidden[CertificateFacts | None] = None
+    key: Hidden[Any] = None
+    public: Hidden[bytes] = b""
     group: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:

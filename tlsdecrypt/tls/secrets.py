@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.tls.keylog import KeyLog, KeyLogFacts
 from tlsdecrypt.tls.session import KeySource
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,28 +20,25 @@ TICKET_KEY_NAME_LENGTH: Final = 16  # what a ticket begins with
 MOST_LEARNED: Final = 1 << 16  # sessions by session id, and as many by ticket: about 40 MB; the oldest leave first
 
 
-@dataclass(frozen=True, slots=True)
-class FoundSecret:
+class FoundSecret(Value, frozen=True):
     """A secret of any kind that may be the one of a session, and where it came from. Still to be proved."""
 
-    secret: bytes = field(repr=False)
+    secret: Hidden[bytes]
     origin: KeySource
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
+class Learned(Value, frozen=True):
     """A master_secret (TLS 1.3: the PSK) that a decrypted session left behind, and what had opened that session."""
 
-    master_secret: bytes = field(repr=False)
+    master_secret: Hidden[bytes]
     origin: KeySource
 
 
-@dataclass(frozen=True, slots=True)
-class PreSharedKey:
+class PreSharedKey(Value, frozen=True):
     """A key that was given with `--psk`; without identity it is tried for any."""
 
     identity: bytes | None
-    key: bytes = field(repr=False)
+    key: Hidden[bytes]
     source: str
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class KeySource:
+class KeySource(Value, frozen=True):
     """What opened a session.
 
     `kind` is `private key`, `key log`, `pre-shared key`, `resumption` ...; `source` the file's name.
@@ -25,13 +25,12 @@ class KeySource:
     spki_sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyLogSecret:
+class KeyLogSecret(Value, frozen=True):
     """A secret that opened records, as a line of a key log (RFC 9850) tells it: it opens this session and no other."""
 
     label: str
-    client_random: bytes = field(repr=False)
-    secret: bytes = field(repr=False)
+    client_random: Hidden[bytes]
+    secret: Hidden[bytes]
 
     @property
     def line(self) -> bytes:
@@ -39,8 +38,7 @@ class KeyLogSecret:
         return f"{self.label} {self.client_random.hex()} {self.secret.hex()}\n".encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSession:
+class TlsSession(Value, frozen=True):
     """Facts of the (last) handshake of a connection and of the records after it; None or empty where not seen.
 
     `encrypted_client_hello` (RFC 9849) is None where the client sent none, `not accepted` where the session has the
@@ -60,7 +58,7 @@ class TlsSession:
     alpn: str | None
     offered_alpn: tuple[str, ...]
     offered_versions: tuple[str, ...]
-    offered_cipher_suites: tuple[str, ...] = field(repr=False)
+    offered_cipher_suites: Hidden[tuple[str, ...]]
     session_id: str | None
     resumed: bool
     resumption: str | None
@@ -70,10 +68,10 @@ class TlsSession:
     key_exchange_group: str | None
     handshakes: int
     client_certificate_requested: bool
-    server_certificates: tuple[CertificateFacts, ...] = field(repr=False)
-    client_certificates: tuple[CertificateFacts, ...] = field(repr=False)
+    server_certificates: Hidden[tuple[CertificateFacts, ...]]
+    client_certificates: Hidden[tuple[CertificateFacts, ...]]
     alerts: tuple[AlertSeen, ...]
-    messages: tuple[HandshakeSeen, ...] = field(repr=False)
+    messages: Hidden[tuple[HandshakeSeen, ...]]
     client_hello_span: Span | None
     key: KeySource | None
     verdict: Verdict
@@ -86,4 +84,4 @@ class TlsSession:
     resumed_ticket: str | None = None
     issued_ticket: str | None = None
     fault: Malformed | None = None
-    secrets: tuple[KeyLogSecret, ...] = field(default=(), repr=False)
+    secrets: Hidden[tuple[KeyLogSecret, ...]] = ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import hmac
 from base64 import b64decode
-from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from tlsdecrypt.errors import KeyFileError, ParseError
 from tlsdecrypt.tls import der as asn1
+from tlsdecrypt.value import Hidden, Value
 
 LONGEST_TICKET_KEY_FILE: Final = 64 << 10  # bytes: hundreds of keys, where servers use a handful
 
@@ -29,8 +29,7 @@ _BASE64_OF_DER: Final = b"MI"  # a line of 64 characters of a private key is 48 
 _OCTETS: Final = range(1, 65)  # of a master_secret (48) or a PSK (as long as a hash)
 
 
-@dataclass(frozen=True, slots=True)
-class TicketKey:
+class TicketKey(Value, frozen=True):
     """A key name and two secrets, of which one is for AES and the other for HMAC.
 
     Which is which differs: nginx puts that of AES first in 48 bytes and last in 80, Apache last, HAProxy first. The
@@ -38,8 +37,8 @@ class TicketKey:
     """
 
     source: str
-    name: bytes = field(repr=False)
-    secrets: tuple[bytes, bytes] = field(repr=False)
+    name: Hidden[bytes]
+    secrets: Hidden[tuple[bytes, bytes]]
 
     def open(self, ticket: bytes) -> bytes | None:
         """The master_secret in a ticket (TLS 1.3: the PSK); None where the ticket is not of this key.

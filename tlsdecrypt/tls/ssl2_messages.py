@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
 from tlsdecrypt.errors import ParseError
+from tlsdecrypt.value import Hidden, Value
 from tlsdecrypt.wire import Reader
 
 SSL2_VERSION: Final = 0x0002
@@ -39,35 +39,32 @@ ERROR_NAMES: Final = {
 NO_CERTIFICATE_ERROR: Final = 2  # the only error that ends nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Ssl2ClientHello:
+class Ssl2ClientHello(Value, frozen=True):
     """CLIENT-HELLO; `cipher_kinds` have three bytes each, suites of later versions among them."""
 
     version: int
-    cipher_kinds: tuple[int, ...] = field(repr=False)
+    cipher_kinds: Hidden[tuple[int, ...]]
     session_id: bytes
     challenge: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ssl2ServerHello:
+class Ssl2ServerHello(Value, frozen=True):
     """SERVER-HELLO. With `is_session_hit` the server goes on with the session whose id the client sent."""
 
     is_session_hit: bool
     version: int
-    certificate: bytes = field(repr=False)
+    certificate: Hidden[bytes]
     cipher_kinds: tuple[int, ...]
     connection_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ssl2MasterKey:
+class Ssl2MasterKey(Value, frozen=True):
     """CLIENT-MASTER-KEY: the master key in two parts, of which the first is sent in the clear by export ciphers."""
 
     cipher_kind: int
-    clear_key: bytes = field(repr=False)
-    encrypted_key: bytes = field(repr=False)
-    key_arg: bytes = field(repr=False)
+    clear_key: Hidden[bytes]
+    encrypted_key: Hidden[bytes]
+    key_arg: Hidden[bytes]
 
 
 def _cipher_kinds(data: bytes) -> tuple[int, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
     from tlsdecrypt.tls.certificates import CertificateFacts
@@ -27,8 +28,7 @@ class VerdictCode(Enum):
     MALFORMED = "malformed"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Value, frozen=True):
     """One sentence why, and one what would open the session (None where nothing is to be done)."""
 
     code: VerdictCode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
@@ -21,6 +20,7 @@ from tlsdecrypt.findings.reachability import (
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.scene import MAX_TRACES
 from tlsdecrypt.flow import Direction
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

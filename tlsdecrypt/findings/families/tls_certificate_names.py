@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import covers, is_address, is_microsoft
@@ -18,6 +17,7 @@ from tlsdecrypt.findings.tls_story import (
     shows_hybrid,
     speaks_smtp,
 )
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import is_exchange_online, is_internal, is_microsoft
@@ -20,6 +19,7 @@ from tlsdecrypt.findings.tls_story import (
     shows_hybrid,
     speaks_smtp,
 )
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
