@@ -63,7 +63,8 @@ class Stream:
             stop = hole.start if hole else end or len(self.data)
             for record in side.reader.feed(self.data[position:stop], LOCATE):
                 before = side.protection.sequence_number
-                opened = recovered(side.protection, record) if record.lost else side.protection.open(*record[:3])
+                seen_as = record.content_type, record.version, record.fragment
+                opened = recovered(side.protection, record) if record.lost else side.protection.open(*seen_as)
                 if opened is None:
                     side.failed_at = side.protection.sequence_number
                     continue

@@ -151,6 +151,21 @@ def test_the_client_hello_of_rfc_8448_is_read() -> None:
     assert not hello.extensions.has_extended_master_secret
 
 
+def test_hellos_of_one_client_share_what_stands_behind_the_session_id() -> None:
+    first = handshake.parse_client_hello(CLIENT_HELLO)
+    other = handshake.parse_client_hello(CLIENT_HELLO[:2] + bytes(32) + bytes.fromhex("02 abcd") + CLIENT_HELLO[35:])
+    assert (other.random, other.session_id) == (bytes(32), b"\xab\xcd")
+    assert other.extensions is first.extensions
+    assert other.server_name == "server"
+
+
+def test_a_fault_behind_the_session_id_is_told_by_its_place_in_the_message() -> None:
+    with pytest.raises(ParseError) as caught:
+        handshake.parse_client_hello(CLIENT_HELLO[:39])
+    assert caught.value.offset == 37
+    assert caught.value.what == "cipher suites: 6 bytes wanted, 2 left"
+
+
 def test_the_server_hello_of_rfc_8448_is_read() -> None:
     hello = handshake.parse_server_hello(SERVER_HELLO)
     assert (hello.version, hello.legacy_version, hello.cipher_suite) == (0x0304, 0x0303, 0x1301)

@@ -19,6 +19,7 @@ from tlsdecrypt.tls.record import (
     starts_with_record,
     starts_with_server_answer,
 )
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     import random
@@ -43,7 +44,7 @@ def read(pieces: list[bytes], reader: RecordReader | None = None) -> list[Record
     for piece in pieces:
         records += reader.feed(piece, locate_in(position))
         position += len(piece)
-    return [record._replace(fragment=bytes(record.fragment)) for record in records]
+    return [replace(record, fragment=bytes(record.fragment)) for record in records]
 
 
 def cuts(stream: bytes) -> Iterator[list[bytes]]:
@@ -66,7 +67,7 @@ def test_a_record_names_the_frames_of_its_bytes() -> None:
     hello, data = read([HELLO + DATA])
     assert (hello.span.first_frame, hello.span.last_frame) == (100, 109)
     assert (data.span.first_frame, data.span.last_frame) == (110, 118)
-    assert data[:3] == (23, 0x0303, b"data")
+    assert (data.content_type, data.version, data.fragment) == (23, 0x0303, b"data")
     assert data.lost == 0
 
 
@@ -156,8 +157,9 @@ def test_any_bytes_in_any_pieces_give_the_same_records(data: bytes, chance: rand
     places = sorted(chance.randrange(len(data) + 1) for _ in range(4))
     pieces = [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
     stream = HELLO + data
-    whole = [record[:3] for record in read([stream])]
-    assert [record[:3] for record in read([HELLO, *pieces])] == whole
+    whole = [(record.content_type, record.version, record.fragment) for record in read([stream])]
+    cut = [(record.content_type, record.version, record.fragment) for record in read([HELLO, *pieces])]
+    assert cut == whole
 
 
 def test_behind_a_hole_the_header_before_it_tells_where_the_next_record_begins() -> None:

@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.secrets import FoundSecret, SecretStore
     from tlsdecrypt.tls.session import KeySource
 
-APPLICATION_DATA = int(ContentType.APPLICATION_DATA)  # compared once a record: an int is faster than a member
+# Compared once a record or message: what a module holds is found faster than a member of an enumeration.
+APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
+_ALERT = int(ContentType.ALERT)
+_CHANGE_CIPHER_SPEC = int(ContentType.CHANGE_CIPHER_SPEC)
+_HANDSHAKE = int(ContentType.HANDSHAKE)
+_FINISHED, _NEW_SESSION_TICKET = HandshakeType.FINISHED, HandshakeType.NEW_SESSION_TICKET
+_SERVER_HELLO = HandshakeType.SERVER_HELLO
 
 
 class TlsConnection:
@@ -186,7 +192,11 @@ class TlsConnection:
         if opened is None:
             return self._fail(side, protection, record)
         side.records_decrypted += 1
-        self._dispatch(side, opened[0], opened[1], record.span)
+        if opened[0] == APPLICATION_DATA and side.decompressor is None:
+            if opened[1]:
+                self.dialogue.events.append(ApplicationData(side.direction, opened[1], record.span))
+        else:
+            self._dispatch(side, opened[0], opened[1], record.span)
         return True
 
     def _recover(self, side: Side, protection: RecordProtection, record: Record) -> tuple[int, bytes] | None:
@@ -246,7 +256,7 @@ class TlsConnection:
             side.awaits_keys |= is_protected(record)
         if side.awaits_keys or kind == APPLICATION_DATA:
             return self._take_with_new_keys(side, record)
-        if kind == ContentType.CHANGE_CIPHER_SPEC:
+        if kind == _CHANGE_CIPHER_SPEC:
             return self._change_cipher_spec(side)
         self._dispatch(side, kind, bytes(record.fragment), record.span)
         return True
@@ -336,21 +346,21 @@ class TlsConnection:
         if content_type == APPLICATION_DATA:
             if plaintext:
                 self.dialogue.events.append(ApplicationData(side.direction, plaintext, span))
-        elif content_type == ContentType.HANDSHAKE:
+        elif content_type == _HANDSHAKE:
             for message, message_span in side.messages(plaintext, span):
                 self._take_message(side, message, message_span)
-        elif content_type == ContentType.ALERT:
+        elif content_type == _ALERT:
             self.dialogue.take_alert(side, plaintext, span)
-        elif content_type == ContentType.CHANGE_CIPHER_SPEC:
+        elif content_type == _CHANGE_CIPHER_SPEC:
             self._change_cipher_spec(side)
 
     def _take_message(self, side: Side, message: bytes, span: Span) -> None:
         kind = self.dialogue.take_message(side, message, span)
         if isinstance(side.protection, Ladder):
             self._climb(side, side.protection, kind, span)
-        elif kind is HandshakeType.SERVER_HELLO:
+        elif kind is _SERVER_HELLO:
             self._begin_tls13(self.dialogue.negotiation(side))
-        elif kind is HandshakeType.NEW_SESSION_TICKET:
+        elif kind is _NEW_SESSION_TICKET:
             self._learn(self.dialogue.negotiation(side))
 
     def _begin_tls13(self, negotiation: Negotiation) -> None:
@@ -365,9 +375,9 @@ class TlsConnection:
 
     def _climb(self, side: Side, ladder: Ladder, kind: HandshakeType | None, span: Span) -> None:
         """Some messages of TLS 1.3 end a stage; a ticket, or the client's Finished after it, gives a PSK."""
-        if self.secrets is not None and kind in (HandshakeType.FINISHED, HandshakeType.NEW_SESSION_TICKET):
+        if self.secrets is not None and kind in (_FINISHED, _NEW_SESSION_TICKET):
             self.secrets.teach()
-        if kind is HandshakeType.FINISHED:
+        if kind is _FINISHED:
             ladder.advance(Stage.APPLICATION)
         elif kind is HandshakeType.END_OF_EARLY_DATA:
             ladder.advance(Stage.HANDSHAKE)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ALERT_LENGTH = 2
 _CLIENT_HELLO = message_name(HandshakeType.CLIENT_HELLO)
+_HELLOS = (int(HandshakeType.CLIENT_HELLO), int(HandshakeType.SERVER_HELLO))
 MAX_KEPT = 1_000  # messages and alerts of one connection; what comes after them is only an event
 
 
@@ -61,10 +62,10 @@ class Dialogue:
         """A handshake message with its header; its type, None where its body is not what it should be."""
         kind = handshake_type(message[0])
         self._see(HandshakeSeen(side.direction, message_name(kind), span))
-        if side.epoch > 0 and kind in (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO):
+        if side.epoch > 0 and kind in _HELLOS:
             self._renegotiate(side)
         try:
-            self.negotiation(side).add(side.direction, message)
+            self.negotiations[side.negotiation].add(side.direction, message)
         except ParseError as error:
             self.meet_fault(Malformed(side.direction, f"{message_name(kind)}: {error}", span))
             return None

@@ -10,16 +10,12 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Direction, Span
 
 
-class ApplicationData:
-    """Plaintext of one record (not a dataclass: there is one for each record of a bulk transfer)."""
+class ApplicationData(Value, frozen=True):
+    """Plaintext of one record; `span` names the frames that carried the record."""
 
-    __slots__ = ("data", "direction", "span")
-
-    def __init__(self, direction: Direction, data: bytes, span: Span) -> None:
-        """`span` names the frames that carried the record."""
-        self.direction = direction
-        self.data = data
-        self.span = span
+    direction: Direction
+    data: Hidden[bytes]
+    span: Span
 
 
 class ApplicationGap(Value, frozen=True):

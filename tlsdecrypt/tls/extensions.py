@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.registry import ExtensionType
@@ -45,12 +45,13 @@ class Extensions(Mapping[int, bytes]):
     for none: an observer goes on with what it understands. Who wants to know calls the `parse_` function.
     """
 
-    __slots__ = ("_first", "entries")
+    __slots__ = ("_first", "_read_already", "entries")
 
     def __init__(self, entries: tuple[tuple[int, bytes], ...] = ()) -> None:
         """`entries` are pairs of type and content."""
         self.entries = entries
         self._first = dict(reversed(entries))
+        self._read_already: dict[tuple[int, Callable[[bytes], Any]], Any] = {}  # hellos share what is the same in them
 
     def __getitem__(self, kind: int) -> bytes:
         return self._first[kind]
@@ -77,10 +78,14 @@ class Extensions(Mapping[int, bytes]):
         data = self._first.get(kind)
         if data is None:
             return None
-        try:
-            return parse(data)
-        except ParseError:
-            return None
+        key = kind, parse
+        if key not in self._read_already:
+            try:
+                self._read_already[key] = parse(data)
+            except ParseError:
+                self._read_already[key] = None
+        value: _Value | None = self._read_already[key]
+        return value
 
     @property
     def server_name(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.certificate_compression import decompress_certificate
@@ -18,6 +18,9 @@ from tlsdecrypt.tls.key_exchange import (
 from tlsdecrypt.tls.registry import ProtocolVersion
 from tlsdecrypt.value import Hidden, Value
 from tlsdecrypt.wire import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "CertificateRequest",
@@ -45,10 +48,14 @@ __all__ = [
     "parse_sslv2_client_hello",
 ]
 
+_RestT = TypeVar("_RestT")
+
 HELLO_RETRY_REQUEST_RANDOM: Final = bytes.fromhex(  # SHA-256 of "HelloRetryRequest", RFC 8446 section 4.1.3
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
 )
 CERTIFICATES_REMEMBERED: Final = 64  # messages: all connections to a server show the same
+OFFERS_REMEMBERED: Final = 64  # of clients, and as many answers of servers
+LONGEST_REMEMBERED: Final = 1 << 12  # bytes of an offer; longer ones are rarely the same
 MOST_CERTIFICATES: Final = 256  # of one message; the rest is not kept
 
 _RANDOM_LENGTH: Final = 32
@@ -160,16 +167,33 @@ class CertificateRequest(Value, frozen=True):
 
 
 def parse_client_hello(body: bytes) -> ClientHello:
-    """ClientHello, RFC 8446 section 4.1.2."""
+    """ClientHello, RFC 8446 section 4.1.2.
+
+    What stands behind the session id is often the same in all hellos of a client, and is read once.
+    """
     reader = Reader(body)
-    return ClientHello(
-        legacy_version=reader.u16("client version"),
-        random=reader.take(_RANDOM_LENGTH, "client random"),
-        session_id=reader.vector(1, "session id"),
-        cipher_suites=uint16s(reader.vector(2, "cipher suites"), "cipher suites"),
-        compression_methods=tuple(reader.vector(1, "compression methods")),
-        extensions=parse_extensions(reader),
-    )
+    version, random = reader.u16("client version"), reader.take(_RANDOM_LENGTH, "client random")
+    session_id = reader.vector(1, "session id")
+    return ClientHello(version, random, session_id, *_read_rest(reader, _offer, _remembered_offer))
+
+
+def _read_rest(reader: Reader, read: Callable[[bytes], _RestT], remembered: Callable[[bytes], _RestT]) -> _RestT:
+    """What `read` makes of the rest; offsets in errors count from the start of the message."""
+    start, rest = reader.offset, reader.rest()
+    try:
+        return remembered(rest) if len(rest) <= LONGEST_REMEMBERED else read(rest)
+    except ParseError as error:
+        raise ParseError(error.what, start + error.offset) from None
+
+
+def _offer(rest: bytes) -> tuple[tuple[int, ...], tuple[int, ...], Extensions]:
+    """Cipher suites, compression methods and extensions of a ClientHello."""
+    reader = Reader(rest)
+    suites = uint16s(reader.vector(2, "cipher suites"), "cipher suites")
+    return suites, tuple(reader.vector(1, "compression methods")), parse_extensions(reader)
+
+
+_remembered_offer = lru_cache(maxsize=OFFERS_REMEMBERED)(_offer)
 
 
 def parse_sslv2_client_hello(record: bytes) -> ClientHello:
@@ -201,16 +225,20 @@ def parse_sslv2_client_hello(record: bytes) -> ClientHello:
 def parse_server_hello(body: bytes) -> ServerHello:
     """ServerHello, RFC 8446 section 4.1.3, and that of the drafts up to 21: no session id, no compression method."""
     reader = Reader(body)
-    version = reader.u16("server version")
-    is_short = ProtocolVersion(version).is_draft  # later drafts have the final form, and 0x0303 here
-    return ServerHello(
-        legacy_version=version,
-        random=reader.take(_RANDOM_LENGTH, "server random"),
-        session_id=b"" if is_short else reader.vector(1, "session id"),
-        cipher_suite=reader.u16("cipher suite"),
-        compression_method=0 if is_short else reader.u8("compression method"),
-        extensions=parse_extensions(reader),
-    )
+    version, random = reader.u16("server version"), reader.take(_RANDOM_LENGTH, "server random")
+    if version > ProtocolVersion.TLSv1_3 and ProtocolVersion(version).is_draft:  # later drafts have the final form
+        return ServerHello(version, random, b"", reader.u16("cipher suite"), 0, parse_extensions(reader))
+    session_id = reader.vector(1, "session id")
+    return ServerHello(version, random, session_id, *_read_rest(reader, _answer, _remembered_answer))
+
+
+def _answer(rest: bytes) -> tuple[int, int, Extensions]:
+    """Cipher suite, compression method and extensions of a ServerHello."""
+    reader = Reader(rest)
+    return reader.u16("cipher suite"), reader.u8("compression method"), parse_extensions(reader)
+
+
+_remembered_answer = lru_cache(maxsize=OFFERS_REMEMBERED)(_answer)
 
 
 def parse_draft_hello_retry_request(body: bytes) -> ServerHello:

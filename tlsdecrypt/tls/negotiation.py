@@ -10,7 +10,7 @@ from tlsdecrypt.tls import handshake
 from tlsdecrypt.tls.ciphersuites import cipher_suite
 from tlsdecrypt.tls.extensions import NO_EXTENSIONS
 from tlsdecrypt.tls.key_exchange import group_name, parse_server_key_exchange
-from tlsdecrypt.tls.registry import ExtensionType, HandshakeType, ProtocolVersion, handshake_type
+from tlsdecrypt.tls.registry import ExtensionType, HandshakeType, ProtocolVersion
 from tlsdecrypt.tls.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ _HEADER_LENGTH = 4
 _DEFLATE = 1  # RFC 3749
 _RAW_PUBLIC_KEY = 2  # RFC 7250 section 3
 _FIRST_DRAFT_WITH_TICKET_NONCE: Final = 0x7F15  # draft 21
+_CERTIFICATE = int(HandshakeType.CERTIFICATE)  # compared once a message: an int is faster than a member
 _SERVER_FLIGHT = frozenset(
     {HandshakeType.CERTIFICATE, HandshakeType.SERVER_KEY_EXCHANGE, HandshakeType.SERVER_HELLO_DONE}
 )
+_CLIENT_TO_SERVER, _SERVER_TO_CLIENT = Direction
 
 
 @lru_cache(maxsize=MOST_SHARED)
@@ -149,11 +151,12 @@ class Negotiation:
     def add(self, direction: Direction, message: bytes) -> None:
         """A handshake message with its header. Raises ParseError where its body is not what it should be."""
         self.knowledge += 1
-        kind = handshake_type(message[0])
-        if kind is HandshakeType.CERTIFICATE:
+        kind = message[0]
+        if kind == _CERTIFICATE:
             message = _shared(message)
         self.transcript.add(direction, message)
-        self._server_flight |= kind in _SERVER_FLIGHT and direction is Direction.SERVER_TO_CLIENT
+        if direction is _SERVER_TO_CLIENT and kind in _SERVER_FLIGHT:
+            self._server_flight = True
         parse = self._PARSERS.get(kind)
         if parse is not None:
             parse(self, direction, message[_HEADER_LENGTH:])
@@ -231,7 +234,7 @@ class Negotiation:
         is_draft = self.version is not None and ProtocolVersion(self.version).is_draft
         return not is_draft or (self.version or 0) >= _FIRST_DRAFT_WITH_TICKET_NONCE
 
-    _PARSERS: ClassVar[dict[HandshakeType, Callable[[Negotiation, Direction, bytes], None]]] = {
+    _PARSERS: ClassVar[dict[int, Callable[[Negotiation, Direction, bytes], None]]] = {
         HandshakeType.CLIENT_HELLO: _add_client_hello,
         HandshakeType.HELLO_RETRY_REQUEST: _add_hello_retry_request,
         HandshakeType.SERVER_HELLO: _add_server_hello,

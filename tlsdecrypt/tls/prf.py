@@ -6,10 +6,10 @@ SSL 3.0 is RFC 6101, TLS 1.0 RFC 2246, TLS 1.1 RFC 4346, TLS 1.2 RFC 5246, exten
 from __future__ import annotations
 
 import hashlib
-import hmac
 from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.tls.ciphersuites import CipherKind
+from tlsdecrypt.tls.keyed_hash import hmac_states
 from tlsdecrypt.tls.registry import ProtocolVersion
 from tlsdecrypt.value import Hidden, Value
 
@@ -45,11 +45,19 @@ def _sha1(data: bytes) -> bytes:
 
 def p_hash(hash_name: str, secret: bytes, seed: bytes, length: int) -> bytes:
     """P_hash, RFC 5246 section 5: `length` bytes from `secret` and `seed`."""
+    inner, outer = hmac_states(hash_name, secret)
+
+    def keyed(message: bytes) -> bytes:
+        inside, outside = inner.copy(), outer.copy()
+        inside.update(message)
+        outside.update(inside.digest())
+        return outside.digest()
+
     output = b""
     a = seed
     while len(output) < length:
-        a = hmac.digest(secret, a, hash_name)
-        output += hmac.digest(secret, a + seed, hash_name)
+        a = keyed(a)
+        output += keyed(a + seed)
     return output[:length]
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tlsdecrypt.flow import Span
 from tlsdecrypt.tls.damage import Damage, DamageNotes
+from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.wire import Buffer
@@ -29,7 +30,9 @@ SSLV2_HELLO = 0x80  # stands for a content type where the record is a ClientHell
 
 _unpack_header = Struct(">BHH").unpack_from
 
-# A header: a known content type, version 3.0 to 3.4, and the first byte of a length below 2^14 + 2048.
+# A header: a known content type, version 3.0 to 3.4, and the first byte of a length below 2^14 + 2048. The numbers say
+# the same of a header that was unpacked.
+_FIRST_TYPE, _LAST_TYPE, _FIRST_VERSION, _LAST_VERSION, _LENGTH_BOUND = 0x14, 0x18, 0x0300, 0x0304, 0x4900
 _HEADER = re.compile(rb"[\x14-\x18]\x03[\x00-\x04][\x00-\x48]")
 CLIENT_HELLO = re.compile(rb"\x16\x03[\x00-\x04]..\x01\x00", re.DOTALL)
 SERVER_ANSWER = re.compile(rb"\x16\x03[\x00-\x04]..\x02\x00|\x15\x03[\x00-\x04]\x00\x02", re.DOTALL)
@@ -56,7 +59,7 @@ def starts_with_server_answer(data: Buffer) -> bool:
     return SERVER_ANSWER.match(data) is not None
 
 
-class Record(NamedTuple):
+class Record(Value, frozen=True):
     """A record as it was on the wire. `lost` bytes of the stream are missing right before it (None: nobody knows).
 
     `before` is the end of what was captured of the record that was damaged, right up to this one's header; `damage` is
@@ -129,8 +132,8 @@ class RecordReader:
         self._at_start = False
 
     def unfinished(self) -> Damage | None:
-        """What was captured since the last whole record, where the stream ends here."""
-        if self._damage is None and (self._searching or self._lost != 0):
+        """What was captured since the last whole record, where the stream ends here; None where that is nothing."""
+        if self._damage is None and (not self._rest or self._searching or self._lost != 0):
             return None
         self._damage = self._damage or DamageNotes()
         self._pass_over(self._rest, self._rest_span)
@@ -190,10 +193,11 @@ class RecordReader:
                 position = self._search(data, position, locate)
                 if self._searching:
                     break
-            if not _HEADER.match(data, position):
+            content_type, version, length = _unpack_header(data, position)
+            is_known = _FIRST_TYPE <= content_type <= _LAST_TYPE and _FIRST_VERSION <= version <= _LAST_VERSION
+            if not is_known or length >= _LENGTH_BOUND:
                 self._meet_nonsense(data[position : position + HEADER_LENGTH])
                 continue
-            content_type, version, length = _unpack_header(data, position)
             start = position + HEADER_LENGTH
             stop = start + length
             if stop > end:
@@ -236,7 +240,7 @@ class RecordReader:
     def _behind_hole(self, record: Record) -> Record:
         """The record, and what is known of the hole before it."""
         damage = self._damage.damage(is_over=True) if self._damage is not None else None
-        record = record._replace(lost=self._lost, before=self._before, damage=damage)
+        record = replace(record, lost=self._lost, before=self._before, damage=damage)
         self._lost, self._before, self._damage, self._expected = 0, b"", None, None
         return record
 

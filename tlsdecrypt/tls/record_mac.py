@@ -11,6 +11,7 @@ import hashlib
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from tlsdecrypt.tls.keyed_hash import hmac_states
 from tlsdecrypt.tls.prf import SSL3_PAD1, SSL3_PAD2
 
 if TYPE_CHECKING:
@@ -50,18 +51,6 @@ class RecordMac:
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()[: self.length]
-
-
-def hmac_states(hash_name: str, key: bytes) -> tuple[_Hash, _Hash]:
-    """The inner and the outer hash of HMAC, begun with `key`, RFC 2104."""
-    inner, outer = (hashlib.new(hash_name, usedforsecurity=False) for _ in range(2))
-    if len(key) > inner.block_size:
-        key = hashlib.new(hash_name, key, usedforsecurity=False).digest()
-    block = int.from_bytes(key.ljust(inner.block_size, b"\0"), "big")
-    for state, pad in ((inner, 0x36), (outer, 0x5C)):
-        mask = int.from_bytes(bytes((pad,)) * state.block_size, "big")
-        state.update((block ^ mask).to_bytes(state.block_size, "big"))
-    return inner, outer
 
 
 def make_tls_mac(hash_name: str, key: bytes, *, truncated: bool) -> RecordMac:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.tls.record import Record, RecordReader
 from tlsdecrypt.tls.registry import ContentType
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +59,7 @@ class Side:
 
         Beyond the bound there is no hope; with `is_patient` that is left to the caller.
         """
-        self.held.append(record._replace(fragment=bytes(record.fragment)))
+        self.held.append(replace(record, fragment=bytes(record.fragment)))
         self.held_bytes += _size(record)
         self.is_hopeless |= self.is_over_bound and not is_patient
 
@@ -86,7 +87,8 @@ class Side:
 
     def messages(self, fragment: bytes, span: Span) -> Iterable[tuple[bytes, Span]]:
         """The handshake messages, headers included, that are whole with this fragment: most fragments are just one."""
-        is_one = not (self._handshake or self._passed_over) and _message_length(fragment) == len(fragment)
+        whole = _MESSAGE_HEADER_LENGTH + int.from_bytes(fragment[1:_MESSAGE_HEADER_LENGTH], "big")
+        is_one = whole == len(fragment) and not (self._handshake or self._passed_over)
         return ((fragment, span),) if is_one else self._cut(fragment, span)
 
     def _cut(self, fragment: bytes, span: Span) -> Iterator[tuple[bytes, Span]]:

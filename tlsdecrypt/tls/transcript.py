@@ -16,7 +16,9 @@ MESSAGE_HEADER_LENGTH: Final = 4
 MAX_TRANSCRIPT: Final = 1 << 20  # bytes of one direction's messages; a longer handshake has no hash here
 
 _FIRST_DRAFT_WITH_MESSAGE_HASH: Final = 0x7F13  # draft 19
-_NOT_HASHED: Final = (HandshakeType.HELLO_REQUEST, HandshakeType.NEW_SESSION_TICKET)
+_NOT_HASHED: Final = frozenset({HandshakeType.HELLO_REQUEST, HandshakeType.NEW_SESSION_TICKET})
+_CLIENT_KEY_EXCHANGE: Final = int(HandshakeType.CLIENT_KEY_EXCHANGE)
+_FINISHED: Final = int(HandshakeType.FINISHED)
 
 
 class Point(IntEnum):
@@ -44,12 +46,13 @@ class Transcript:
 
     def add(self, direction: Direction, message: bytes) -> None:
         """The next message of one direction, with its header (that of SSL 2.0 without)."""
-        if self._is_finished[direction] or message[0] in _NOT_HASHED:
+        kind = message[0]
+        if self._is_finished[direction] or kind in _NOT_HASHED:
             return
         self._length[direction] += len(message)
         if self._length[direction] <= MAX_TRANSCRIPT:
             self._messages[direction].append(message)
-            self._is_finished[direction] = message[0] == HandshakeType.FINISHED
+            self._is_finished[direction] = kind == _FINISHED
 
     @property
     def client_hello(self) -> bytes | None:
@@ -65,9 +68,8 @@ class Transcript:
         """What extended_master_secret hashes (RFC 7627 section 3)."""
         client, server = self._messages
         kinds = [message[0] for message in client]
-        key_exchange = HandshakeType.CLIENT_KEY_EXCHANGE
-        end = kinds.index(key_exchange) + 1 if key_exchange in kinds else len(client)
-        flight = (message for message in server if message[0] != HandshakeType.FINISHED)
+        end = kinds.index(_CLIENT_KEY_EXCHANGE) + 1 if _CLIENT_KEY_EXCHANGE in kinds else len(client)
+        flight = [message for message in server if message[0] != _FINISHED]
         return b"".join((*client[:1], *flight, *client[1:end]))
 
     def up_to(self, point: Point, suite: CipherSuite, version: int) -> bytes | None:

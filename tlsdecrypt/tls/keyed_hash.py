@@ -1,0 +1,28 @@
+"""HMAC in two states: an outer hash over an inner one, each begun with the key (RFC 2104).
+
+Both are begun once for a key, and copied for each message: most of what one-shot HMAC costs for a short message is its
+key set-up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
+
+
+def hmac_states(hash_name: str, key: bytes) -> tuple[_Hash, _Hash]:
+    """The inner and the outer hash of HMAC, begun with `key`."""
+    inner, outer = hashlib.new(hash_name, usedforsecurity=False), hashlib.new(hash_name, usedforsecurity=False)
+    length = inner.block_size
+    if len(key) > length:
+        key = hashlib.new(hash_name, key, usedforsecurity=False).digest()
+    block = key.ljust(length, b"\0")
+    inner.update(block.translate(_INNER_PAD))
+    outer.update(block.translate(_OUTER_PAD))
+    return inner, outer
