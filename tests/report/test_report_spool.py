@@ -53,4 +53,9 @@ def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Spool()
     monkeypatch.setattr(made._file, "write", fail)
     with pytest.raises(InputError, match="temporary file cannot be written: No space left"):
-        made.add(1, b"x")
+        made.add(1, b"x" * spool.BUFFER_BYTES)
+    made = Spool()
+    made.add(1, b"x")
+    monkeypatch.setattr(made._file, "write", fail)
+    with pytest.raises(InputError, match="temporary file cannot be written: No space left"):
+        list(made.in_order())

@@ -43,4 +43,5 @@ class Exchange(Value, frozen=True):
         """From the first frame of the request to the last of the answer, None where one side is missing."""
         if self.request is None or self.response is None:
             return None
-        return self.span.last_time_ns - self.span.first_time_ns
+        duration_ns: int = self.response.span.last_time_ns - self.request.span.first_time_ns
+        return duration_ns

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_SECRETS = 20_000
 MAX_ENCODED = 512  # characters of a secret up to which all its forms are sought; beyond, its plain form
 SHORTEST = 4
-FEW_KEYS = 300  # up to so many it is faster to seek one after the other in a text than to look at each place
+FEW_KEYS = 300  # up to so many it is faster to seek one after the other in a long text than to look at each place
 KEY_LENGTHS = (8, 4)  # a form is found by its first characters, so that a text is read once for all secrets
 
 _ENDINGS = re.compile("%[0-9A-F]{2}")
@@ -34,6 +34,10 @@ class LearnedSecrets:
         """Nothing is known yet."""
         self._known: set[str] = set()
         self._forms: tuple[dict[str, dict[str, str]], ...] = tuple({} for _ in KEY_LENGTHS)
+
+    def __len__(self) -> int:
+        """How many secrets are known."""
+        return len(self._known)
 
     def learn(self, secret: str, mask: str) -> None:
         """From now on `secret` is replaced by `mask`."""
@@ -82,17 +86,27 @@ class LearnedSecrets:
 
     @staticmethod
     def _places(text: str, tables: list[tuple[int, dict[str, dict[str, str]]]]) -> Iterable[int]:
-        """Where a form may begin: a few keys are sought one by one, which is much faster; of many all places count."""
-        if sum(len(table) for _, table in tables) > FEW_KEYS:
-            return range(len(text) - SHORTEST + 1)
+        """Where a form may begin. A few keys are sought one by one; of many, each place of the text is looked up."""
         places: set[int] = set()
-        for _, table in tables:
-            for key in table:
-                at = text.find(key)
-                while at >= 0:
-                    places.add(at)
-                    at = text.find(key, at + 1)
+        is_long = sum(len(table) for _, table in tables) <= min(FEW_KEYS, len(text))
+        for length, table in tables:
+            places.update(_sought(text, table) if is_long else _looked_up(text, length, table))
         return sorted(places)
+
+
+def _sought(text: str, keys: Iterable[str]) -> Iterator[int]:
+    for key in keys:
+        at = text.find(key)
+        while at >= 0:
+            yield at
+            at = text.find(key, at + 1)
+
+
+def _looked_up(text: str, length: int, keys: dict[str, dict[str, str]]) -> Iterable[int]:
+    pieces = [text[at : at + length] for at in range(len(text) - length + 1)]
+    if keys.keys().isdisjoint(pieces):  # nearly always
+        return ()
+    return [at for at, piece in enumerate(pieces) if piece in keys]
 
 
 def _forms(secret: str) -> Iterator[str]:

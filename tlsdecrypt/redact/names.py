@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+# Names come again and again: one that is known takes no time any more.
+MAX_NAMES_REMEMBERED = 2_048
+MAX_NAME_REMEMBERED = 64  # characters
 
 SECRET = "secret"  # noqa: S105  the name of a kind
 PASSWORD = "password"  # noqa: S105  the name of a kind
@@ -122,6 +127,11 @@ def is_secret_query(path: str, query: str) -> bool:
 
 def is_secret_field(name: str) -> bool:
     """Whether a field (in lower case) is secret as a whole."""
+    return _is_secret_field(name) if len(name) <= MAX_NAME_REMEMBERED else _is_secret_field.__wrapped__(name)
+
+
+@lru_cache(maxsize=MAX_NAMES_REMEMBERED)
+def _is_secret_field(name: str) -> bool:
     return name in _SECRET_FIELDS or _SECRET_FIELD.match(name) is not None
 
 
@@ -130,6 +140,11 @@ def secret_kind(name: str, *, is_query: bool = False) -> str | None:
 
     Some names mean something else outside of queries and forms: `code` in JSON is mostly an error code.
     """
+    return (_secret_kind if len(name) <= MAX_NAME_REMEMBERED else _secret_kind.__wrapped__)(name, is_query)
+
+
+@lru_cache(maxsize=MAX_NAMES_REMEMBERED)
+def _secret_kind(name: str, is_query: bool) -> str | None:  # noqa: FBT001 - positions make a cheaper key
     lowered = name.strip().lower()
     if lowered in _PASSWORDS:
         return PASSWORD

@@ -149,8 +149,10 @@ class Redactor:
         return target if self.show_secrets else self._known(self._target(target, MAX_NESTING))
 
     def _target(self, target: str, depth: int) -> str:
-        target = _USER_INFO.sub(lambda match: f"{match[1]}{self.value(names.PASSWORD, match[2])}{match[3]}", target)
-        target = _PATH_PARAMETER.sub(lambda match: match[1] + self.value("cookie", match[2]), target)
+        if "://" in target:
+            target = _USER_INFO.sub(lambda match: f"{match[1]}{self.value(names.PASSWORD, match[2])}{match[3]}", target)
+        if ";" in target or "/(" in target:
+            target = _PATH_PARAMETER.sub(lambda match: match[1] + self.value("cookie", match[2]), target)
         path, hash_sign, fragment = target.partition("#")
         path, question_mark, query = path.partition("?")
         path = mask_text(path, self.value)
@@ -205,6 +207,8 @@ class Redactor:
             self._learned.learn(password, self._mask(names.PASSWORD, password))
 
     def _known(self, text: str) -> str:
+        if not self._learned:
+            return text
         replaced, masks = self._learned.replace(text)
         if masks:
             self.counts.update(mask.partition(":")[2].partition(" ")[0] for mask in masks)

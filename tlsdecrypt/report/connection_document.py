@@ -5,10 +5,10 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from tlsdecrypt.flow import Direction
+from tlsdecrypt.flow import DIRECTIONS
 from tlsdecrypt.report.dissection_document import dissection_document
 from tlsdecrypt.report.exchange_document import exchange_document
-from tlsdecrypt.report.quantities import iso_time
+from tlsdecrypt.report.quantities import iso_times
 from tlsdecrypt.report.tcp_document import opening_document, side_document
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.verdict import Verdict
 
 
+_SENDERS = tuple(direction.sender for direction in DIRECTIONS)
+
+
 def connection_document(conversation: Conversation, redactor: Redactor) -> dict[str, Any]:
     """One element of `connections`. `tls` and `verdict` are null where there was no TLS."""
     span, tls = conversation.span, conversation.tls
-    dissection = dissection_document(conversation.dissection, redactor)
+    dissection = dissection_document(conversation.dissection, redactor) if conversation.dissection else None
+    start, end = iso_times(span)
     return {
         "id": conversation.id,
         "client": _endpoint(conversation.client),
@@ -32,8 +36,8 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
         "process": conversation.process,
         "first_frame": span.first_frame,
         "last_frame": span.last_frame,
-        "start": iso_time(span.first_time_ns),
-        "end": iso_time(span.last_time_ns),
+        "start": start,
+        "end": end,
         "tcp": _tcp(conversation),
         "tls": _session(tls) if tls else None,
         "verdict": _verdict(tls.verdict) if tls else None,
@@ -47,11 +51,10 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
 
 
 def _tcp(conversation: Conversation) -> dict[str, Any]:
-    sides = {
-        direction.sender: _stream(conversation.streams[direction]) | side_document(conversation, direction)
-        for direction in Direction
-    }
-    return {"syn_seen": conversation.has_syn, **opening_document(conversation), **sides}
+    told = {"syn_seen": conversation.has_syn, **opening_document(conversation)}
+    for direction, sender in zip(DIRECTIONS, _SENDERS, strict=True):
+        told[sender] = _stream(conversation.streams[direction]) | side_document(conversation, direction)
+    return told
 
 
 def _both(sides: tuple[Any, Any], describe: Any) -> dict[str, Any]:
@@ -85,7 +88,8 @@ def _unverified(conversation: Conversation, redactor: Redactor) -> dict[str, Any
 
     What a piece holds is shown with all secrets only: of a part of a message nobody can tell what is one.
     """
-    if not any(side.length for side in conversation.unverified):
+    client, server = conversation.unverified
+    if not client.length and not server.length:
         return None
 
     def side(unverified: Unverified) -> dict[str, Any]:
@@ -181,7 +185,7 @@ def _certificate(facts: CertificateFacts) -> dict[str, Any]:
 
 def _alert(alert: AlertSeen) -> dict[str, Any]:
     return {
-        "sender": alert.direction.sender,
+        "sender": _SENDERS[alert.direction],
         "level": alert.level,
         "description": alert.description,
         "frame": alert.span.last_frame,
@@ -190,4 +194,4 @@ def _alert(alert: AlertSeen) -> dict[str, Any]:
 
 def _handshake_message(message: HandshakeSeen) -> dict[str, Any]:
     span = message.span
-    return {"sender": message.direction.sender, "name": message.name, "frames": [span.first_frame, span.last_frame]}
+    return {"sender": _SENDERS[message.direction], "name": message.name, "frames": [span.first_frame, span.last_frame]}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.report.mail_document import mail_command, mail_reply, smtp_reply
-from tlsdecrypt.report.quantities import MILLISECOND, iso_time
+from tlsdecrypt.report.quantities import MILLISECOND, iso_times
 from tlsdecrypt.report.rpc_document import rpc_message
 from tlsdecrypt.report.websocket_document import websocket_message
 
@@ -27,13 +28,14 @@ def exchange_document(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         redactor.learn(password)
     request = _message(exchange.request, redactor)
     response = _message(exchange.response, redactor)
+    said = [each for each in (request, response) if each]
     duration_ns = exchange.duration_ns
     return {
         "protocol": exchange.protocol,
         "request": request,
         "response": response,
-        "frames": sorted({frame for message in (request, response) if message for frame in message["frames"]}),
-        "start": iso_time(exchange.span.first_time_ns),
+        "frames": sorted({frame for each in said for frame in each["frames"]}),
+        "start": said[0]["start"],
         "duration_ms": None if duration_ns is None else duration_ns / MILLISECOND,
         "annotations": redacted_values(exchange.annotations, redactor),
         "faults": [redactor.text(fault) for fault in exchange.faults],
@@ -42,18 +44,16 @@ def exchange_document(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
 
 def redacted_values(value: Any, redactor: Redactor) -> Any:
     """Plain values with every text in them masked, by its name or by what it looks like; the shape stays."""
-    match value:
-        case str():
-            return redactor.text(value)
-        case dict():
-            return {
-                key: redactor.named(key, each) if isinstance(each, str) else redacted_values(each, redactor)
-                for key, each in value.items()
-            }
-        case list() | tuple():
-            return [redacted_values(each, redactor) for each in value]
-        case _:
-            return value
+    if isinstance(value, str):
+        return redactor.text(value)
+    if isinstance(value, dict):
+        return {
+            key: redactor.named(key, each) if isinstance(each, str) else redacted_values(each, redactor)
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redacted_values(each, redactor) for each in value]
+    return value
 
 
 def _message(message: Any, redactor: Redactor) -> dict[str, Any] | None:
@@ -61,17 +61,16 @@ def _message(message: Any, redactor: Redactor) -> dict[str, Any] | None:
     if message is None:
         return None
     span: Span = message.span
-    return {
-        **_describe(message)(message, redactor),
-        "frames": [span.first_frame, span.last_frame],
-        "start": iso_time(span.first_time_ns),
-        "end": iso_time(span.last_time_ns),
-    }
+    told = _describer(message.__class__)(message, redactor)
+    told["frames"] = [span.first_frame, span.last_frame]
+    told["start"], told["end"] = iso_times(span)
+    return told
 
 
-def _describe(message: Any) -> Callable[[Any, Redactor], dict[str, Any]]:
-    """How to describe a message, told by what it has: a method or a verb, a status, a code or a result."""
-    return next(describe for name, describe in _DESCRIBERS.items() if hasattr(message, name))
+@cache
+def _describer(kind: type) -> Callable[[Any, Redactor], dict[str, Any]]:
+    """How to describe a kind of message, told by what it has: a method or a verb, a status, a code or a result."""
+    return next(describe for name, describe in _DESCRIBERS.items() if hasattr(kind, name))
 
 
 def _http_request(request: Any, redactor: Redactor) -> dict[str, Any]:

@@ -34,6 +34,13 @@ def iso_time(time_ns: int) -> str:
     return f"{_calendar(seconds)}.{rest:09d}Z"
 
 
+def iso_times(span: Span) -> tuple[str, str]:
+    """When a span began and ended, as `iso_time` tells it; most lie within one frame."""
+    start = iso_time(span.first_time_ns)
+    is_moment = span.last_time_ns == span.first_time_ns
+    return start, start if is_moment else iso_time(span.last_time_ns)
+
+
 def clock_time(time_ns: int) -> str:
     """For people, to the millisecond: `2026-11-24 03:30:50.123`."""
     seconds, rest = divmod(time_ns, SECOND)

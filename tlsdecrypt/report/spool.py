@@ -25,26 +25,38 @@ class Spool:
         self._file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY, buffering=BUFFER_BYTES)  # noqa: SIM115 - open as long as the spool lives
         self._numbers = array("Q")
         self._ends = array("Q", [0])
+        self._end = 0
+        self._pieces: list[bytes] = []  # that are not in the file yet: many small writes cost more than they carry
+        self._written = 0
 
     def __del__(self) -> None:
         self._file.close()
 
     def add(self, number: int, piece: bytes) -> None:
         """Keep a piece. InputError where there is no room for it."""
+        self._pieces.append(piece)
+        self._end += len(piece)
+        self._numbers.append(number)
+        self._ends.append(self._end)
+        if self._end - self._written >= BUFFER_BYTES:
+            self._write()
+
+    def _write(self) -> None:
         try:
-            self._file.write(piece)
+            self._file.write(b"".join(self._pieces))
         except OSError as fault:
             raise InputError(f"a temporary file cannot be written: {fault.strerror or fault}") from fault
-        self._numbers.append(number)
-        self._ends.append(self._ends[-1] + len(piece))
+        self._pieces.clear()
+        self._written = self._end
 
     def in_order(self) -> Iterator[bytes]:
         """All pieces, by their numbers; add no more while they are read."""
         return (piece for _, piece in self.numbered())
 
     def numbered(self) -> Iterator[tuple[int, bytes]]:
-        """The same, each with its number."""
-        at = self._ends[-1]
+        """The same, each with its number. InputError where there is no room for them."""
+        self._write()
+        at = self._end
         for index in sorted(range(len(self._numbers)), key=self._numbers.__getitem__):
             start, end = self._ends[index], self._ends[index + 1]
             if start != at:
