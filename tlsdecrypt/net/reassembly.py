@@ -32,6 +32,7 @@ TAIL_BYTES = 8 << 10  # delivered bytes that are kept, to tell a repetition from
 WINDOW_MAX = 1 << 30  # the largest TCP window (RFC 7323 section 2.3): what lies further ahead is no data of this stream
 
 _SYN, _FIN = int(TcpFlag.SYN), int(TcpFlag.FIN)
+_SEQ_MASK = (1 << 32) - 1
 _WRAP = 1 << 32
 _HALF_WRAP = 1 << 31
 
@@ -171,6 +172,18 @@ class HalfStream:
             self._out_of_order,
             None if self.end is None else self.end.value,
         )
+
+    def append(self, runs: Runs, run: int, events: list[StreamEvent]) -> bool:
+        """One run of this direction without flags, where it simply follows, as nearly all do.
+
+        False: something is to be decided, see `feed`. The stream has to be anchored.
+        """
+        is_next = runs.seq[run] == ((self.start_seq or 0) + self._next) & _SEQ_MASK
+        if not is_next or self.has_hole or self.end is not None or runs.missing[run]:
+            return False
+        data, starts, frames, times_ns = runs.carried(run)
+        self._deliver(StreamData(self.direction, self._next, data, starts, frames, times_ns), events)
+        return True
 
     def feed(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         """One run of this direction. The stream has to be anchored."""

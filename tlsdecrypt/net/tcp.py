@@ -26,6 +26,7 @@ REORDER_WINDOW = 1 << 20  # how far before the first segment seen its connection
 FOREIGN_DISTANCE = 16 << 20  # after the end, sequence numbers so far away are those of another connection
 
 _SYN, _RST, _ACK = int(TcpFlag.SYN), int(TcpFlag.RST), int(TcpFlag.ACK)
+_TELLING = int(TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST)  # flags that say more than that bytes follow
 
 
 class TcpConnection:
@@ -144,10 +145,13 @@ class TcpConnection:
 
     def feed(self, runs: Runs, run: int, events: list[StreamEvent]) -> None:
         """The next run of either endpoint."""
-        half = self._halves[runs.sender[run]]
+        sender = runs.sender[run]
+        half = self._halves[sender]
         if half.start_seq is None or self._waiting:
             self._feed_unplaced(half, runs, run, events)
-        else:
+            return
+        is_plain = not runs.flags[run] & _TELLING and self.closing_ns is None and not self._halves[1 - sender].has_hole
+        if not (is_plain and half.append(runs, run, events)):
             self._dispatch(half, runs, run, events)
 
     def _feed_unplaced(self, half: HalfStream, runs: Runs, run: int, events: list[StreamEvent]) -> None:
