@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 WELL_KNOWN_PORTS = range(1024)  # RFC 6335 section 6: system ports
 EPHEMERAL_PORTS_START = 32768  # Linux; IANA and Windows begin at 49152 (RFC 6335 section 6)
 
+ADDRESSES_REMEMBERED = 1 << 12  # most connections have one end, or both, in common with others
+
 _SYN, _ACK = int(TcpFlag.SYN), int(TcpFlag.ACK)
 
 
@@ -26,6 +29,7 @@ def endpoints_of(key: ConnectionKey) -> tuple[Endpoint, Endpoint]:
     )
 
 
+@lru_cache(maxsize=ADDRESSES_REMEMBERED)
 def describe_address(high: int, low: int) -> str:
     """The text of an address from its 64-bit halves: RFC 5952, or dotted where it is IPv4 mapped."""
     if high == 0 and low >> 32 == IPV4_MAPPED >> 32:

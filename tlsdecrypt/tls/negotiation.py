@@ -37,9 +37,9 @@ _CLIENT_TO_SERVER, _SERVER_TO_CLIENT = Direction
 
 
 @lru_cache(maxsize=MOST_SHARED)
-def _shared(message: bytes) -> bytes:
-    """The same message in memory once: all connections to a server show its certificates."""
-    return message
+def _shared(message: bytes) -> tuple[bytes, bytes]:
+    """The same message, and its body, in memory once: all connections to a server show its certificates."""
+    return message, message[_HEADER_LENGTH:]
 
 
 class Negotiation:
@@ -153,13 +153,15 @@ class Negotiation:
         self.knowledge += 1
         kind = message[0]
         if kind == _CERTIFICATE:
-            message = _shared(message)
+            message, body = _shared(message)
+        else:
+            body = message[_HEADER_LENGTH:]
         self.transcript.add(direction, message)
         if direction is _SERVER_TO_CLIENT and kind in _SERVER_FLIGHT:
             self._server_flight = True
         parse = self._PARSERS.get(kind)
         if parse is not None:
-            parse(self, direction, message[_HEADER_LENGTH:])
+            parse(self, direction, body)
 
     def _add_client_hello(self, _direction: Direction, body: bytes) -> None:
         self._client_hellos += 1

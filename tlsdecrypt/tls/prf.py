@@ -9,7 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.tls.ciphersuites import CipherKind
-from tlsdecrypt.tls.keyed_hash import hmac_states
+from tlsdecrypt.tls.keyed_hash import hash_function, hmac_states
 from tlsdecrypt.tls.registry import ProtocolVersion
 from tlsdecrypt.value import Hidden, Value
 
@@ -46,18 +46,16 @@ def _sha1(data: bytes) -> bytes:
 def p_hash(hash_name: str, secret: bytes, seed: bytes, length: int) -> bytes:
     """P_hash, RFC 5246 section 5: `length` bytes from `secret` and `seed`."""
     inner, outer = hmac_states(hash_name, secret)
-
-    def keyed(message: bytes) -> bytes:
-        inside, outside = inner.copy(), outer.copy()
-        inside.update(message)
-        outside.update(inside.digest())
-        return outside.digest()
-
-    output = b""
-    a = seed
+    output, a = b"", seed
     while len(output) < length:
-        a = keyed(a)
-        output += keyed(a + seed)
+        inside, outside = inner.copy(), outer.copy()
+        inside.update(a)
+        outside.update(inside.digest())
+        a = outside.digest()
+        inside, outside = inner.copy(), outer.copy()
+        inside.update(a + seed)
+        outside.update(inside.digest())
+        output += outside.digest()
     return output[:length]
 
 
@@ -108,7 +106,7 @@ def transcript_hash(suite: CipherSuite, version: int, messages: bytes) -> bytes:
     hash_name = _prf_hash(suite, version)
     if hash_name is None:
         return _md5(messages) + _sha1(messages)
-    return hashlib.new(hash_name, messages, usedforsecurity=False).digest()
+    return hash_function(hash_name)(messages, usedforsecurity=False).digest()
 
 
 def derive_master_secret(
