@@ -70,6 +70,21 @@ NO_OUTLETS = Outlets()
 class Plaintext:
     """Counts and hashes the bytes of both directions, chooses a decoder by the first ones, and feeds it."""
 
+    __slots__ = (
+        "_contents",
+        "_digests",
+        "_keep_content",
+        "_lengths",
+        "_place",
+        "_port",
+        "_sink",
+        "_successor",
+        "_undecided",
+        "alpn",
+        "decoder",
+        "exchanges",
+    )
+
     def __init__(
         self, port: int, *, keep_content: bool, outlets: Outlets = NO_OUTLETS, place: Place | None = None
     ) -> None:
@@ -150,6 +165,8 @@ class Plaintext:
             self._take(self.decoder.finish())
 
     def _take(self, exchanges: list[Exchange]) -> None:
+        if not exchanges:  # as after most records
+            return
         contents = self._contents
         self.exchanges += exchanges if contents is None else [_put_away(each, contents) for each in exchanges]
 

@@ -63,15 +63,17 @@ _RESPONSE_FIELDS = frozenset(
         "x-ms-diagnostics",
         "x-autodiscovery-error",
         "retry-after",
-        "location",
         "x-owa-version",
         "x-ms-server-fqdn",
         "allow",
         "connection",
         "x-ms-asthrottle",
         "date",
+        "content-type",
     }
 )
+_REQUEST_KEYS = {name: name.replace("-", "_") for name in _REQUEST_FIELDS} | {"content-type": "request_content_type"}
+_RESPONSE_KEYS = {name: name.replace("-", "_") for name in _RESPONSE_FIELDS}
 _CREDENTIAL_PREFIX = "x-ms-credential"
 _SCHEME = re.compile(r"(?:^|,\s*)([A-Za-z][A-Za-z0-9-]*)(?=\s*(?:,|$)|\s+[^\s=,]+=*\s*(?:,|$)|\s+[A-Za-z0-9_-]+\s*=)")
 
@@ -132,12 +134,10 @@ def _is_xml(content_type: str | None) -> bool:
 def _put_request_facts(http: dict[str, Any], fields: Fields) -> None:
     for name, value in fields:
         key = name.lower()
-        if key in _REQUEST_FIELDS:
-            http[key.replace("-", "_")] = value[:MAX_VALUE]
+        if key in _REQUEST_KEYS:
+            http[_REQUEST_KEYS[key]] = value[:MAX_VALUE]
         elif key == "authorization":
             _put_credentials(http, value)
-        elif key == "content-type":
-            http["request_content_type"] = value[:MAX_VALUE]
         elif key == "cookie":
             sessions = session_cookies(value)
             if sessions:
@@ -156,13 +156,14 @@ def _put_credentials(http: dict[str, Any], value: str) -> None:
 def _put_response_facts(http: dict[str, Any], fields: Fields) -> None:
     for name, value in fields:
         key = name.lower()
-        if key in _RESPONSE_FIELDS or key.startswith(_CREDENTIAL_PREFIX):
-            shown = value.partition("?")[0] if key == "location" else value
-            http[key.replace("-", "_")] = shown[:MAX_VALUE]
-        elif key == "content-type":
-            http["content_type"] = value[:MAX_VALUE]
+        if key in _RESPONSE_KEYS:
+            http[_RESPONSE_KEYS[key]] = value[:MAX_VALUE]
+        elif key == "location":
+            http["location"] = value.partition("?")[0][:MAX_VALUE]
         elif key == "set-cookie":
             http.setdefault("cookies_set", []).append(value.partition("=")[0].strip()[:MAX_VALUE])
+        elif key.startswith(_CREDENTIAL_PREFIX):
+            http[key.replace("-", "_")] = value[:MAX_VALUE]
         elif key == "www-authenticate":
             http.setdefault("challenges", []).extend(_SCHEME.findall(value[:MAX_VALUE]))
         elif key == "proxy-authenticate":

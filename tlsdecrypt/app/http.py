@@ -57,7 +57,7 @@ class HttpRequest(Value, frozen=True):
     @property
     def host(self) -> str | None:
         """The authority that was asked: of an absolute target, else of the Host field (RFC 9112 section 3.2.2)."""
-        absolute = _AUTHORITY.match(self.target)
+        absolute = None if self.target.startswith("/") else _AUTHORITY.match(self.target)
         if absolute:
             return absolute[1].rpartition("@")[2]
         return self.target if self.method == "CONNECT" else self.field("host")

@@ -60,6 +60,20 @@ class Http1Decoder:
     gives the bytes that came here. `depth` counts the tunnels around this connection.
     """
 
+    __slots__ = (
+        "_annotate",
+        "_client",
+        "_follower",
+        "_is_content_kept",
+        "_is_held",
+        "_is_pipelined",
+        "_ready",
+        "_server",
+        "_slots",
+        "depth",
+        "upgraded_to",
+    )
+
     name = "http/1.1"
 
     def __init__(self, *, keep_content: bool = False, annotate: Annotate = annotate_http) -> None:
@@ -85,7 +99,7 @@ class Http1Decoder:
         """Exchanges that are complete now."""
         if self._follower is not None:
             return self._follower.feed(direction, data, span)
-        reader = self._reader(direction)
+        reader = self._server if direction else self._client
         if reader.is_opaque and reader.buffered + len(data) > MAX_HELD:
             reader.skipped += len(data)
             return []
@@ -111,6 +125,8 @@ class Http1Decoder:
     def finish(self) -> list[Exchange]:
         """All that is incomplete, with its faults."""
         exchanges: list[Exchange] = []
+        if self._is_at_rest:  # as most connections end
+            return exchanges
         for direction in DIRECTIONS:
             self._release()
             self._reader(direction).close("the capture ended")
@@ -122,18 +138,24 @@ class Http1Decoder:
         exchanges += self._take_ready()
         return exchanges if self._follower is None else exchanges + self._follower.finish()
 
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether both directions have ended, and nothing is under way."""
+        is_idle = not self._slots and not self._ready and self._follower is None
+        return is_idle and self._client.is_over and self._server.is_over
+
     def take_rest(self, direction: Direction) -> bytes:
         """Bytes of one direction that follow an upgrade, once."""
         return self._reader(direction).take_rest()
 
     def _reader(self, direction: Direction) -> MessageReader:
-        return self._server if direction is Direction.SERVER_TO_CLIENT else self._client
+        return self._server if direction else self._client
 
     def _pump(self, direction: Direction) -> list[Exchange]:
-        if direction is Direction.CLIENT_TO_SERVER:
-            self._pump_requests()
-        else:
+        if direction:
             self._pump_responses()
+        else:
+            self._pump_requests()
         if self._follower is not None:
             self._hand_over(self._follower)
         return self._take_ready() if self._ready else []
@@ -157,9 +179,9 @@ class Http1Decoder:
                 return
             if not message.is_known:
                 self._begin_request(message)
-            if message.is_complete and (_method(message) == "CONNECT" or first_field(message.fields, "upgrade")):
-                self._is_held = not reader.is_closed and not reader.is_opaque
             if message.is_complete:
+                if _method(message) == "CONNECT" or first_field(message.fields, "upgrade"):
+                    self._is_held = not reader.is_closed and not reader.is_opaque
                 self._drain()
 
     def _begin_request(self, message: Message) -> None:

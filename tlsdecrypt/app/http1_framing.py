@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MAX_LENGTH_DIGITS = 19
 
+_CONTENT_LENGTH = len("content-length")  # most names differ from the two that matter in their length already
+_TRANSFER_ENCODING = len("transfer-encoding")
 _WITHOUT_CONTENT = frozenset({204, 304})
 _SUCCESS = range(200, 300)
 _SWITCHING_PROTOCOLS = 101
@@ -38,12 +40,13 @@ def _framing_fields(message: Message) -> tuple[bool, Body | None]:
     codings: list[str] = []
     lengths: list[str] = []
     for name, value in message.fields:
-        if len(name) in (14, 17):  # the two names that matter
-            lowered = name.lower()
-            if lowered == "content-length":
-                lengths += [each.strip() for each in value.split(",")]
-            elif lowered == "transfer-encoding":
-                codings += [each.strip().lower() for each in value.split(",") if each.strip()]
+        length = len(name)
+        if length == _CONTENT_LENGTH and name.lower() == "content-length":
+            lengths += [each.strip() for each in value.split(",")]
+        elif length == _TRANSFER_ENCODING and name.lower() == "transfer-encoding":
+            codings += [each.strip().lower() for each in value.split(",") if each.strip()]
+    if not codings and not lengths:
+        return False, None
     if codings and codings != ["identity"]:
         if lengths:
             message.faults.append("both Transfer-Encoding and Content-Length (a way to smuggle requests)")
@@ -51,14 +54,16 @@ def _framing_fields(message: Message) -> tuple[bool, Body | None]:
             return True, ChunkedBody()
         message.faults.append("the last transfer coding is not chunked")
         return True, UntilCloseBody()
-    length = _content_length(lengths, message.faults)
-    return length is not None, LengthBody(length) if length is not None else None
+    content_length = _content_length(lengths, message.faults)
+    return content_length is not None, LengthBody(content_length) if content_length is not None else None
 
 
 def _content_length(values: list[str], faults: list[str]) -> int | None:
     """The length that the Content-Length values give, None where they give none."""
     if not values:
         return None
+    if len(values) == 1 and values[0].isdecimal() and values[0].isascii() and len(values[0]) <= MAX_LENGTH_DIGITS:
+        return int(values[0])
     if len(values) > 1:
         same = len(set(values)) == 1
         faults.append("Content-Length is repeated" if same else "Content-Length values contradict each other")

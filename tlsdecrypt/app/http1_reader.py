@@ -14,6 +14,8 @@ from tlsdecrypt.app.http_head import METHODS, parse_fields, parse_request_line, 
 from tlsdecrypt.errors import ParseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tlsdecrypt.app.http import Fields
     from tlsdecrypt.app.http_body import Body
     from tlsdecrypt.app.http_head import RequestLine, StatusLine
@@ -61,8 +63,27 @@ class MessageReader:
     `is_lost` is set while messages may have passed unseen; `skipped` counts bytes of no message.
     """
 
+    __slots__ = (
+        "_buffer",
+        "_ended",
+        "_is_line_checked",
+        "_is_request",
+        "_is_seeking",
+        "_marks",
+        "_message",
+        "_parse_line",
+        "_plausible",
+        "_scanned",
+        "_unread_before",
+        "is_closed",
+        "is_lost",
+        "is_opaque",
+        "skipped",
+    )
+
     def __init__(self, *, is_request: bool) -> None:
         """A reader for requests, or for answers."""
+        self._parse_line: Callable[[str, list[str]], RequestLine | StatusLine]
         self._parse_line = parse_request_line if is_request else parse_status_line
         self._plausible = _PLAUSIBLE_REQUEST if is_request else _PLAUSIBLE_STATUS
         self._is_request = is_request
@@ -83,6 +104,11 @@ class MessageReader:
     def buffered(self) -> int:
         """Bytes that wait here."""
         return len(self._buffer)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the direction has ended, and all that came was read."""
+        return self.is_closed and not self._buffer and self._message is None and self._ended is None
 
     def receive(self, data: bytes, span: Span) -> None:
         """More bytes."""
@@ -267,7 +293,8 @@ class MessageReader:
             faults.append(f"{self._unread_before:,} bytes before it were not read as HTTP")
             self._unread_before = 0
         message = Message(line, fields, faults, self._marks[0][1])
-        message.last = self._span_at(end)
+        if len(self._marks) > 1:
+            message.last = self._span_at(end)
         self._consume(end)
         self._is_line_checked = False
         self._message = message
