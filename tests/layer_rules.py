@@ -32,7 +32,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "plaintext": "flow app conversation",
         "channel_binding": "tls app",
         "glimpsed": "conversation",
-        "observer": "flow net tls conversation plaintext channel_binding glimpsed",
+        "clear_talk": "flow tls plaintext",
+        "said": "flow tls",
+        "observer": "flow net tls conversation plaintext channel_binding glimpsed clear_talk said",
         "accounts": "capture net conversation",
         "reading": "errors flow capture tls conversation accounts",
         "following": "capture.frames conversation net tls observer plaintext",
@@ -48,8 +50,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "cli_options": "",
         "questions": "capture report",
         "second_reading": "errors capture",
+        "remarks": "",
         "cli": "errors flow capture conversation dissection keyring questions pipeline recapture redact report"
-        " second_reading arguments cli_options",
+        " second_reading arguments cli_options remarks",
         "__init__": "errors flow conversation keyring pipeline tls app",
         "__main__": "cli",
     }.items()
@@ -69,6 +72,7 @@ MAY_NAME: dict[str, frozenset[str]] = {
         "report": "app capture net tls",
         "cli": "tls",
         "questions": "arguments",
+        "remarks": "arguments conversation report",
     }.items()
 }
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from heapq import merge
-from itertools import accumulate
-from operator import itemgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from tlsdecrypt.channel_binding import judge_channel_bindings
+from tlsdecrypt.clear_talk import ClearTalk
 from tlsdecrypt.conversation import NOTHING_UNVERIFIED, Conversation, Note, StreamFacts
 from tlsdecrypt.flow import DIRECTIONS, Direction
 from tlsdecrypt.glimpsed import Glimpsed
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
 from tlsdecrypt.plaintext import NO_OUTLETS, Outlets, Place, Plaintext
-from tlsdecrypt.tls.beginning import HelloSearch, Piece
-from tlsdecrypt.tls.carriers import TDS, ClearText
+from tlsdecrypt.said import SAID, as_sent
+from tlsdecrypt.tls.beginning import Piece
+from tlsdecrypt.tls.carriers import TDS
 from tlsdecrypt.tls.connection import TlsConnection
-from tlsdecrypt.tls.events import ApplicationData, ApplicationGap, UnverifiedData
+from tlsdecrypt.tls.events import ApplicationData, UnverifiedData
 from tlsdecrypt.tls.first_bytes import MAX_FIRST_BYTES, Beginning, Start, recognise
 from tlsdecrypt.tls.proxy_header import ProxyHeaderPeeler
 from tlsdecrypt.tls.ssl2_connection import Ssl2Connection
@@ -27,7 +26,7 @@ from tlsdecrypt.tls.tds import TdsUnwrapper
 from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from tlsdecrypt.flow import Span
     from tlsdecrypt.net.events import StreamEvent
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
 SLICE_BYTES = 256 << 10  # that are cut into records at once
 TLS_PORTS = frozenset({261, 443, 444, 448, 465, 563, 636, 989, 990, 992, 993, 994, 995, 3269, 5061, 5671, 8443, 9443})
 
-Said: TypeAlias = ApplicationData | ApplicationGap | UnverifiedData
-
-_SAID = (ApplicationData, ApplicationGap, UnverifiedData)
 _BY_PEER = (EndReason.FIN, EndReason.RST)
 _CLIENT, _SERVER = Direction
 _NOTHING = (bytearray(), bytearray())  # stays so
@@ -64,17 +60,23 @@ class Observer:
         self._proxy = ProxyHeaderPeeler()
         self._tls: TlsConnection | Ssl2Connection | None = None
         self._is_tls = [False, False]  # by direction: whether its bytes are TLS from here on
-        self._searches = (HelloSearch(_CLIENT), HelloSearch(_SERVER))
         self._tds: tuple[TdsUnwrapper, TdsUnwrapper] | None = None
-        self._clear_text = ClearText()
-        self._clear, self._plaintext = (
-            Plaintext(tcp.server.port, keep_content=keep_content, outlets=outlets, place=Place(tcp.id, is_decrypted))
-            for is_decrypted in (False, True)
-        )
+        self._keep_content, self._outlets = keep_content, outlets
+        self._clear: ClearTalk | None = None  # only where TLS is not the first thing said
+        self._plaintext = self._new_plaintext(is_decrypted=True)
         self._glimpsed: Glimpsed | None = None  # only where records were damaged
         self._ends: dict[Direction, StreamEnd] = {}  # told last: records that wait may still be opened
         self._notes: list[Note] = []
         self._longest_cut = 0  # bytes on the wire of the longest frame that the snap length cut
+
+    def _new_plaintext(self, *, is_decrypted: bool) -> Plaintext:
+        tcp, place = self._tcp, Place(self._tcp.id, is_decrypted)
+        return Plaintext(tcp.server.port, keep_content=self._keep_content, outlets=self._outlets, place=place)
+
+    def _clear_talk(self) -> ClearTalk:
+        if self._clear is None:
+            self._clear = ClearTalk(self._new_plaintext(is_decrypted=False))
+        return self._clear
 
     @property
     def is_waiting(self) -> bool:
@@ -89,7 +91,8 @@ class Observer:
     @property
     def finished_exchanges(self) -> int:
         """How many exchanges are complete by now."""
-        return len(self._clear.exchanges) + len(self._plaintext.exchanges)
+        clear = self._clear.plaintext.exchanges if self._clear is not None else ()
+        return len(clear) + len(self._plaintext.exchanges)
 
     def so_far(self) -> Conversation:
         """What was learned by now of a connection that goes on."""
@@ -132,7 +135,8 @@ class Observer:
         self._settle_last()
         if self._tls is not None:
             self._take_tls_events(self._tls.finish())
-        for plaintext in (self._clear, self._plaintext):
+        clear = [] if self._clear is None else [self._clear.plaintext]
+        for plaintext in (*clear, self._plaintext):
             for direction, end in self._ends.items():
                 plaintext.end(direction, end.span)
             plaintext.finish()
@@ -202,8 +206,9 @@ class Observer:
         elif self._tds is not None:
             self._take_tds(direction, self._tds[direction], piece)
         else:
-            for clear in self._searches[direction].feed(piece):
-                self._feed_clear(direction, clear)
+            talk = self._clear_talk()
+            for clear in talk.searches[direction].feed(piece):
+                talk.feed(direction, clear)
             self._settle()
 
     def _feed_tls(self, direction: Direction, data: bytes, locate: Locate) -> None:
@@ -218,20 +223,16 @@ class Observer:
             here = partial(_locate_behind, locate, start)
             self._take_tls_events(tls.feed(direction, data[start : start + SLICE_BYTES], here))
 
-    def _feed_clear(self, direction: Direction, piece: Piece) -> None:
-        self._clear_text.add(direction, piece.data)
-        self._clear.feed(direction, piece.data, piece.locate(0, len(piece.data)))
-
     def _take_tds(self, direction: Direction, unwrapper: TdsUnwrapper, piece: Piece) -> None:
         for is_tls, part in unwrapper.feed(piece):
             if is_tls:
                 self._feed_tls(direction, part.data, part.locate)
             else:
-                self._feed_clear(direction, part)
+                self._clear_talk().feed(direction, part)
 
     def _settle(self) -> None:
         """Begin TLS where a hello is one: more records follow it, or the peer has begun too."""
-        client, server = self._searches
+        client, server = self._clear_talk().searches
         if client.is_confirmed or (client.is_pending and (server.is_pending or self._is_tls[_SERVER])):
             self._begin_later(_CLIENT)
         if server.is_confirmed or (server.is_pending and self._is_tls[_CLIENT]):
@@ -239,19 +240,26 @@ class Observer:
 
     def _settle_last(self) -> None:
         """The connection is over: a client's hello that nothing follows is one, a server's needs more records."""
-        client, server = self._searches
-        if client.is_pending:
-            self._begin_later(_CLIENT)
-        if server.is_pending and (self._is_tls[_CLIENT] or server.is_chain):
-            self._begin_later(_SERVER)
+        talk = self._clear
+        if talk is not None:
+            client, server = talk.searches
+            if client.is_pending:
+                self._begin_later(_CLIENT)
+            if server.is_pending and (self._is_tls[_CLIENT] or server.is_chain):
+                self._begin_later(_SERVER)
         for direction in DIRECTIONS:
-            for piece in self._searches[direction].take():
-                self._feed_clear(direction, piece)
+            if talk is not None:
+                self._talk_on(talk, direction)
             self._end_tls(direction)
+
+    def _talk_on(self, talk: ClearTalk, direction: Direction) -> None:
+        """What was held because it might have been a hello is none."""
+        for piece in talk.searches[direction].take():
+            talk.feed(direction, piece)
 
     def _begin_later(self, direction: Direction) -> None:
         self._is_tls[direction] = True
-        for piece in self._searches[direction].take():
+        for piece in self._clear_talk().searches[direction].take():
             self._feed_tls(direction, piece.data, piece.locate)
         self._settle()
 
@@ -271,7 +279,7 @@ class Observer:
         if self._tls is not None and self._has_begun(direction):
             self._take_tls_events(self._tls.gap(direction, event.length, event.span))
         else:
-            self._clear.gap(direction, event.length, event.span)
+            self._clear_talk().plaintext.gap(direction, event.length, event.span)
 
     def _has_begun(self, direction: Direction) -> bool:
         """Whether TLS has begun in this direction."""
@@ -279,13 +287,13 @@ class Observer:
 
     def _search_behind_gap(self, direction: Direction) -> None:
         """A hole may have swallowed a hello, or its end: where the peer has begun TLS, so has this side."""
-        search, peer = self._searches[direction], self._searches[direction.other]
+        talk = self._clear_talk()
+        search, peer = talk.searches[direction], talk.searches[direction.other]
         has_begun = search.is_pending and (search.is_chain or direction is _CLIENT)
         if self._is_tls[direction.other] or peer.is_pending or has_begun:
             self._begin_later(direction)
         else:
-            for piece in search.take():
-                self._feed_clear(direction, piece)
+            self._talk_on(talk, direction)
 
     def _take_end(self, direction: Direction, event: StreamEnd) -> None:
         self._ends[direction] = event
@@ -299,15 +307,15 @@ class Observer:
     def _take_tls_events(self, events: list[TlsEvent]) -> None:
         if not events:  # as after most segments
             return
-        said = [event for event in events if isinstance(event, _SAID)]
+        said = [event for event in events if isinstance(event, SAID)]
         if not said:
             return
         plaintext = self._plaintext
         if plaintext.decoder is None and self._tls is not None:
             plaintext.alpn = self._tls.alpn
-            plaintext.follow(self._clear)
-        is_one_way = len(said) == 1 or len({event.direction for event in said}) == 1
-        for event in said if is_one_way else _as_sent(said):
+            if self._clear is not None:
+                plaintext.follow(self._clear.plaintext)
+        for event in as_sent(said):
             if isinstance(event, ApplicationData):
                 plaintext.feed(event.direction, event.data, event.span)
             elif isinstance(event, UnverifiedData):
@@ -325,7 +333,9 @@ class Observer:
 
     def _carrier(self) -> str | None:
         """What stood before TLS, None where it was the first thing said."""
-        carrier = TDS if self._tds is not None else self._clear_text.describe_carrier()
+        carrier = TDS if self._tds is not None else None
+        if carrier is None and self._clear is not None:
+            carrier = self._clear.describe_carrier()
         if carrier is None and self._proxy.header is not None:
             carrier = f"PROXY protocol v{self._proxy.header.version}"
         return carrier
@@ -340,7 +350,8 @@ class Observer:
             facts.reverse()
             tcp_facts = tcp_facts.flipped()
         session = self._session()
-        judge_channel_bindings(self._clear.exchanges, None)
+        clear = self._clear.plaintext.exchanges if self._clear is not None else ()
+        judge_channel_bindings(clear, None)
         judge_channel_bindings(self._plaintext.exchanges, session.server_certificates if session else None)
         return Conversation(
             id=tcp.id,
@@ -351,9 +362,9 @@ class Observer:
             streams=(facts[0], facts[1]),
             tls=session,
             application_data=(self._plaintext.digest(_CLIENT), self._plaintext.digest(_SERVER)),
-            application_protocol=self._plaintext.protocol or self._clear.protocol,
-            exchanges=(*self._clear.exchanges, *self._plaintext.exchanges),
-            clear_exchanges=len(self._clear.exchanges),
+            application_protocol=self._plaintext.protocol or (self._clear.plaintext.protocol if self._clear else None),
+            exchanges=(*clear, *self._plaintext.exchanges),
+            clear_exchanges=len(clear),
             notes=tuple(self._notes),
             tcp=tcp_facts,
             unverified=self._glimpsed.facts() if self._glimpsed else NOTHING_UNVERIFIED,
@@ -363,17 +374,6 @@ class Observer:
 def _locate_behind(locate: Locate, offset: int, start: int, end: int) -> Span:
     """The frames of a part of what stands `offset` bytes behind the start."""
     return locate(offset + start, offset + end)
-
-
-def _as_sent(said: list[Said]) -> Iterator[Said]:
-    """What both sides said, in the order of the frames: records of both may have waited for their keys.
-
-    Within a direction the order stays, whatever the frames say: a segment that was sent again fills a hole late.
-    """
-    sides = [[event for event in said if event.direction is direction] for direction in Direction]
-    frames = [accumulate((event.span.last_frame for event in side), max) for side in sides]
-    merged = merge(*(zip(*both, strict=True) for both in zip(frames, sides, strict=True)), key=itemgetter(0))
-    return (event for _, event in merged)
 
 
 def _stream_facts(half: HalfFacts) -> StreamFacts:
