@@ -17,10 +17,14 @@ from cli_runs import assert_refused, run, spawn
 from sample_conversations import SECRET, conversation, session
 
 from tlsdecrypt import cli, pipeline
+from tlsdecrypt.errors import InputError
+from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
 from tlsdecrypt.report.json_writer import JsonWriter
+from tlsdecrypt.report.object_folder import ObjectFolder
+from tlsdecrypt.report.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tlsdecrypt.conversation import Analysis
 
@@ -55,16 +59,94 @@ def test_force_overwrites(capture: str, folder: Path) -> None:
     assert json.loads((folder / "there.json").read_text())["schema"] == "tlsdecrypt/1"
 
 
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_full_disk_leaves_no_half_written_file(capture: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_writer: JsonWriter, _analysis: Analysis, stream: Any) -> None:
         stream.write(b"{")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise FULL
 
     monkeypatch.setattr(JsonWriter, "finish", fail)
     (folder / "there.json").write_text("old")
-    assert_refused(run(capture, "-o", folder / "there.json", "--force"), "there.json", "No space left")
+    result = run(capture, "-o", folder / "there.json", "-o", folder / "lines.jsonl", "--force")
+    assert result.exit_code == cli.WRONG_INPUT
+    assert result.stderr == f"tlsdecrypt: {folder / 'there.json'} cannot be written: No space left on device\n"
+    assert "192.0.2.10" in result.stdout
     assert (folder / "there.json").read_text() == "old"
-    assert sorted(each.name for each in folder.iterdir()) == ["clear.pcap", "empty", "out", "text", "there.json"]
+    assert json.loads((folder / "lines.jsonl").read_text().splitlines()[-1])["summary"]["connections"] == 1
+    names = [each.name for each in folder.iterdir()]
+    assert sorted(names) == ["clear.pcap", "empty", "lines.jsonl", "out", "text", "there.json"]
+
+
+def full(*_: object) -> None:
+    raise InputError("a temporary file cannot be written: No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("place", "lost", "told"),
+    [
+        ((Spool, "add"), {"a.json", "c.txt"}, {"a.json", "c.txt", "standard output"}),
+        ((PlaintextSpool, "said"), {"b.pcapng"}, {"b.pcapng"}),
+        ((ObjectFolder, "take"), set(), {"objects"}),
+    ],
+)
+def test_a_full_disk_under_what_is_kept_for_one_output_costs_no_other(
+    capture: str, folder: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str], lost: set[str], told: set[str]
+) -> None:
+    monkeypatch.setattr(*place, full)
+    outputs = {"a.json", "b.pcapng", "c.txt"}
+    options = [option for each in outputs for option in ("-o", folder / each)]
+    result = run(capture, *options, "--objects", folder / "objects")
+    assert result.exit_code == cli.WRONG_INPUT
+    assert {each for each in outputs if not (folder / each).exists()} == lost
+    sentences = [line for line in result.stderr.splitlines() if "a temporary file cannot be written" in line]
+    assert len(sentences) == len(told)
+    assert [each for each in told - {"standard output"} if str(folder / each) not in "".join(sentences)] == []
+
+
+def test_a_fault_of_one_output_comes_behind_the_others(
+    capture: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JsonWriter, "finish", fail)
+    result = run(capture, "-o", folder / "a.json", "-o", folder / "b.jsonl")
+    assert result.exit_code == cli.FAULT
+    assert "192.0.2.10" in result.stdout
+    assert (folder / "b.jsonl").exists()
+    assert not (folder / "a.json").exists()
+
+
+@pytest.mark.parametrize("suffix", ["keylog", "pcapng", "pcap", "dsb.pcapng"])
+def test_nothing_is_written_where_no_connection_is_chosen(capture: str, folder: Path, suffix: str) -> None:
+    path = folder / f"x.{suffix}"
+    result = run(capture, "--connection", "999", "--quiet", "-o", path, "-o", folder / "a.json")
+    assert result.exit_code == cli.WRONG_INPUT
+    assert f"tlsdecrypt: {path} is not written: there is no connection 999\n" in result.stderr
+    assert not path.exists()
+    assert (folder / "a.json").exists()
+
+
+def test_a_key_log_of_chosen_connections_that_stay_closed_is_not_written(capture: str, folder: Path) -> None:
+    result = run(capture, "--connection", "1", "-o", folder / "x.keylog")
+    assert result.exit_code == cli.WRONG_INPUT
+    assert "no session was opened on the connections that are chosen" in result.stderr
+    assert not (folder / "x.keylog").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--connection", "1"), "--connection chooses"),
+        (("--connection", "1", "--finding", "tls.*"), "--connection and --finding choose what"),
+        (("--with-original",), "--with-original is of decrypted captures"),
+    ],
+)
+def test_options_that_change_nothing_are_named(capture: str, folder: Path, options: Sequence[str], named: str) -> None:
+    result = run(capture, *options, "-o", folder / "a.json")
+    assert result.exit_code == cli.SUCCESS
+    assert result.stderr.count("\n") == 1
+    assert named in result.stderr
+    assert run(capture, *options, "--quiet", "-o", folder / "b.json").stderr == ""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")

@@ -17,6 +17,7 @@ import click
 from tlsdecrypt.arguments import PASSWORD_VARIABLE, Arguments, is_live, named_captures, passwords_of
 from tlsdecrypt.cli_options import with_options
 from tlsdecrypt.errors import CaptureError, InputError, PasswordError
+from tlsdecrypt.remarks import after, before
 from tlsdecrypt.report.standard_output import (
     forget_standard_output,
     open_standard_error,
@@ -173,21 +174,26 @@ def run(arguments: Arguments) -> int:
         captures, manner = _read_twice(captures, manner)
     if arguments.anonymise:
         manner = _anonymised(manner, files)
-    _warn(arguments, files)
+    for remark in before(arguments, files):
+        say(remark)
     folder = _object_folder(arguments.objects, manner) if arguments.objects else None
-    told = Telling(_teller(arguments, manner), Outputs(files, manner, folder), manner.anonymiser)
+    outputs = Outputs(files, manner, folder)
+    told = Telling(_teller(arguments, manner), outputs, manner.anonymiser)
     telling = told if tshark is None else _dissecting(told, tshark, manner)
     if arguments.interface and not arguments.quiet:
         say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
     analysis, was_interrupted = _observe(arguments, captures, keys, telling)
-    telling.finish(analysis)
-    for note in manner.notes if not arguments.quiet else ():
-        say(note)
-    _say_about(analysis, arguments)
+    try:
+        telling.finish(analysis)
+    finally:  # whatever becomes of standard output
+        for failure in outputs.failures:
+            say(failure)
+    for remark in (*(() if arguments.quiet else manner.notes), *after(analysis, arguments)):
+        say(remark)
     if was_interrupted:
         say(f"interrupted: only what had been read by then is told, {len(analysis.conversations):,} connections")
         return INTERRUPTED
-    return WRONG_INPUT if analysis.errors else exit_status(analysis, arguments)
+    return WRONG_INPUT if analysis.errors or outputs.failures else exit_status(analysis, arguments)
 
 
 def _tshark(arguments: Arguments) -> str:
@@ -225,15 +231,6 @@ def _read_twice(captures: Sequence[Named], manner: Manner) -> tuple[Sequence[Nam
 
     reading = SecondReading(captures)
     return reading.inputs, replace(manner, reopen=reading)
-
-
-def _warn(arguments: Arguments, files: Sequence[OutputFile]) -> None:
-    """One sentence for each output that must not be handed on."""
-    if arguments.show_secrets:
-        say("the output holds passwords and tokens (--show-secrets): do not hand it on")
-    for file in files:
-        if file.is_secret:
-            say(f"{file.path} will hold the secrets of sessions: whoever has it can read them")
 
 
 def _anonymised(manner: Manner, files: Sequence[OutputFile]) -> Manner:
@@ -347,35 +344,6 @@ def _end_early(pipeline: Pipeline, captures: Sequence[Named]) -> None:
     live = [each for each in captures if isinstance(each, LiveInput)]
     if not live or not live[0].stop():
         pipeline.interrupt()
-
-
-def _say_about(analysis: Analysis, arguments: Arguments) -> None:
-    """Captures that could not be read; and, for those who do not read the text, its notes."""
-    for error in analysis.errors:
-        say(error)
-    if arguments.quiet:
-        return
-    if analysis.frames and not analysis.conversations:
-        say(_why_empty(analysis, arguments))
-    if arguments.form == "text":
-        return
-    for capture in analysis.captures:
-        for note in capture.notes:
-            say(f"{capture.path}: {note}")
-    for key in analysis.keys:
-        for note in key.notes:
-            say(f"{key.source}: {note}")
-    for note in analysis.notes:
-        say(note)
-
-
-def _why_empty(analysis: Analysis, arguments: Arguments) -> str:
-    """No connection is no answer: why there is none."""
-    if arguments.host or arguments.port:
-        return "no connection of the capture is with what --host and --port choose"
-    if all(kind.startswith("unknown link type") for kind in analysis.other_frames):
-        return f"no frame can be read: {', '.join(analysis.other_frames)}"
-    return "no TCP connection was found in the capture"
 
 
 @click.command(

@@ -63,25 +63,29 @@ def sessions_of(text: bytes) -> list[int]:
 
 
 def test_sessions_are_chosen_by_their_numbers(exchange: Analysis, redactor: Redactor) -> None:
-    text, notes = key_log(exchange, redactor, Choice(connections=(3, 999)))
+    choice = Choice(connections=(3, 999))
+    text, _ = key_log(exchange, redactor, choice)
     assert sessions_of(text) == [3]
     assert text.count(b"CLIENT_RANDOM ") == 1
-    assert notes == ["there is no connection 999"]
+    assert choice.notes(exchange) == ["there is no connection 999"]
+    assert choice.refusal(exchange) is None
 
 
 def test_sessions_are_chosen_by_findings_on_them(exchange: Analysis, redactor: Redactor) -> None:
     finding = Finding("made.up", Severity.ERROR, Confidence.CERTAIN, "", "", (), connections=(2, 4))
     other = replace(finding, rule="other", connections=(5,))
     analysis = replace(exchange, findings=(finding, other))
-    text, notes = key_log(analysis, redactor, Choice(rules=("made.*", "absent")))
+    choice = Choice(rules=("made.*", "absent"))
+    text, _ = key_log(analysis, redactor, choice)
     assert sessions_of(text) == [2, 4]
-    assert notes == ["no finding of absent"]
+    assert choice.notes(analysis) == ["no finding of absent"]
+    assert choice.refusal(analysis) is None
 
 
 def test_a_session_that_was_not_opened_is_named(exchange: Analysis, redactor: Redactor) -> None:
     closed = next(each for each in exchange.conversations if each.tls and not each.is_decrypted)
-    text, notes = key_log(exchange, redactor, Choice(connections=(closed.id,)))
-    assert sessions_of(text) == []
+    text, notes = key_log(exchange, redactor, Choice(connections=(3, closed.id)))
+    assert sessions_of(text) == [3]
     assert notes == [f"connection {closed.id} was not opened: there are no secrets of it"]
 
 

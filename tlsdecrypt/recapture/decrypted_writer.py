@@ -69,6 +69,9 @@ class DecryptedWriter:
     def _chosen(self, analysis: Analysis) -> frozenset[int]:
         chosen = self._manner.choice.of(analysis)
         opened = frozenset(each.id for each in analysis.conversations if each.is_decrypted)
+        closed = (chosen or frozenset()) & {each.id for each in analysis.conversations if each.tls} - opened
+        notes = (f"connection {each} was not opened: it stays as it was captured" for each in sorted(closed))
+        self._manner.notes.extend(notes)
         return (opened if chosen is None else opened & chosen) | self._changed
 
     def _as_captured(self, conversation: Conversation) -> Conversation:

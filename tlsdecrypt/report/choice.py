@@ -32,3 +32,10 @@ class Choice(Value, frozen=True):
             *(f"there is no connection {each}" for each in self.connections if each not in known),
             *(f"no finding of {rule}" for rule in self.rules if not any(fnmatchcase(each, rule) for each in found)),
         ]
+
+    def refusal(self, analysis: Analysis) -> str | None:
+        """Why there is nothing to hand on: none of the connections that are chosen is there; None where one is."""
+        chosen = self.of(analysis)
+        if chosen is None or any(each.id in chosen for each in analysis.conversations):
+            return None
+        return "; ".join(self.notes(analysis)) or "what was found is on no connection"

@@ -45,7 +45,7 @@ class ObjectFolder:
 
     def __init__(self, name: str, manner: Manner) -> None:
         """A folder that does not exist yet, or is empty; else InputError: nothing is ever overwritten."""
-        self._path = Path(name)
+        self.path = Path(name)
         self._redactor = manner.redactor
         self._index = Spool()
         self._count = 0
@@ -131,7 +131,7 @@ class ObjectFolder:
         return self._redactor.content(content, media_type or None)
 
     def _make(self) -> None:
-        path = self._path
+        path = self.path
         try:
             path.mkdir(mode=0o700, exist_ok=True)
             if any(path.iterdir()):
@@ -145,13 +145,13 @@ class ObjectFolder:
 
     def _write(self, name: str, data: bytes) -> None:
         """A file that is whole, or not there."""
-        beside = self._path / f"{name}{_PART}"
+        beside = self.path / f"{name}{_PART}"
         try:
             with beside.open("xb") as stream:
                 stream.write(data)
-            if (self._path / name).exists():
+            if (self.path / name).exists():
                 raise FileExistsError(EEXIST, os.strerror(EEXIST))
-            beside.rename(self._path / name)
+            beside.rename(self.path / name)
         except OSError as fault:
             beside.unlink(missing_ok=True)
-            raise InputError(f"{self._path / name} cannot be written: {fault.strerror or fault}") from fault
+            raise InputError(f"{self.path / name} cannot be written: {fault.strerror or fault}") from fault

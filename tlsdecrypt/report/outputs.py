@@ -12,10 +12,11 @@ from tlsdecrypt.errors import InputError
 from tlsdecrypt.value import Value, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tlsdecrypt.conversation import Analysis, Conversation
-    from tlsdecrypt.plaintext import PlaintextSink
+    from tlsdecrypt.flow import Direction, Span
+    from tlsdecrypt.plaintext import Place, PlaintextSink
     from tlsdecrypt.report.object_folder import ObjectFolder
     from tlsdecrypt.report.writer import Manner, Writer
 
@@ -47,7 +48,8 @@ _WRITERS = {
     "html": ("html_writer", "HtmlWriter"),
 }
 
-CAPTURE_FORMATS = frozenset({"pcapng", "pcap", "dsb"})
+DECRYPTED_FORMATS = frozenset({"pcapng", "pcap"})
+CAPTURE_FORMATS = DECRYPTED_FORMATS | {"dsb"}
 SECRET_FORMATS = frozenset({"keylog", "dsb"})  # they hold what opens sessions: nobody else may read such a file
 
 
@@ -74,6 +76,16 @@ class OutputFile(Value, frozen=True):
         """Whether it opens sessions to whoever has it."""
         return self.form in SECRET_FORMATS
 
+    @property
+    def is_decrypted_capture(self) -> bool:
+        """Whether it holds frames that are made anew."""
+        return self.form in DECRYPTED_FORMATS
+
+    @property
+    def is_chosen_from(self) -> bool:
+        """Whether it holds only the connections that are chosen (see Choice)."""
+        return self.is_secret or self.reads_again
+
     def write(self, writer: Writer, analysis: Analysis) -> None:
         """Write it whole, or raise `InputError` and leave nothing behind."""
         try:
@@ -81,38 +93,112 @@ class OutputFile(Value, frozen=True):
                 writer.finish(analysis, stream)
         except OSError as fault:
             raise InputError(f"{self.path} cannot be written: {fault.strerror or fault}") from fault
+        except InputError as fault:  # of a temporary file, or of captures that cannot be read again
+            raise InputError(f"{self.path} cannot be written: {fault}") from fault
+
+
+class _Attempt:
+    """One output in the making. What goes wrong with it is kept, and costs no other output anything."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.fault: Exception | None = None
+
+    def do(self, work: Callable[..., None], *what: object) -> None:
+        """The next step; nothing where an earlier one failed."""
+        if self.fault is None:
+            try:
+                work(*what)
+            except Exception as fault:  # noqa: BLE001 - the other outputs come first, it is told or raised behind them
+                self.fault = fault
+
+    @property
+    def failure(self) -> str | None:
+        """What is to be told of it; None where all is well, and for faults of the program."""
+        if not isinstance(self.fault, (InputError, OSError)):
+            return None
+        what = (isinstance(self.fault, OSError) and self.fault.strerror) or str(self.fault)
+        return what if str(self._path) in what else f"{self._path} cannot be written: {what}"
+
+
+class _GuardedSink:
+    """A sink whose faults are those of one output."""
+
+    def __init__(self, sink: PlaintextSink, attempt: _Attempt) -> None:
+        self._said, self._missed, self._do = sink.said, sink.missed, attempt.do
+
+    def said(self, place: Place, direction: Direction, data: bytes, span: Span) -> None:
+        """See PlaintextSink."""
+        self._do(self._said, place, direction, data, span)
+
+    def missed(self, place: Place, direction: Direction, length: int | None, span: Span) -> None:
+        """See PlaintextSink."""
+        self._do(self._missed, place, direction, length, span)
 
 
 class Outputs:
     """The files of one run, and their writers; `folder` takes contents as files of their own."""
 
     def __init__(self, files: Sequence[OutputFile], manner: Manner, folder: ObjectFolder | None = None) -> None:
-        self._files = [(each, writer_of(each.form, manner)) for each in files]
-        self._folder = folder
+        self._choice, self._notes = manner.choice, manner.notes
+        self._files = [(each, writer_of(each.form, manner), _Attempt(each.path)) for each in files]
+        self._folder = None if folder is None else (folder, _Attempt(folder.path))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be written."""
+        return not self._attempts
 
     @property
     def needs_content(self) -> bool:
         """Whether a writer reads the contents of messages."""
-        return self._folder is not None or any(writer.needs_content for _, writer in self._files)
+        return self._folder is not None or any(writer.needs_content for _, writer, _ in self._files)
 
     @property
     def sinks(self) -> list[PlaintextSink]:
         """Those that hear what was said."""
-        return [writer.sink for _, writer in self._files if writer.sink is not None]
+        return [_GuardedSink(writer.sink, attempt) for _, writer, attempt in self._files if writer.sink is not None]
 
     def take(self, conversation: Conversation) -> None:
         """A connection that is over."""
-        for _, writer in self._files:
-            writer.take(conversation)
+        for _, writer, attempt in self._files:
+            attempt.do(writer.take, conversation)
         if self._folder is not None:
-            self._folder.take(conversation)
+            folder, attempt = self._folder
+            attempt.do(folder.take, conversation)
 
     def write(self, analysis: Analysis) -> None:
-        """Write all files."""
-        for output, writer in self._files:
-            output.write(writer, analysis)
+        """Write all files, but for those of which nothing is chosen. Nothing is raised: see `failures`."""
+        refusal = self._choice.refusal(analysis)
+        if refusal is None and any(each.is_chosen_from for each, _, _ in self._files):
+            self._notes += self._choice.notes(analysis)
+        for output, writer, attempt in self._files:
+            if refusal is not None and output.is_chosen_from:
+                attempt.do(_refuse, f"{output.path} is not written: {refusal}")
+            attempt.do(output.write, writer, analysis)
         if self._folder is not None:
-            self._folder.finish(analysis)
+            folder, attempt = self._folder
+            attempt.do(folder.finish, analysis)
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each output that is not there."""
+        return [each.failure for each in self._attempts if each.failure is not None]
+
+    def raise_fault(self) -> None:
+        """Raise what went wrong in the program itself, if anything did."""
+        for each in self._attempts:
+            if each.fault is not None and each.failure is None:
+                raise each.fault
+
+    @property
+    def _attempts(self) -> list[_Attempt]:
+        attempts = [attempt for _, _, attempt in self._files]
+        return attempts if self._folder is None else [*attempts, self._folder[1]]
+
+
+def _refuse(why: str) -> None:
+    raise InputError(why)
 
 
 def output_files(names: Sequence[str], inputs: Sequence[str], *, may_overwrite: bool) -> list[OutputFile]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.errors import InputError
 from tlsdecrypt.report.quantities import counted
 from tlsdecrypt.report.spool import Spool
 
@@ -37,15 +38,16 @@ class SessionKeys:
         self._taken.add(conversation.id)
 
     def lines(self, analysis: Analysis) -> Iterator[bytes]:
-        """The lines of each session that is chosen, under a comment."""
+        """The lines of each session that is chosen, under a comment. InputError where none of these was opened."""
         chosen = self._choice.of(analysis)
+        if chosen is not None and not chosen & (self._taken | set(self._without_form)):
+            raise InputError("no session was opened on the connections that are chosen")
         self._note(analysis, chosen)
         for number, lines in self._lines.numbered():
             if chosen is None or number in chosen:
                 yield lines
 
     def _note(self, analysis: Analysis, chosen: frozenset[int] | None) -> None:
-        self._notes += self._choice.notes(analysis)
         count = sum(chosen is None or each in chosen for each in self._without_form)
         if count:
             self._notes.append(f"{counted(count, 'opened session')} of SSL 2.0 cannot be told by a key log")

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tlsdecrypt.conversation import NOTHING_UNVERIFIED
+from tlsdecrypt.errors import InputError
 from tlsdecrypt.plaintext import Outlets, PlaintextFork
 from tlsdecrypt.report.document import connection_bytes, summary_line
 from tlsdecrypt.report.outputs import writer_of
@@ -55,6 +56,7 @@ class Telling:
     def __init__(self, teller: Teller, outputs: Outputs, anonymiser: Anonymiser | None = None) -> None:
         """With an `anonymiser`, nobody who tells anything is told a real name."""
         self._teller, self._outputs, self._anonymiser = teller, outputs, anonymiser
+        self._fault: InputError | None = None  # of the teller, while there are files to be written all the same
         self.news = None if teller.news is None else self._news
 
     def outlets(self) -> Outlets:
@@ -70,14 +72,23 @@ class Telling:
         """A conversation that is over; what is to be kept of it for the analysis."""
         told = self._renamed(conversation)
         self._outputs.take(told)
-        self._teller.take(told)
+        if self._fault is None:
+            try:
+                self._teller.take(told)
+            except InputError as fault:
+                if self._outputs.is_empty:
+                    raise
+                self._fault = fault
         return light(conversation)
 
     def finish(self, analysis: Analysis) -> None:
         """The end: files first, so that they are there whatever becomes of standard output."""
         told = self._renamed(analysis)
         self._outputs.write(told)
+        if self._fault is not None:
+            raise self._fault
         self._teller.finish(told)
+        self._outputs.raise_fault()
 
     def _news(self, conversation: Conversation) -> None:
         if self._teller.news is not None:
