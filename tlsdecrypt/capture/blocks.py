@@ -96,6 +96,7 @@ class BlockWalk:
                     positions = []
                 more, position = self._packets(data, block.end)
                 positions += more
+            self._window.expect(position)
             yield Run(data, positions, None)
             position = self._go_on(position)
 

@@ -72,6 +72,7 @@ class PcapReader:
             sane = self._count_sane(records)
             if sane < len(offset):
                 position = positions[sane]
+            self._window.expect(position)
             if sane:
                 yield self._ledger.batch(data, self._columns(offset[:sane], records[:sane]))
             used = self._go_on(position)

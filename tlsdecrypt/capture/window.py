@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import select
 import time
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from tlsdecrypt.capture.frames import BATCH_BYTES
@@ -38,6 +40,9 @@ class Window(Protocol):
 
         `used` may lie beyond `data`: what is between is skipped.
         """
+
+    def expect(self, used: int) -> None:
+        """Say that `advance` will drop `used` bytes: what follows them may be read meanwhile."""
 
 
 class RawSource:
@@ -78,6 +83,7 @@ class FileWindow:
         self._file = file
         self._complain = complain
         self._size = size
+        self._ahead: _ReadAhead | None = None
         self.data = b""
         self.start = 0
         self.is_last = False
@@ -87,21 +93,52 @@ class FileWindow:
         self.start += used
         size = max(self._size, wanted)
         try:
-            self._file.seek(self.start)
-            self.data = _read_fully(self._file, size)
+            self.data = self._read(size)
         except OSError as error:
             self._complain(f"Reading failed at byte {self.start:,}: {error.strerror or error}.")
             self.data = b""
         self.is_last = len(self.data) < size
 
+    def expect(self, used: int) -> None:
+        """See Window. It is a wish: where it does not come true, only the reading was in vain."""
+        if not self.is_last and self._ahead is None:
+            self._ahead = _ReadAhead(self._file, self.start + used, self._size)
+            self._ahead.start()
+
+    def _read(self, size: int) -> bytes:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.join()
+            if ahead.data is not None and (ahead.position, ahead.size) == (self.start, size):
+                return ahead.data
+        self._file.seek(self.start)
+        return _read_fully(self._file, size)
+
     def release(self) -> None:
         """Give the memory back: nothing more will be read."""
-        self.start, self.data, self.is_last = self.position, b"", True
+        self.start, self.data, self.is_last, self._ahead = self.position, b"", True, None
 
     @property
     def position(self) -> int:
         """How many bytes of the file were read."""
         return self.start + len(self.data)
+
+
+class _ReadAhead(Thread):
+    """Reads what comes next while the present batch is worked on: a disk, and copying, cost another core's time."""
+
+    def __init__(self, file: io.RawIOBase, position: int, size: int) -> None:
+        super().__init__(daemon=True)
+        self._file = file
+        self.position = position
+        self.size = size
+        self.data: bytes | None = None
+
+    def run(self) -> None:
+        """Read. What fails is read again by who wants it, and named there; a file that was closed, nobody wants."""
+        with suppress(OSError, ValueError):
+            self._file.seek(self.position)
+            self.data = _read_fully(self._file, self.size)
 
 
 def _read_fully(file: io.RawIOBase, size: int) -> bytes:
@@ -141,6 +178,9 @@ class StreamWindow:
             pieces.append(piece)
             held += len(piece)
         self.data = b"".join(pieces)
+
+    def expect(self, used: int) -> None:
+        """See Window. Pipes and decompressors are read when it is their turn."""
 
     def release(self) -> None:
         """Give the memory back: nothing more will be read."""

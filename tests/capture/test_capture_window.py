@@ -1,0 +1,81 @@
+"""What a window reads ahead is what it would have read when asked."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tlsdecrypt.capture.window import FileWindow
+
+DATA = bytes(range(256)) * 4
+
+
+class Watched(io.BytesIO):
+    """Counts how often it is read."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        return super().read(size)
+
+
+def _window(file: io.BytesIO, complaints: list[str]) -> FileWindow:
+    window = FileWindow(file, complaints.append, 100)  # type: ignore[arg-type]
+    window.advance(0, 0)
+    return window
+
+
+@pytest.mark.parametrize("expected", [None, 90, 40, 100, 5000], ids=["nothing", "right", "wrong", "all", "beyond"])
+@pytest.mark.parametrize("wanted", [0, 300], ids=["a batch", "a long record"])
+def test_what_was_expected_makes_no_difference(expected: int | None, wanted: int) -> None:
+    window = _window(io.BytesIO(DATA), [])
+    if expected is not None:
+        window.expect(expected)
+    window.advance(90, wanted)
+    assert window.data == DATA[90 : 90 + max(100, wanted)]
+    assert (window.start, window.is_last) == (90, False)
+
+
+def test_what_was_expected_is_read_once() -> None:
+    file = Watched(DATA)
+    window = _window(file, [])
+    window.expect(90)
+    window.advance(90, 0)
+    assert file.reads == 2
+
+
+def test_the_end_is_found_when_it_was_read_ahead() -> None:
+    window = _window(io.BytesIO(DATA[:150]), [])
+    window.expect(95)
+    window.advance(95, 0)
+    assert (window.data, window.is_last) == (DATA[95:150], True)
+    window.expect(10)
+    window.advance(10, 0)
+    assert window.data == DATA[105:150]
+
+
+def test_a_file_that_is_closed_while_it_is_read_ahead_is_no_fault(recwarn: pytest.WarningsRecorder) -> None:
+    file = io.BytesIO(DATA)
+    window = _window(file, [])
+    file.close()
+    window.expect(50)
+    window.release()
+    assert not recwarn.list
+
+
+def test_what_fails_ahead_is_complained_of_when_it_is_wanted() -> None:
+    class Breaking(io.BytesIO):
+        def seek(self, offset: int, _whence: int = 0) -> int:
+            if offset:
+                raise OSError(5, "Input/output error")
+            return super().seek(offset)
+
+    complaints: list[str] = []
+    window = _window(Breaking(DATA), complaints)
+    window.expect(50)
+    assert complaints == []
+    window.advance(50, 0)
+    assert (window.data, window.is_last) == (b"", True)
+    assert complaints == ["Reading failed at byte 50: Input/output error."]
