@@ -12,6 +12,7 @@ from tlsdecrypt.findings.smtp_dialogue import (
     leaves_unauthenticated,
     speaks_on_smtp_port,
 )
+from tlsdecrypt.findings.tls_story import ended_by
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
@@ -25,15 +26,14 @@ _SHORT_TALK = frozenset({"HELO", "EHLO", "NOOP", "RSET", "QUIT"})
 
 
 def is_short_session(trace: Trace) -> bool:
-    """Whether no more than HELO or EHLO was said, then QUIT, or the client reset the connection."""
+    """Whether no more than HELO or EHLO was said, then QUIT, or the client closed or reset the connection."""
     if trace.tls is not None or (trace.protocol != "smtp" and not speaks_on_smtp_port(trace)):
         return False
     verbs = {step.verb for step in trace.steps if step.verb}
     if not verbs <= _SHORT_TALK:
         return False
-    reset = trace.tcp.reset if trace.tcp is not None else None
-    is_reset = reset is not None and reset.sender is Direction.CLIENT_TO_SERVER
-    return "QUIT" in verbs or (is_reset and trace.tcp is not None and trace.tcp.syn_ack is not None)
+    has_left = trace.tcp is not None and trace.tcp.syn_ack is not None and ended_by(trace) is Direction.CLIENT_TO_SERVER
+    return "QUIT" in verbs or has_left
 
 
 def _is_lost_exchange_server(trace: Trace) -> bool:

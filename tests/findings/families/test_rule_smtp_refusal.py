@@ -317,6 +317,27 @@ def test_relay_denied_is_a_note_where_somebody_tries_it_out(recipients: list[str
     assert (seen.severity, seen.count) == (INFO, len(recipients))
 
 
+@pytest.mark.parametrize(
+    ("client", "domains", "severity"),
+    [
+        (OUTSIDE, ["a.example", "b.example", "c.example"], INFO),
+        (OUTSIDE, ["a.example", "a.example", "b.example"], WARNING),
+        (INSIDE, ["a.example", "b.example", "c.example"], WARNING),
+    ],
+)
+def test_relay_denied_is_a_note_where_a_stranger_tries_it_out_in_several_sessions(
+    client: str, domains: list[str], severity: Severity
+) -> None:
+    scene = Scene()
+    for domain in domains:
+        lines = [*START, f"C: RCPT TO:<test@{domain}>", "S: 550 5.7.1 Unable to relay", *QUIT]
+        session(scene, *lines, client=client)
+    scene.silence(5)
+    seen = found(scene, "smtp.relay-denied")
+    assert seen is not None
+    assert (seen.severity, seen.count) == (severity, len(domains))
+
+
 def test_relay_denied_tells_the_envelope() -> None:
     lines = [
         "C: MAIL FROM:<scan@contoso.com>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from packets import Scene, found, rules_of
+from packets import C, Scene, found, rules_of
 from smtp_dialogues import (
     BANNER,
     INSIDE,
@@ -114,6 +114,11 @@ def test_monitor_probe_that_connects_and_resets() -> None:
     assert found(monitored(30, BANNER, end="client-rst"), "smtp.monitor-probe") is not None
 
 
+def test_monitor_probe_that_connects_and_closes() -> None:
+    assert found(monitored(10, BANNER, end="fin"), "smtp.monitor-probe") is not None
+    assert found(monitored(10, BANNER, end="server-fin"), "smtp.monitor-probe") is None
+
+
 def test_monitor_probe_is_silent_for_mail_for_few_and_for_irregular_sessions() -> None:
     assert found(monitored(120, *START, *mail(), *QUIT), "smtp.monitor-probe") is None
     assert found(monitored(120, *PROBE, count=2), "smtp.monitor-probe") is None
@@ -124,6 +129,19 @@ def test_monitor_probe_is_silent_for_mail_for_few_and_for_irregular_sessions() -
 def test_a_monitor_raises_nothing_else() -> None:
     rules = rules_of(monitored(120, BANNER, *hello(*MODERN, name="lb.example"), *QUIT))
     assert {rule for rule in rules if rule.startswith("smtp.")} == {"smtp.monitor-probe"}
+
+
+WHAT = "S: 500 5.3.3 Unrecognized command"
+
+
+@pytest.mark.parametrize(("pause", "is_told"), [(3.0, True), (0.02, False)])
+def test_manual_session_where_whole_lines_come_slowly_and_none_is_a_command(pause: float, *, is_told: bool) -> None:
+    lines = [*talk("C: this is server one", WHAT, "C: a second line of it", WHAT, *QUIT)]
+    scene = Scene()
+    said = [*talk(BANNER), *(C(each.data, pause) if each.is_client else each for each in lines)]
+    scene.dialogue(said, port=25, client=INSIDE, server=SERVER)
+    scene.silence(5)
+    assert (found(scene, "smtp.manual-session") is not None) is is_told
 
 
 def behind_snat(count: int, *, fields: tuple[str, ...] = (), client: str = "10.4.2.5") -> Scene:

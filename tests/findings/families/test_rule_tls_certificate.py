@@ -19,6 +19,13 @@ HYBRID = (
     C(http_request("POST /ews/exchange.asmx/WSSecurity", [HYBRID_AGENT, "Content-Type: text/xml"], b"<a/>")),
     S(http_response("200 OK", ["Content-Type: text/xml"], b"<a/>")),
 )
+ASKS_FOR_KIM = (
+    b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+    b'<GetUserAvailabilityRequest xmlns="http://schemas.microsoft.com/exchange/services/2006/messages"'
+    b' xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><MailboxDataArray><t:MailboxData><t:Email>'
+    b"<t:Address>kim@contoso.com</t:Address></t:Email></t:MailboxData></MailboxDataArray>"
+    b"</GetUserAvailabilityRequest></s:Body></s:Envelope>"
+)
 SOON, LONG = (-100.0, 20.0), (-100.0, 3650.0)
 
 
@@ -104,6 +111,21 @@ def test_cert_autodiscover_san_missing_in_hybrid_and_not_where_the_name_is_serve
     )
     assert "tls.cert-autodiscover-san-missing" not in rules_of(both)
     assert "tls.cert-autodiscover-san-missing" not in rules_of(scene(tls(OWA, lacking)), keys=lacking.store)
+
+
+@pytest.mark.parametrize(("path", "is_told"), [("/ews/exchange.asmx/WSSecurity", True), ("/ews/exchange.asmx", False)])
+def test_cert_autodiscover_san_missing_for_mailboxes_that_another_organisation_asks_for(
+    path: str, *, is_told: bool
+) -> None:
+    lacking = public_identity("mail.contoso.com")
+    asked = ASKS_FOR_KIM
+    answer = b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body/></s:Envelope>'
+    said = (
+        C(http_request(f"POST {path}", ["Content-Type: text/xml"], asked)),
+        S(http_response("200 OK", ["Content-Type: text/xml"], answer)),
+    )
+    finding = found(scene(tls(said, lacking)), "tls.cert-autodiscover-san-missing", keys=lacking.store)
+    assert (finding is not None) is is_told
 
 
 @pytest.mark.parametrize("subject", ["CN=mail.contoso.com", "CN=Microsoft Exchange"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import recorded_tls
 from packets import C, S, Scene, found, http_request, http_response, rules_of
 from tls_dialogues import identity, public_identity, tls
@@ -26,11 +27,36 @@ def scene(*dialogues: list[Say]) -> Scene:
     return made
 
 
+def beside_the_opened(said: list[Say]) -> Scene:
+    """A session that `GOOD` opens, and one with another server."""
+    made = scene(tls(OWA, GOOD))
+    made.dialogue(said, port=443, server="198.51.100.21")
+    made.silence(5)
+    return made
+
+
 def test_not_decryptable_pfs_with_the_right_key_and_without_any() -> None:
     closed = scene(tls(OWA, GOOD, ciphers=PFS))
     assert "tls.not-decryptable-pfs" in rules_of(closed, keys=GOOD.store)
     assert "tls.not-decryptable-pfs" in rules_of(closed)
     assert "tls.pfx-key-mismatch" not in rules_of(closed, keys=identity("mail.contoso.com").store)
+
+
+def test_not_decryptable_pfs_is_a_note_for_servers_that_no_given_key_is_for() -> None:
+    other = public_identity("portal.fabrikam.com")
+    mixed = beside_the_opened(tls(OWA, other, name="portal.fabrikam.com", ciphers=PFS))
+    finding = found(mixed, "tls.not-decryptable-pfs", keys=GOOD.store)
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+
+
+@pytest.mark.parametrize("name", ["mail.contoso.com", "autodiscover.contoso.com"])
+def test_not_decryptable_pfs_is_a_warning_for_all_hosts_of_the_domain_of_the_certificate(name: str) -> None:
+    renewed = public_identity(name)
+    mixed = beside_the_opened(tls(OWA, renewed, name=name, ciphers=PFS))
+    finding = found(mixed, "tls.not-decryptable-pfs", keys=GOOD.store)
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
 
 
 def test_not_decryptable_pfs_is_silent_for_rsa_and_for_the_cloud() -> None:

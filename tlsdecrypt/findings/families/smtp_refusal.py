@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsdecrypt.findings.scene import Scene, Step
+    from tlsdecrypt.findings.smtp_dialogue import SmtpDialogue
 
 _SMTP = ("smtp",)
 _NDRS = "RFC 3463; Exchange Server: enhanced status codes in delivery reports"
 _CLOUD_NDRS = "Exchange Online: delivery reports and their codes"
 
-_MANY_RELAY_TESTS = 3  # different recipients of one session
+_MANY_RELAY_TESTS = 3  # different recipients of one session, or domains of one client
 _MANY_UNKNOWN = 5  # different recipients of one client
 _TESTER = re.compile(r"relay-?(?:test|check)|open-?relay|mxtoolbox|abuse\.net|spamhelp", re.IGNORECASE)
 _FAKED_PATH = re.compile(r"[%!]|\A@|@.*@|\"")
@@ -59,6 +60,25 @@ def _is_relay_refusal(step: Step) -> bool:
     return is_code and _RELAY.search(text) is not None and _TENANT.search(text) is None
 
 
+def _refused_relays(scene: Scene) -> list[tuple[SmtpDialogue, list[Step]]]:
+    """Sessions without a login in which a relay was refused, and the recipients' commands."""
+    return [
+        (dialogue, denied)
+        for dialogue in dialogues(scene)
+        if (denied := [step for step in dialogue.of("RCPT") if _is_relay_refusal(step)]) and dialogue.user is None
+    ]
+
+
+def _scanners(refused: list[tuple[SmtpDialogue, list[Step]]]) -> set[tuple[str, str]]:
+    """Pairs of a client outside and a server that refused it recipients of several domains, a session each."""
+    domains: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for dialogue, denied in refused:
+        if is_public(dialogue.trace.client.address):
+            asked = (step.about("smtp").get("recipient") or "" for step in denied)
+            domains[dialogue.trace.pair] |= {each.rpartition("@")[2].lower() for each in asked}
+    return {pair for pair, tried in domains.items() if len(tried) >= _MANY_RELAY_TESTS}
+
+
 @rule(
     "smtp.relay-denied",
     Severity.WARNING,
@@ -72,10 +92,9 @@ def relay_denied(scene: Scene) -> Iterator[Hit]:
     Silent in sessions that are authenticated. A note only, for the server does well, where somebody from outside tries
     several recipients in one session, or recipients of several domains, or addresses that only testers use.
     """
-    for dialogue in dialogues(scene):
-        denied = [step for step in dialogue.of("RCPT") if _is_relay_refusal(step)]
-        if not denied or dialogue.user is not None:
-            continue
+    refused = _refused_relays(scene)
+    scanners = _scanners(refused)
+    for dialogue, denied in refused:
         recipients = {step.about("smtp").get("recipient") or "" for step in denied}
         accepted = any(step.status is not None and step.status < 300 for step in dialogue.of("RCPT"))  # noqa: PLR2004
         is_many = len(recipients) >= _MANY_RELAY_TESTS and not accepted
@@ -83,6 +102,7 @@ def relay_denied(scene: Scene) -> Iterator[Hit]:
         is_test = (
             any(map(_FAKED_PATH.search, recipients))
             or _TESTER.search(dialogue.client_name) is not None
+            or dialogue.trace.pair in scanners
             or (is_many and (is_public(dialogue.trace.client.address) or len(domains) >= _MANY_RELAY_TESTS))
         )
         for step in denied:

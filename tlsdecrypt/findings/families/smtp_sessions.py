@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.finding import Confidence, Severity
@@ -21,7 +22,7 @@ from tlsdecrypt.findings.tls_story import ended_by
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tlsdecrypt.findings.scene import Scene, Step, Trace
 
@@ -29,6 +30,7 @@ _SECOND = 1_000_000_000
 _SLOW_BANNER_NS = 5 * _SECOND
 _MANY_NAMES = 5
 _TYPED_COMMANDS = 2
+_UNRECOGNISED = 500
 _BYTES_OF_A_KEY = 2  # at most so many a segment where somebody types
 _FEW_BYTES = 8  # too few to tell
 _CLIENT, _SERVER = Direction
@@ -105,6 +107,17 @@ def banner_delay(trace: Trace) -> Iterator[Hit]:
         yield Hit(summary, (accepted, greeting.answered(reply_text(greeting))))
 
 
+def _after_pauses(steps: Sequence[Step]) -> list[Step]:
+    """The commands that came a second or more after the answer to the one before: people think, programs do not."""
+    return [
+        later
+        for earlier, later in pairwise(steps)
+        if earlier.response_span is not None
+        and later.request_span is not None
+        and later.request_span.first_time_ns - earlier.response_span.last_time_ns >= _SECOND
+    ]
+
+
 @rule(
     "smtp.manual-session",
     Severity.INFO,
@@ -120,13 +133,16 @@ def manual_session(trace: Trace) -> Iterator[Hit]:
     dialogue = SmtpDialogue(trace)
     typed = [step for step in dialogue.steps if step.verb and "entry_ms" in step.about("smtp")]
     client = trace.streams[_CLIENT]
+    wrongs = [step for step in dialogue.steps if step.status == _UNRECOGNISED]
+    typed = typed or (_after_pauses(dialogue.steps) if len(wrongs) >= _TYPED_COMMANDS else [])
+    wrong = next(iter(wrongs), None)
     is_piecemeal = client.length >= _FEW_BYTES and client.segments * _BYTES_OF_A_KEY >= client.length
-    wrong = next((step for step in dialogue.steps if step.status == 500), None)  # noqa: PLR2004 - a reply code
     if not (is_piecemeal and typed) and not (len(typed) >= _TYPED_COMMANDS and wrong is not None):
         return
     first = typed[0]
-    took = first.about("smtp")["entry_ms"] / 1000
-    evidence = [first.asked(f"{first.target}: typed in {took:.1f} s")]
+    took = first.about("smtp").get("entry_ms")
+    how = "after a pause" if took is None else f"typed in {took / 1000:.1f} s"
+    evidence = [first.asked(f"{first.target}: {how}")]
     if wrong is not None:
         evidence += command_and_reply(wrong)
     yield Hit(f"Somebody at {client_of(first)} types to {server_of(first)} by hand.", tuple(evidence))

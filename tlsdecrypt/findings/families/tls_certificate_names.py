@@ -85,14 +85,19 @@ def _gets_through_otherwise(scene: Scene, trace: Trace, missing: list[str]) -> b
 
 
 def _smtp_domains(trace: Trace) -> frozenset[str]:
-    """Mail domains that the requests on a connection are about."""
+    """Mail domains that the requests on a connection are about.
+
+    Mailboxes that EWS is asked for count where another organisation asks: those are of the domains served here.
+    """
+    is_hybrid = shows_hybrid(trace)
     said = (
         about[key]
         for step in trace.steps
         for about in (step.about("autodiscover"), step.about("ews"), step.http)
         for key in _ADDRESSES & about.keys()
     )
-    names = (value for value in said if isinstance(value, str) and "@" in value and "." in value)
+    asked = (name for step in trace.steps if is_hybrid for name in step.about("ews").get("mailboxes") or ())
+    names = (value for value in (*said, *asked) if isinstance(value, str) and "@" in value and "." in value)
     return frozenset(value.rpartition("@")[2].lower() for value in names)
 
 

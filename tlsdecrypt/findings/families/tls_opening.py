@@ -48,6 +48,27 @@ def _if_keys_were_given(scene: Scene) -> Severity | None:
     return None if any(key.spki_sha256 for key in scene.keys) else Severity.INFO
 
 
+def _domain_of(common_name: str) -> str:
+    """The domain whose hosts a certificate is for: that of `mail.contoso.com`, of `*.contoso.com`, `contoso.com`."""
+    host = common_name.lower().removeprefix("*.")
+    parent = host.partition(".")[2]
+    return parent if "." in parent else host
+
+
+def _is_meant(trace: Trace, given: list[KeyFacts], domains: set[str]) -> bool:
+    """Whether one of the given keys is for this server, as far as names and keys can tell; yes in doubt.
+
+    `domains` are those that the given certificates are for.
+    """
+    shown = trace.certificate
+    if shown is not None and any(shown.spki_sha256 == key.spki_sha256 for key in given):
+        return True
+    names = (*trace.names, *(shown.names if shown is not None else ()))
+    if not names or any(key.subject is None and not key.connections for key in given):
+        return True
+    return any(name.lower() == domain or name.lower().endswith(f".{domain}") for name in names for domain in domains)
+
+
 def _by_server(traces: Iterable[Trace]) -> dict[tuple[str, int], list[Trace]]:
     found: dict[tuple[str, int], list[Trace]] = defaultdict(list)
     for trace in traces:
@@ -65,10 +86,13 @@ def _by_server(traces: Iterable[Trace]) -> dict[tuple[str, int], list[Trace]]:
 def not_decryptable(scene: Scene) -> Iterator[Hit]:
     """The session has forward secrecy, (EC)DHE or TLS 1.3: no private key of the server can open it.
 
-    Only a note where no private key was given. Silent where another secret opened it, and for servers of Microsoft's
-    cloud, whose key nobody has.
+    Only a note where no private key was given, and for servers that none of the given keys is for: neither their
+    certificate nor their names say so. Silent where another secret opened it, and for servers of Microsoft's cloud,
+    whose key nobody has.
     """
-    severity = _if_keys_were_given(scene)
+    given = [key for key in scene.keys if key.spki_sha256]
+    domains = {_domain_of(_common_name(key)) for key in given}
+    is_alone = len({trace.server for trace in scene.traces if trace.tls is not None}) == 1
     for trace in _closed(scene, "forward-secrecy"):
         tls = trace.tls
         if tls is None or _is_cloud(trace):
@@ -77,7 +101,7 @@ def not_decryptable(scene: Scene) -> Iterator[Hit]:
         yield Hit(
             f"the session with {host_of(trace)} has forward secrecy ({what}): a PFX cannot open it",
             (trace.saw(hello_frame(trace), f"{trace.client} to {trace.server}: {what}"),),
-            severity=severity,
+            severity=None if given and (is_alone or _is_meant(trace, given, domains)) else Severity.INFO,
             client="",
             server=trace.server.address,
             place=str(trace.server.port),
