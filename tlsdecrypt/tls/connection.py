@@ -73,7 +73,9 @@ class TlsConnection:
     @property
     def key(self) -> KeySource | None:
         """What opened records."""
-        return self._proved or next((ladder.origin for ladder in self._ladders if ladder.origin), None)
+        if self._proved is not None or self.secrets is None:
+            return self._proved
+        return next((ladder.origin for ladder in self._ladders if ladder.origin), None)
 
     @property
     def refused(self) -> KeySource | None:
@@ -90,9 +92,9 @@ class TlsConnection:
         """The secrets that opened records, of each handshake."""
         proved = [(each.client_hello, each.proved) for each in self.dialogue.negotiations]
         logged = [KeyLogSecret(CLIENT_RANDOM, hello.random, found.secret) for hello, found in proved if hello and found]
-        climbed = [item for ladder in self._ladders for item in ladder.secrets.items()]
-        if climbed and self.secrets is not None:
-            logged += self.secrets.logged(climbed)
+        if self.secrets is not None:
+            climbed = [item for ladder in self._ladders for item in ladder.secrets.items()]
+            logged += self.secrets.logged(climbed) if climbed else []
         return tuple(logged)
 
     @property

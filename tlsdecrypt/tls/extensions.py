@@ -146,32 +146,32 @@ class Extensions(Mapping[int, bytes]):
     @property
     def has_extended_master_secret(self) -> bool:
         """RFC 7627."""
-        return ExtensionType.EXTENDED_MASTER_SECRET in self
+        return ExtensionType.EXTENDED_MASTER_SECRET in self._first
 
     @property
     def has_encrypt_then_mac(self) -> bool:
         """RFC 7366."""
-        return ExtensionType.ENCRYPT_THEN_MAC in self
+        return ExtensionType.ENCRYPT_THEN_MAC in self._first
 
     @property
     def has_truncated_hmac(self) -> bool:
         """RFC 6066 section 7."""
-        return ExtensionType.TRUNCATED_HMAC in self
+        return ExtensionType.TRUNCATED_HMAC in self._first
 
     @property
     def has_early_data(self) -> bool:
         """A client sends 0-RTT data, or a server accepts it (RFC 8446 section 4.2.10)."""
-        return ExtensionType.EARLY_DATA in self
+        return ExtensionType.EARLY_DATA in self._first
 
     @property
     def has_status_request(self) -> bool:
         """OCSP stapling, RFC 6066 section 8."""
-        return ExtensionType.STATUS_REQUEST in self
+        return ExtensionType.STATUS_REQUEST in self._first
 
     @property
     def has_encrypted_client_hello(self) -> bool:
         """RFC 9849: the true server name may be an inner one (or this is GREASE)."""
-        return ExtensionType.ENCRYPTED_CLIENT_HELLO in self
+        return ExtensionType.ENCRYPTED_CLIENT_HELLO in self._first
 
     @property
     def max_fragment_length(self) -> int | None:

@@ -33,7 +33,8 @@ _CERTIFICATE = int(HandshakeType.CERTIFICATE)  # compared once a message: an int
 _SERVER_FLIGHT = frozenset(
     {HandshakeType.CERTIFICATE, HandshakeType.SERVER_KEY_EXCHANGE, HandshakeType.SERVER_HELLO_DONE}
 )
-_CLIENT_TO_SERVER, _SERVER_TO_CLIENT = Direction
+_SERVER_TO_CLIENT = Direction.SERVER_TO_CLIENT
+_TLSV1_2 = int(ProtocolVersion.TLSv1_2)
 
 
 @lru_cache(maxsize=MOST_SHARED)
@@ -63,6 +64,9 @@ class Negotiation:
         self.ticket: bytes | None = None
         self.tickets: list[NewSessionTicket13] = []
         self.alpn: str | None = None
+        self.has_extended_master_secret = False  # whether both sides agreed on it (RFC 7627) ...
+        self.has_encrypt_then_mac = False  # (RFC 7366)
+        self.has_truncated_hmac = False  # (RFC 6066 section 7)
         self.has_certificate_request = False
         self.client_key_exchange: bytes | None = None
         self.keys: tuple[FoundSecret, tuple[DirectionKeys, DirectionKeys]] | None = None  # of the last candidate
@@ -77,7 +81,7 @@ class Negotiation:
     @property
     def is_tls13(self) -> bool:
         """Whether TLS 1.3, or one of its drafts, was negotiated; a HelloRetryRequest says so before the ServerHello."""
-        return self.transcript.has_retry if self.version is None else self.version > ProtocolVersion.TLSv1_2
+        return self.transcript.has_retry if self.version is None else self.version > _TLSV1_2
 
     @property
     def is_resumed(self) -> bool:
@@ -126,21 +130,6 @@ class Negotiation:
             return "psk"
         return "ticket" if self.client_hello.session_ticket else "session_id"
 
-    @property
-    def has_extended_master_secret(self) -> bool:
-        """Whether both sides agreed on it (RFC 7627)."""
-        return self.server_hello is not None and self.server_hello.extensions.has_extended_master_secret
-
-    @property
-    def has_encrypt_then_mac(self) -> bool:
-        """Whether both sides agreed on it (RFC 7366)."""
-        return self.server_hello is not None and self.server_hello.extensions.has_encrypt_then_mac
-
-    @property
-    def has_truncated_hmac(self) -> bool:
-        """Whether both sides agreed on it (RFC 6066 section 7)."""
-        return self.server_hello is not None and self.server_hello.extensions.has_truncated_hmac
-
     def add_sslv2_hello(self, record: bytes) -> None:
         """A ClientHello in the format of SSL 2.0; it is hashed without its record header."""
         self.client_hello = handshake.parse_sslv2_client_hello(record)
@@ -179,6 +168,9 @@ class Negotiation:
         self.version = hello.version
         self.suite = cipher_suite(hello.cipher_suite)
         self.alpn = hello.alpn
+        self.has_extended_master_secret = hello.extensions.has_extended_master_secret
+        self.has_encrypt_then_mac = hello.extensions.has_encrypt_then_mac
+        self.has_truncated_hmac = hello.extensions.has_truncated_hmac
         if hello.key_share is not None:
             self.key_exchange_group = group_name(hello.key_share.group)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SeenT = TypeVar("_SeenT", "AlertSeen", "HandshakeSeen")
 
 MAX_CACHED_LABELS: Final = 64  # versions; real ones are a dozen
+MAX_CACHED_OFFERS: Final = 64  # lists of cipher suites and of versions: a client offers the same each time
 
 
 def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str | None = None) -> TlsSession:
@@ -32,8 +33,9 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
     """
     negotiations = connection.dialogue.negotiations
     negotiation = next((each for each in reversed(negotiations) if each.server_hello), negotiations[0])
-    first, hello, sides = negotiations[0], negotiation.client_hello, connection.sides
-    decrypted = sum(side.records_decrypted for side in sides)
+    first, hello, answer = negotiations[0], negotiation.client_hello, negotiation.server_hello
+    client, server = connection.sides
+    decrypted = client.records_decrypted + server.records_decrypted
     is_past_hellos = _is_past_hellos(connection)
     inner = connection.secrets.inner_hello if connection.secrets else None
     return TlsSession(
@@ -43,8 +45,8 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         alpn=connection.alpn,
         offered_alpn=hello.alpn if hello else (),
         offered_versions=_offered_versions(hello) if hello else (),
-        offered_cipher_suites=_offered_suites(hello) if hello else (),
-        session_id=negotiation.server_hello.session_id.hex() or None if negotiation.server_hello else None,
+        offered_cipher_suites=_offered_suites(hello.cipher_suites) if hello else (),
+        session_id=answer.session_id.hex() or None if answer else None,
         resumed=first.is_resumed and is_past_hellos,
         resumption=first.resumption if is_past_hellos else None,
         extended_master_secret=negotiation.has_extended_master_secret,
@@ -61,15 +63,15 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         key=connection.key if decrypted else None,
         verdict=judge(connection, negotiation, store),
         records_decrypted=decrypted,
-        records_undecrypted=sum(side.records_undecrypted for side in sides),
-        application_records_undecrypted=sum(side.application_records_undecrypted for side in sides),
+        records_undecrypted=client.records_undecrypted + server.records_undecrypted,
+        application_records_undecrypted=client.application_records_undecrypted + server.application_records_undecrypted,
         started_by=started_by,
         encrypted_client_hello=_encrypted_client_hello(connection, is_opened=decrypted > 0),
         inner_server_name=inner.server_name if inner else None,
         resumed_ticket=_resumed_ticket(first),
         issued_ticket=_hash(negotiation.ticket),
         secrets=connection.key_log,
-        fault=next(iter(connection.dialogue.faults), None),
+        fault=connection.dialogue.faults[0] if connection.dialogue.faults else None,
     )
 
 
@@ -78,6 +80,8 @@ def _as_sent(seen: list[_SeenT]) -> tuple[_SeenT, ...]:
 
     Within a direction the order stays: a segment that was sent again fills a hole late.
     """
+    if len(seen) <= 1:
+        return tuple(seen)
     frames = [each.span.last_frame for each in seen]
     if frames == sorted(frames):
         return tuple(seen)
@@ -120,8 +124,12 @@ def _version_label(negotiation: Negotiation) -> str | None:
 
 
 def _offered_versions(hello: ClientHello) -> tuple[str, ...]:
-    offered = hello.supported_versions or (hello.legacy_version,)
-    return tuple(_label(version) for version in offered if not is_grease(version))
+    return _labels(hello.supported_versions or (hello.legacy_version,))
+
+
+@lru_cache(maxsize=MAX_CACHED_OFFERS)
+def _labels(versions: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(_label(version) for version in versions if not is_grease(version))
 
 
 @lru_cache(maxsize=MAX_CACHED_LABELS)
@@ -129,8 +137,9 @@ def _label(version: int) -> str:
     return ProtocolVersion(version).label
 
 
-def _offered_suites(hello: ClientHello) -> tuple[str, ...]:
-    return tuple(cipher_suite(code).name for code in hello.cipher_suites if not is_grease(code))
+@lru_cache(maxsize=MAX_CACHED_OFFERS)
+def _offered_suites(codes: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(cipher_suite(code).name for code in codes if not is_grease(code))
 
 
 def _certificates(negotiations: list[Negotiation], *, of_client: bool) -> tuple[CertificateFacts, ...]:
