@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_runs import KEYS, PASSWORD, assert_refused, run
+from cli_runs import KEYS, PASSWORD, run
 from rewriting import BROKEN, by_tshark
 from sample_cases import ROOT
 
@@ -164,7 +164,8 @@ def test_a_full_disk_for_temporary_files_is_one_sentence(tmp_path: Path, monkeyp
     path = tmp_path / "a.pcapng"
     result = run(EXCHANGE, *PFX, "-o", path, env={"TLSDECRYPT_PASSWORD": PASSWORD})
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"tlsdecrypt: {path} cannot be written: a temporary file cannot be written: No space")
+    why = "a temporary file cannot be written: No space"
+    assert result.stderr.startswith(f"tlsdecrypt: {path} cannot be written: {why}")
     assert result.stderr.count("\n") == 1
     assert "Connection 16" in result.stdout
     assert list(tmp_path.iterdir()) == []

@@ -16,8 +16,10 @@ from written import analysis_of, sample_analysis, written
 
 from tlsdecrypt import Analysis, Options, analyze
 from tlsdecrypt.app.exchange import Exchange
+from tlsdecrypt.conversation import DissectedField, DissectedMessage, ExpertNote
 from tlsdecrypt.findings.finding import Confidence, Evidence, Finding, Severity
 from tlsdecrypt.findings.story import Leg, Story
+from tlsdecrypt.flow import Span
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report import html_view, html_writer
 from tlsdecrypt.report.html_page import _resource
@@ -250,3 +252,18 @@ def test_text_has_the_contrast_that_wcag_asks_for(scheme: int, ground: str, ink:
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[scheme]))
     lighter, darker = sorted((_luminance(colours[ground]), _luminance(colours[ink])), reverse=True)
     assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+def test_what_dissectors_said_is_told_with_its_frames_and_without_secrets() -> None:
+    secret = DissectedField("mqtt.passwd", SECRET, is_number=False)
+    fields = (DissectedField("mqtt.retcode", "5", is_number=True), secret)
+    odd = ExpertNote("error", f"{MARKUP} is no topic, nor is {SECRET}")
+    message = DissectedMessage(Span(14, 15, 0, 0), "MQTT", f"Connect {MARKUP}", ("mqtt",), fields, (odd,))
+    told = conversation(1, session(), dissection=(message,))
+    page = parsed(analysis_of([told]))
+    (shown,) = page.get_element_by_id("c1").find_class("exchange")
+    assert words(shown.find("summary")).startswith(f"MQTT Connect {MARKUP} #14-#15 Wireshark, error: {MARKUP} is no")
+    assert shown.find("summary").find_class("bad") != []
+    assert words(shown.find("pre")).startswith("mqtt.retcode: 5 mqtt.passwd: <masked:password")
+    assert SECRET not in page.text_content()
+    assert page.findall(".//b") == []

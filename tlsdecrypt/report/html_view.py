@@ -12,6 +12,7 @@ from tlsdecrypt.report.shown_content import shown_content
 from tlsdecrypt.report.text_annotations import annotation_lines
 from tlsdecrypt.report.text_exchange import NO_ANSWER, answer_of, asked_of
 from tlsdecrypt.report.text_mail import mail_lines
+from tlsdecrypt.report.visible import shorten
 from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ MAX_MESSAGES = 40  # handshake messages of one connection that are listed
 MAX_NOTES = 50
 MAX_EXCHANGES = 5_000  # of one connection that are told
 MAX_BARS = 200  # exchanges of one connection in the picture
-MAX_REASON = 400  # characters of a reason phrase
+MAX_REASON = 400  # characters of a reason phrase, and of what a dissector says
+MAX_FIELDS = 100  # of a dissected message
 MAX_TITLE = 80  # characters of a request that the picture tells
 
 _ENDS_OF_HANDSHAKE = ("client_hello", "finished")
@@ -50,6 +52,7 @@ def connection_view(conversation: Conversation, redactor: Redactor) -> dict[str,
             exchange_view(exchange, span.first_time_ns, redactor) for exchange in conversation.exchanges[:MAX_EXCHANGES]
         ],
         "more": max(len(conversation.exchanges) - MAX_EXCHANGES, 0),
+        "dissected": [_dissected(each) for each in bare.get("dissection", ())],
     }
 
 
@@ -105,6 +108,19 @@ def exchange_view(exchange: Exchange, start_ns: int, redactor: Redactor) -> dict
         "sides": [
             _side(name, told[name], getattr(exchange, name), redactor) for name in ("request", "response") if told[name]
         ],
+    }
+
+
+def _dissected(told: dict[str, Any]) -> dict[str, Any]:
+    """One message as Wireshark's dissectors told it (see `dissection_document`)."""
+    severities = {each["severity"] for each in told["expert"]}
+    return {
+        "protocol": told["protocol"],
+        "info": shorten(told["info"], MAX_REASON),
+        "tone": "bad" if "error" in severities else "caution" if "warning" in severities else "plain",
+        "frames": told["frames"],
+        "fields": [[name, shorten(value, MAX_REASON)] for name, value in told["fields"][:MAX_FIELDS]],
+        "notes": [f"Wireshark, {each['severity']}: {shorten(each['message'], MAX_REASON)}" for each in told["expert"]],
     }
 
 

@@ -123,6 +123,10 @@ class HtmlWriter:
                 exchange["rules"] = found.of_exchange(number, exchange["frames"])
                 exchange["frames"] = _named(exchange["frames"], frames)
             connection["rules"] = found.of_connection(number)
+            connection["dissected"] = connection["dissected"][:exchanges]
+            exchanges -= len(connection["dissected"])
+            for message in connection["dissected"]:
+                message["frames"] = _named(message["frames"], frames)
             connection["frames"] = _named(connection["frames"], frames)
             connection["notes"] = [(what, _named(where, frames)) for what, where in connection["notes"]]
             yield connection
