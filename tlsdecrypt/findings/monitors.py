@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Step, Trace
+
+MAX_AGENTS_REMEMBERED = 512  # names of programs; all exchanges of one bear the same, and the search is slow
 
 _PROBE_AGENT = re.compile(r"probe|msexchmon|healthmanager|elb-healthchecker|kube-probe|nagios|haproxy", re.IGNORECASE)
 _PROBE_USER = re.compile(r"healthmailbox|extest_[0-9a-f]|extest[0-9a-f]{8}", re.IGNORECASE)
@@ -20,9 +23,14 @@ def is_probe(step: Step) -> bool:
     agent, user = http.get("user_agent"), http.get("user")
     return (
         "x_probetype" in http
-        or (agent is not None and _PROBE_AGENT.search(agent) is not None)
+        or (agent is not None and _is_probe_agent(agent))
         or (user is not None and _PROBE_USER.search(user) is not None)
     )
+
+
+@lru_cache(maxsize=MAX_AGENTS_REMEMBERED)
+def _is_probe_agent(agent: str) -> bool:
+    return _PROBE_AGENT.search(agent) is not None
 
 
 def is_monitor(trace: Trace) -> bool:

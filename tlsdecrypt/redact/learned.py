@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote_plus
@@ -33,6 +34,7 @@ class LearnedSecrets:
     def __init__(self) -> None:
         """Nothing is known yet."""
         self._known: set[str] = set()
+        self._shortest = sys.maxsize  # of all forms
         self._forms: tuple[dict[str, dict[str, str]], ...] = tuple({} for _ in KEY_LENGTHS)
 
     def __len__(self) -> int:
@@ -46,6 +48,8 @@ class LearnedSecrets:
         self._known.add(secret)
         for form in set(_forms(secret)):
             squeezed = "".join(form.split())
+            if len(squeezed) >= SHORTEST:
+                self._shortest = min(self._shortest, len(squeezed))
             for length, table in zip(KEY_LENGTHS, self._forms, strict=True):
                 if len(squeezed) >= length:
                     table.setdefault(squeezed[:length], {})[squeezed] = mask
@@ -53,7 +57,7 @@ class LearnedSecrets:
 
     def replace(self, text: str) -> tuple[str, list[str]]:
         """`text` with the masks of all that was learned, and those masks in their order."""
-        if not self._known:
+        if len(text) < self._shortest:  # a word is mostly shorter than any secret
             return text, []
         squeezed = "".join(text.split())
         found = list(self._find(squeezed))

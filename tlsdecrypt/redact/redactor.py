@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FINGERPRINT_LENGTH = 8
 SHORTEST_LEARNED = {names.PASSWORD: 4}
 SHORTEST_LEARNED_OTHER = 12  # short cookies and codes are words that stand everywhere
+MAX_PLAIN_TEXTS = 4_096  # that hold no secret, remembered: names of programs and servers come again and again
+MAX_PLAIN_TEXT = 256  # characters of one
 MAX_NESTING = 3  # a URL inside a parameter of a URL, and how often it is percent-encoded
 
 _HOST_OR_ADDRESS = re.compile(r"[A-Za-z0-9.@_-]+\.[A-Za-z]{2,}|[A-Za-z -]+")
@@ -50,6 +52,8 @@ class Redactor:
         self._salt = secrets.token_bytes(16) if salt is None else salt
         self._learned = LearnedSecrets()
         self._pseudonyms: Pseudonyms | None = None
+        self._plain: set[str] = set()  # texts that hold no secret, by all that is known
+        self._plain_by = 0  # how many secrets were known then
         if shared_with is not None:
             self._salt, self._learned, self._pseudonyms = shared_with._known_things()  # noqa: SLF001 - of the same class
 
@@ -191,6 +195,19 @@ class Redactor:
         """Free text: secrets that were seen elsewhere, URLs with secrets in them, and what looks like a secret."""
         if self.show_secrets:
             return text
+        if len(self._learned) != self._plain_by:
+            self._plain.clear()
+            self._plain_by = len(self._learned)
+        elif text in self._plain:
+            return text
+        masked = self._masked(text)
+        if masked == text and len(text) <= MAX_PLAIN_TEXT:
+            if len(self._plain) >= MAX_PLAIN_TEXTS:
+                self._plain.clear()
+            self._plain.add(text)
+        return masked
+
+    def _masked(self, text: str) -> str:
         text = self._known(text)
         if "://" in text:
             text = _URL.sub(lambda match: self._target(match[0], MAX_NESTING), text)
