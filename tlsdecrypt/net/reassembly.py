@@ -18,6 +18,8 @@ from tlsdecrypt.net.runs import NO_ACK, REORDER_NS
 from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tlsdecrypt.flow import Direction
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.pending import PendingBudget
@@ -182,6 +184,8 @@ class HalfStream:
         if not is_next or self.has_hole or self.end is not None or runs.missing[run]:
             return False
         data, starts, frames, times_ns = runs.carried(run)
+        if run in runs.sorted:
+            self._count_early(frames)
         self._deliver(StreamData(self.direction, self._next, data, starts, frames, times_ns), events)
         return True
 
@@ -202,6 +206,8 @@ class HalfStream:
             if distance or self.has_hole:
                 self._sort_in(piece, events, is_doubled=run in runs.doubled)
             else:
+                if run in runs.sorted:
+                    self._count_early(piece.frames)
                 self._deliver(piece, events)
         missing = runs.missing[run]
         if missing:
@@ -275,10 +281,20 @@ class HalfStream:
     def _deliver_following(self, events: list[StreamEvent]) -> None:
         pieces = self._pending.pop_following(self._next)
         for piece in pieces:
-            self._out_of_order += sum(frame < self._latest_frame for frame in piece.frames)
-            self._latest_frame = max(self._latest_frame, piece.frames[-1])
+            self._count_early(piece.frames)
         if pieces:
             self._deliver(joined(pieces), events)
+
+    def _count_early(self, frames: Sequence[int]) -> None:
+        """`frames` are about to be delivered in this order: those that came before one that precedes them count."""
+        early, latest = 0, self._latest_frame
+        for frame in frames:
+            if frame > latest:
+                latest = frame
+            elif frame < latest:
+                early += 1
+        self._latest_frame = latest
+        self._out_of_order += early
 
     def _skip_cut_bytes(self, runs: Runs, run: int, end: int, events: list[StreamEvent]) -> None:
         """The snap length cut the tail of this segment: nothing will ever fill the hole, so do not wait for it."""

@@ -13,6 +13,7 @@ import numpy as np
 from tlsdecrypt.net.doubled import doubled_runs
 from tlsdecrypt.net.headers import Headers
 from tlsdecrypt.net.protocols import ZERO_WINDOW, TcpFlag
+from tlsdecrypt.net.stream_order import stream_order
 from tlsdecrypt.value import Value
 
 if TYPE_CHECKING:
@@ -74,13 +75,15 @@ class Group(NamedTuple):
 class Runs:
     """All runs of a batch. Lists have one element a run, if not said otherwise.
 
-    `doubled` are runs that begin with a frame that was captured before.
+    `doubled` are runs that begin with a frame that was captured before; `sorted` those whose segments were captured in
+    another order.
     """
 
     def __init__(self, headers: Headers, side_buffer: bytes, columns: RunColumns) -> None:
         """`columns` are those of the segments that carry something, in group order."""
         self.headers = headers
         self.doubled = doubled_runs(columns, headers)
+        self.sorted = frozenset((np.searchsorted(columns.bounds, columns.moved, side="right") - 1).tolist())
         self._data = headers.data
         self._side_buffer = side_buffer
         segments, bounds = columns, columns.bounds
@@ -135,8 +138,9 @@ class Runs:
 class RunColumns(Value, frozen=True, eq=False):
     """Segments that carry something, in group order. Run `i` is `bounds[i]` to `bounds[i + 1]`.
 
-    `position` counts payload bytes from the first segment on; `acks` are the highest of each sender so far; `row` is
-    the segment's among all, `connection` the number of its four-tuple.
+    `position` counts payload bytes from the first segment on; `acks` are the highest of each sender so far, in capture
+    order; `row` is the segment's among all, `connection` the number of its four-tuple; `moved` are the segments that
+    stand elsewhere than in the capture.
     """
 
     sender: Int64Column
@@ -152,6 +156,7 @@ class RunColumns(Value, frozen=True, eq=False):
     connection: Int64Column
     position: Int64Column
     bounds: Int64Column
+    moved: Int64Column
 
 
 class _Grouped:
@@ -242,37 +247,48 @@ def cut_runs(batch: FrameBatch, segments: Segments, side_buffer: bytes = b"") ->
 def _run_columns(
     grouped: _Grouped, carrying: Int64Column, acks: tuple[Int64Column, Int64Column], side_start: int
 ) -> RunColumns:
-    order, segments = grouped.order[carrying], grouped.segments
-    flags, length = grouped.flags[carrying], segments.length[order]
-    sender, seq, begin = grouped.sender[carrying], segments.seq[order], segments.start[order]
-    missing, time_ns = segments.missing[order], grouped.time_ns[carrying]
-    is_first = np.ones(len(carrying) + 1, np.bool_)
-    group = np.cumsum(grouped.is_new)[carrying]
-    is_single = ((flags & (_SYN | _RST)) != 0) | (length == 0) | (begin >= side_start)
-    ends_run = is_single | ((flags & _FIN) != 0) | (missing > 0)
-    is_first[1:-1] = (
-        (group[1:] != group[:-1])
-        | (sender[1:] != sender[:-1])
-        | (seq[1:] != (seq[:-1] + length[:-1]) & _SEQ_MASK)
-        | (np.diff(time_ns) >= REORDER_NS)
-        | is_single[1:]
-        | ends_run[:-1]
-    )
+    starts_run, ends_run = _forced_bounds(grouped, carrying, side_start)
+    rows = _in_stream_order(grouped, carrying, starts_run | ends_run)
+    order, segments = grouped.order[rows], grouped.segments
+    seq, length, time_ns = segments.seq[order], segments.length[order], grouped.time_ns[rows]
+    is_first = np.ones(len(rows) + 1, np.bool_)
+    follows = seq[1:] == (seq[:-1] + length[:-1]) & _SEQ_MASK
+    is_first[1:-1] = starts_run[1:] | ~follows | (np.diff(time_ns) >= REORDER_NS)
     return RunColumns(
-        sender,
+        grouped.sender[rows],
         seq,
-        flags,
-        missing,
-        begin,
+        grouped.flags[rows],
+        segments.missing[order],
+        segments.start[order],
         length,
-        grouped.frame[carrying],
+        grouped.frame[rows],
         time_ns,
         (acks[0][carrying], acks[1][carrying]),
-        carrying,
-        grouped.connection[carrying],
+        rows,
+        grouped.connection[rows],
         np.cumsum(length) - length,
         np.flatnonzero(is_first),
+        np.flatnonzero(rows != carrying),
     )
+
+
+def _forced_bounds(grouped: _Grouped, carrying: Int64Column, side_start: int) -> tuple[Mask, Mask]:
+    """Where a run starts and where one ends, whatever the sequence numbers say."""
+    order, flags, sender = grouped.order[carrying], grouped.flags[carrying], grouped.sender[carrying]
+    segments = grouped.segments
+    is_single = ((flags & (_SYN | _RST)) != 0) | (segments.length[order] == 0) | (segments.start[order] >= side_start)
+    ends_run = is_single | ((flags & _FIN) != 0) | (segments.missing[order] > 0)
+    group = np.cumsum(grouped.is_new)[carrying]
+    starts_run = is_single.copy()
+    starts_run[1:] |= (group[1:] != group[:-1]) | (sender[1:] != sender[:-1]) | ends_run[:-1]
+    return starts_run, ends_run
+
+
+def _in_stream_order(grouped: _Grouped, carrying: Int64Column, is_apart: Mask) -> Int64Column:
+    """The rows in `carrying`, those swapped on their way put back."""
+    order, segments = grouped.order[carrying], grouped.segments
+    places = stream_order(segments.seq[order], segments.length[order], grouped.time_ns[carrying], is_apart)
+    return carrying if places is None else carrying[places]
 
 
 def _groups(grouped: _Grouped, acks: tuple[Int64Column, Int64Column], run_of_group: Int64Column) -> list[Group]:
