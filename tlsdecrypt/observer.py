@@ -11,8 +11,8 @@ from tlsdecrypt.conversation import NOTHING_UNVERIFIED, Conversation, Note, Stre
 from tlsdecrypt.flow import DIRECTIONS, Direction
 from tlsdecrypt.glimpsed import Glimpsed
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
-from tlsdecrypt.plaintext import NO_OUTLETS, Outlets, Place, Plaintext
-from tlsdecrypt.said import SAID, as_sent
+from tlsdecrypt.plaintext import NO_OUTLETS, SILENCE, Outlets, Place, Plaintext
+from tlsdecrypt.said import as_sent, what_was_said
 from tlsdecrypt.tls.beginning import Piece
 from tlsdecrypt.tls.carriers import TDS
 from tlsdecrypt.tls.connection import TlsConnection
@@ -63,7 +63,7 @@ class Observer:
         self._tds: tuple[TdsUnwrapper, TdsUnwrapper] | None = None
         self._keep_content, self._outlets = keep_content, outlets
         self._clear: ClearTalk | None = None  # only where TLS is not the first thing said
-        self._plaintext = self._new_plaintext(is_decrypted=True)
+        self._inside: Plaintext | None = None  # what is said under TLS, once there is something
         self._glimpsed: Glimpsed | None = None  # only where records were damaged
         self._ends: dict[Direction, StreamEnd] = {}  # told last: records that wait may still be opened
         self._notes: list[Note] = []
@@ -73,10 +73,21 @@ class Observer:
         tcp, place = self._tcp, Place(self._tcp.id, is_decrypted)
         return Plaintext(tcp.server.port, keep_content=self._keep_content, outlets=self._outlets, place=place)
 
+    @property
+    def _plaintext(self) -> Plaintext:
+        if self._inside is None:
+            self._inside = self._new_plaintext(is_decrypted=True)
+        return self._inside
+
     def _clear_talk(self) -> ClearTalk:
         if self._clear is None:
             self._clear = ClearTalk(self._new_plaintext(is_decrypted=False))
         return self._clear
+
+    def _spoken(self) -> tuple[Plaintext, ...]:
+        """What was said in the clear and under TLS, as far as there is any."""
+        clear = self._clear.plaintext if self._clear is not None else None
+        return tuple(each for each in (clear, self._inside) if each is not None)
 
     @property
     def is_waiting(self) -> bool:
@@ -91,8 +102,7 @@ class Observer:
     @property
     def finished_exchanges(self) -> int:
         """How many exchanges are complete by now."""
-        clear = self._clear.plaintext.exchanges if self._clear is not None else ()
-        return len(clear) + len(self._plaintext.exchanges)
+        return sum(len(each.exchanges) for each in self._spoken())
 
     def so_far(self) -> Conversation:
         """What was learned by now of a connection that goes on."""
@@ -135,8 +145,7 @@ class Observer:
         self._settle_last()
         if self._tls is not None:
             self._take_tls_events(self._tls.finish())
-        clear = [] if self._clear is None else [self._clear.plaintext]
-        for plaintext in (*clear, self._plaintext):
+        for plaintext in self._spoken():
             for direction, end in self._ends.items():
                 plaintext.end(direction, end.span)
             plaintext.finish()
@@ -307,7 +316,7 @@ class Observer:
     def _take_tls_events(self, events: list[TlsEvent]) -> None:
         if not events:  # as after most segments
             return
-        said = [event for event in events if isinstance(event, SAID)]
+        said = what_was_said(events)
         if not said:
             return
         plaintext = self._plaintext
@@ -350,9 +359,9 @@ class Observer:
             facts.reverse()
             tcp_facts = tcp_facts.flipped()
         session = self._session()
-        clear = self._clear.plaintext.exchanges if self._clear is not None else ()
-        judge_channel_bindings(clear, None)
-        judge_channel_bindings(self._plaintext.exchanges, session.server_certificates if session else None)
+        clear, inside = self._clear.plaintext if self._clear is not None else SILENCE, self._inside or SILENCE
+        judge_channel_bindings(clear.exchanges, None)
+        judge_channel_bindings(inside.exchanges, session.server_certificates if session else None)
         return Conversation(
             id=tcp.id,
             client=ends[0],
@@ -361,10 +370,10 @@ class Observer:
             has_syn=tcp.has_syn,
             streams=(facts[0], facts[1]),
             tls=session,
-            application_data=(self._plaintext.digest(_CLIENT), self._plaintext.digest(_SERVER)),
-            application_protocol=self._plaintext.protocol or (self._clear.plaintext.protocol if self._clear else None),
-            exchanges=(*clear, *self._plaintext.exchanges),
-            clear_exchanges=len(clear),
+            application_data=(inside.digest(_CLIENT), inside.digest(_SERVER)),
+            application_protocol=inside.protocol or clear.protocol,
+            exchanges=(*clear.exchanges, *inside.exchanges),
+            clear_exchanges=len(clear.exchanges),
             notes=tuple(self._notes),
             tcp=tcp_facts,
             unverified=self._glimpsed.facts() if self._glimpsed else NOTHING_UNVERIFIED,

@@ -200,6 +200,10 @@ class Plaintext:
             self._take(decoder.gap(direction, length, span) if data is None else feed(direction, data, span))
 
 
+SILENCE = Plaintext(0, keep_content=False)
+"""What was said where nothing was."""
+
+
 def _put_away(exchange: Exchange, contents: ContentStore) -> Exchange:
     """The same exchange, the contents of its messages in a store."""
     sides = {"request": exchange.request, "response": exchange.response}
