@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PENDING_TOTAL_MAX = 64 << 20  # of all connections together, in bytes
 SEGMENT_COST = 256  # bytes that a segment occupies besides its payload
+SMALL = 32 << 10  # bytes: larger pieces are not worth another copy
 
 
 class PendingBudget:
@@ -113,8 +114,22 @@ def part(piece: StreamData, start: int, end: int) -> StreamData:
     return StreamData(piece.direction, piece.offset + start, piece.data[start:end], starts, frames, times_ns)
 
 
-def joined(pieces: list[StreamData]) -> StreamData:
-    """Pieces that follow one another as one: what reads them has less to put together."""
+def small_ones_joined(pieces: list[StreamData]) -> Iterator[StreamData]:
+    """Pieces that follow one another, small ones as one, so that what reads them has less to put together."""
+    small: list[StreamData] = []
+    for piece in pieces:
+        if len(piece.data) < SMALL:
+            small.append(piece)
+            continue
+        if small:
+            yield _joined(small)
+            small = []
+        yield piece
+    if small:
+        yield _joined(small)
+
+
+def _joined(pieces: list[StreamData]) -> StreamData:
     first = pieces[0]
     if len(pieces) == 1:
         return first

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.flow import Span
 from tlsdecrypt.net.events import EndReason, StreamData, StreamEnd, StreamGap
-from tlsdecrypt.net.pending import OutOfOrder, count_differences, joined, part
+from tlsdecrypt.net.pending import OutOfOrder, count_differences, part, small_ones_joined
 from tlsdecrypt.net.protocols import TcpFlag
 from tlsdecrypt.net.repeats import REORDERED_NS, Repeats, recent_of
 from tlsdecrypt.net.runs import NO_ACK, REORDER_NS
@@ -282,8 +282,8 @@ class HalfStream:
         pieces = self._pending.pop_following(self._next)
         for piece in pieces:
             self._count_early(piece.frames)
-        if pieces:
-            self._deliver(joined(pieces), events)
+        for piece in small_ones_joined(pieces):
+            self._deliver(piece, events)
 
     def _count_early(self, frames: Sequence[int]) -> None:
         """`frames` are about to be delivered in this order: those that came before one that precedes them count."""
