@@ -17,6 +17,7 @@ from tlsdecrypt.app.passwords import MAX_PASSWORDS, may_hold_passwords, password
         (b"pass=one&compass=two", ("one",)),
         (b"p%61ssword=one", ("one",)),
         (b'{"user": "avery", "password" : "a\\"b", "nested": {"passwd": "c"}}', ('a"b', "c")),
+        (rb'{"log": "{\"password\": \"a\\\"b\", \"more\": \"{\\\"pwd\\\": \\\"c\\\"}\"}"}', ('a"b', "c")),
         (b"<w:Password Type='PasswordText'>a&amp;b</w:Password><Passwords>c</Passwords>", ("a&b",)),
         (b"<OldPassword><![CDATA[x<y]]></OldPassword>", ("x<y",)),
         ("\ufeff<Password>wide</Password>".encode("utf-16-le"), ("wide",)),

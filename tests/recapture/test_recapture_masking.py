@@ -98,6 +98,30 @@ PLACES: dict[str, tuple[bytes, bytes]] = {
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked"
         b"\r\n\r\n" + chunked(gzip.compress(LOGIN.encode()), 5),
     ),
+    "trailers": (
+        http_request("GET /"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+        + f"Set-Cookie: s={TOKEN}\r\n".encode()
+        + f"{basic(MARKER)}\r\n\r\n".encode(),
+    ),
+    "trailers without content": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + f"{basic(MARKER)}\r\n\r\n".encode(),
+        OK,
+    ),
+    "a long request line": (http_request(f"GET /?x={'y' * 6000}&code={TOKEN}", [f"Cookie: sid={TOKEN}"]), OK),
+    "table": (http_request("GET /"), answered(f'User,Password\r\nkim,{MARKER}\r\nbob,"{TOKEN}"\r\n', "text/csv")),
+    "json in a string of json": (
+        posted(json.dumps({"log": json.dumps({"password": MARKER})}), JSON),
+        answered(f"you said {MARKER}", "text/plain"),
+    ),
+    "xmpp over http": (
+        posted(
+            "<body xmlns='http://jabber.org/protocol/httpbind'><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' "
+            f"mechanism='PLAIN'>{base64.b64encode(f'kim:{MARKER}'.encode()).decode()}</auth></body>",
+            XML,
+        ),
+        OK,
+    ),
     "until the end": (
         http_request("GET /"),
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" + LOGIN.encode(),
@@ -165,6 +189,33 @@ def test_a_secret_is_overwritten_in_place(place: str, tmp_path: Path, *, is_tls:
         each.response.status for each in before.conversations[0].exchanges
     ]
     assert len(exchanges) == len(said) // 2
+
+
+JUNK = bytes(range(128, 160)) * 20 + b"\0\1\2zz"
+
+
+@pytest.mark.parametrize("is_tls", [True, False], ids=["tls", "clear"])
+@pytest.mark.parametrize(
+    "before", [JUNK, b"zz", b"\0", b"zz\r\n", JUNK + b"\r\n"], ids=["many", "few", "zero", "line", "lines"]
+)
+def test_a_secret_of_http_behind_something_else_is_overwritten(before: bytes, tmp_path: Path, *, is_tls: bool) -> None:
+    asked = http_request(f"GET /?code={TOKEN}", [basic(MARKER), f"Cookie: sid={TOKEN}", f"X-Api-Key: {TOKEN}"])
+    answer = http_response("200 OK", [f"Set-Cookie: sid={TOKEN}"])
+    for said in (
+        [C(before + asked), S(before + answer)],
+        [C(asked), S(before + answer)],
+        [C(before + asked), S(answer)],
+    ):
+        masked = decrypted(said, tmp_path, is_tls=is_tls)
+        assert_hidden(contents_of(masked))
+        assert lengths(analyze([str(masked)])) == [[len(said[0].data), len(said[1].data)]]
+    said = [C(asked), S(OK), C(before + asked), S(before + answer)]
+    assert_hidden(contents_of(decrypted(said, tmp_path, is_tls=is_tls)))
+
+
+def test_a_secret_in_text_among_other_bytes_is_overwritten(tmp_path: Path) -> None:
+    said = [C(JUNK + f"token={TOKEN}".encode() + JUNK), S(JUNK + f"\0password: {MARKER} \0".encode())]
+    assert_hidden(contents_of(decrypted(said, tmp_path)))
 
 
 def test_what_is_no_secret_stays(tmp_path: Path) -> None:

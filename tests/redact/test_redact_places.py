@@ -90,6 +90,7 @@ def test_a_value_is_hidden_by_the_name_that_an_annotation_gives_it() -> None:
     [
         ("application/x-www-form-urlencoded", f"username=avery&password={quote(MARKER)}"),
         ("application/json", json.dumps({"user": "avery", "Password": MARKER})),
+        ("application/json", json.dumps({"a": json.dumps({"b": json.dumps([{"pwd": MARKER}])}), "c": "{"})),
         ("text/xml", f"<e><Security><Password Type='x'>{MARKER}</Password></Security></e>"),
     ],
 )

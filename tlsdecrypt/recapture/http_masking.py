@@ -10,7 +10,7 @@ from tlsdecrypt.app.content import decode_content
 from tlsdecrypt.app.http import every_field, first_field
 from tlsdecrypt.app.http1_framing import frame_request, frame_response
 from tlsdecrypt.app.http1_reader import MAX_HEAD, Message
-from tlsdecrypt.app.http_body import ContentSink, LengthBody, UntilCloseBody
+from tlsdecrypt.app.http_body import ChunkedBody, ContentSink, LengthBody, UntilCloseBody
 from tlsdecrypt.app.http_head import RequestLine, StatusLine, parse_fields, parse_request_line, parse_status_line
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.flow import Span
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 MAX_CONTENT = 16 << 20  # bytes of one content that are looked at as a whole; a longer one in windows of this size
 SHORT_CONTENT = 256 << 10  # bytes: what is no longer is looked at as a whole, or not at all
 FIRST_STEP, STEP = 4 << 10, 64 << 10  # bytes read at once: where a message is expected, and beyond
-LONGEST_LINE = 8 << 10  # bytes of a start line that is found in the middle of a stream
+LONGEST_LINE = 32 << 10  # bytes of a start line that is found in the middle of a stream
 
 _NOWHERE = Span(0, 0, 0, 0)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_REQUEST_START = re.compile(rb"^[A-Z_-]{3,20} \S[^\r\n]* HTTP/1\.[01]\r?$", re.MULTILINE)
-_RESPONSE_START = re.compile(rb"^HTTP/1\.[01] \d\d\d", re.MULTILINE)
+_REQUEST_END = re.compile(rb" HTTP/1\.[01]\r?$", re.MULTILINE)  # of a request line; junk may stand before it
+_REQUEST_START = re.compile(rb"[A-Z_-]{3,20} \S")
+_RESPONSE_START = re.compile(rb"HTTP/1\.[01] \d\d\d\b")
 _FIELD = re.compile(rb"([^:\r\n]+):([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)")
 _TARGET = re.compile(rb"[!#-'*+.0-9A-Z^-z|~-]+[ \t]+(\S.*?)(?=[ \t]+HTTP/|\r?\Z)", re.DOTALL)
 _CODING = re.compile(rb"^content-encoding(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
@@ -90,6 +91,8 @@ class HttpMasking:
             body = self._framing(message)
             places, after = _content_places(stream, body, head.end)
             renames = self._mask_content(stream, message, places)
+            if isinstance(body, ChunkedBody):
+                self._mask_trailers(stream, places[-1].end if places else head.end, after)
             masked = self._masked_head(text, is_request=is_request)
             if renames:
                 masked = _CODING.sub(_RENAMED, masked)
@@ -124,6 +127,14 @@ class HttpMasking:
         else:
             line = self._masker.text(line)
         return line + ending + _FIELD.sub(self._masked_field, rest)
+
+    def _mask_trailers(self, stream: StreamBytes, start: int, end: int) -> None:
+        """Fields behind the last chunk (RFC 9112 section 7.1.2)."""
+        for place in _whole(stream, start, end):
+            text = stream.read(*place)
+            masked = _FIELD.sub(self._masked_field, text)
+            if masked != text:
+                stream.overwrite(place.start, masked)
 
     def _masked_field(self, match: re.Match[bytes]) -> bytes:
         return match[1] + b":" + self._masker.field(match[1].decode("latin-1"), match[2])
@@ -171,28 +182,54 @@ class HttpMasking:
     def _masked(self, data: bytes, content_type: str | None) -> bytes:
         """Text by all rules; in what is no text only what is known is sought."""
         kind = (content_type or "").partition(";")[0].strip().lower()
-        is_binary = _BINARY.fullmatch(kind) or (not kind and not _PRINTABLE.match(data[:_LOOKED_AT]))
-        return self._masker.repeated(data) if is_binary else self._masker.content(data, content_type)
+        if _BINARY.fullmatch(kind):
+            return self._masker.repeated(data)
+        if not kind and not _PRINTABLE.match(data[:_LOOKED_AT]):
+            return self._masker.mixed(data)
+        return self._masker.content(data, content_type)
 
 
 def _start_of(stream: StreamBytes, place: _Place) -> bytes:
     return stream.read(place.start, min(place.end, place.start + _LOOKED_AT))
 
 
+def holds_requests(stream: StreamBytes) -> bool:
+    """Whether a request of HTTP/1 stands somewhere in what a client said."""
+    return _next_head(stream, 0, is_request=True) is not None
+
+
 def _next_head(stream: StreamBytes, position: int, *, is_request: bool) -> _Place | None:
     """Where the next message begins, and its head ends."""
-    start_of = _REQUEST_START if is_request else _RESPONSE_START
+    start_of = _request_start if is_request else _response_start
     step = FIRST_STEP
     while (stretch := stream.stretch(position)) is not None:
         position, stop = stretch
-        window = stream.read(position, min(position + step, stop))
-        blank = len(window) - len(window.lstrip(b"\r\n"))
-        match = start_of.search(window, blank)
-        if match is not None:
-            return _head_at(stream, position + match.start(), stop)
-        position += max(len(window) - LONGEST_LINE, 0) or len(window)
+        end = min(position + step, stop)
+        window = stream.read(position, end)
+        found = start_of(window)
+        if found is not None:
+            return _head_at(stream, position + found, stop)
+        position = end if end == stop else max(end - LONGEST_LINE, position)
         step = STEP
     return None
+
+
+def _request_start(window: bytes) -> int | None:
+    """Where the first request line begins, maybe behind other bytes on its line."""
+    at = 0
+    while (end := _REQUEST_END.search(window, at)) is not None:
+        line = max(window.rfind(b"\n", at, end.start()) + 1, at, end.start() - LONGEST_LINE)
+        start = _REQUEST_START.search(window, line, end.start())
+        if start is not None:
+            return start.start()
+        at = end.end()
+    return None
+
+
+def _response_start(window: bytes) -> int | None:
+    """Where the first status line begins, maybe behind other bytes on its line."""
+    start = _RESPONSE_START.search(window)
+    return None if start is None else start.start()
 
 
 def _head_at(stream: StreamBytes, start: int, stop: int) -> _Place:

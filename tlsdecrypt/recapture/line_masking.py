@@ -1,4 +1,4 @@
-"""Secrets in protocols of lines: SMTP, IMAP, POP3, FTP and their kin (RFC 4954, 3501, 1939, 959); Redis."""
+"""Secrets in protocols of lines: SMTP, IMAP, POP3, FTP and their kin (RFC 4954, 3501, 1939, 959); Redis; XMPP."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ _MECHANISM = re.compile(
 )
 _REDIS_LOGIN = re.compile(rb"AUTH[ \t]+(\S+)[ \t]*\r?\n", re.IGNORECASE)
 _REDIS_ARRAY = re.compile(rb"(\$4\r\nAUTH\r\n(?:\$\d+\r\n[^\r\n]*\r\n)?\$\d+\r\n)([^\r\n]+)", re.IGNORECASE)
+# XMPP: SASL (RFC 6120 section 6, XEP-0388), and passwords (XEP-0077 and 0078).
+_XMPP = re.compile(
+    rb"<(?:[\w-]+:)?(?:(?:auth|response|challenge|success|additional-data)(?=\s[^<>]*(?:mechanism|xmpp-sasl|xmpp:sasl))|"
+    rb"initial-response|password|digest)(?:\s[^<>]*)?>([^<]+)"
+)
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*={0,2}\r?\n|\*\r?\n")
 
 
@@ -35,7 +40,7 @@ def mask_lines(client: StreamBytes, server: StreamBytes, masker: InPlaceMasker) 
             position, stop = stretch
             data = stream.read(position, min(position + WINDOW, stop))
             if len(data) == WINDOW:
-                data = data[: data.rfind(b"\n") + 1] or data
+                data = data[: data.rfind(b"\n") + 1] or data[: data.rfind(b"<")] or data
             masked = _masked(data, masker, is_client=is_client)
             if masked != data:
                 stream.overwrite(position, masked)
@@ -43,9 +48,11 @@ def mask_lines(client: StreamBytes, server: StreamBytes, masker: InPlaceMasker) 
 
 
 def _masked(data: bytes, masker: InPlaceMasker, *, is_client: bool) -> bytes:
-    """What is no text is only searched for what is known."""
+    """What is no text as a whole is searched for what is known, and for texts."""
     if not _PRINTABLE.match(data[:LOOKED_AT]):
-        return masker.repeated(data)
+        return masker.mixed(data)
+    if b"<" in data:
+        data = _XMPP.sub(lambda match: match[0][: match.start(1) - match.start()] + stars(match[1]), data)
     return masker.text(_without_logins(data) if is_client else data)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.recapture.binary_logins import mask_binds, mask_socks
-from tlsdecrypt.recapture.http_masking import HttpMasking
+from tlsdecrypt.recapture.http_masking import HttpMasking, holds_requests
 from tlsdecrypt.recapture.line_masking import mask_lines
 from tlsdecrypt.recapture.mail_masking import mask_mail
+from tlsdecrypt.recapture.mqtt_logins import mask_mqtt
+from tlsdecrypt.recapture.postgres_logins import mask_postgres
 from tlsdecrypt.redact.in_place import InPlaceMasker
 from tlsdecrypt.redact.renamer import Renamer
 
@@ -43,5 +45,9 @@ def mask_streams(
         HttpMasking(masker).mask(client, server)
     else:
         mask_binds(client)
+        mask_postgres(client)
+        mask_mqtt(client)
         mask_mail(conversation.application_protocol or "", client, server)
         mask_lines(client, server, masker)
+        if not conversation.application_protocol and holds_requests(client):  # behind something else
+            HttpMasking(masker).mask(client, server)

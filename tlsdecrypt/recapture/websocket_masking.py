@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.app.websocket_frames import head_length, is_frame, payload_length, unmasked
+from tlsdecrypt.recapture.mqtt_logins import without_mqtt_password
 from tlsdecrypt.redact.in_place import stars
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _mask_frames(stream: StreamBytes, position: int, masker: InPlaceMasker) -> i
 
 def _masked(payload: bytes, head: bytes, masker: InPlaceMasker) -> bytes:
     key = head[-_KEY:] if head[1] & _MASKED else bytes(_KEY)
-    plain = unmasked(payload, key)
+    plain = without_mqtt_password(unmasked(payload, key))
     if head[0] & _COMPRESSED or not head[0] & _FINAL or not head[0] & _OPCODE:
         plain = stars(plain)
     elif head[0] & _OPCODE == _CLOSE:

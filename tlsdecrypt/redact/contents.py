@@ -1,4 +1,4 @@
-"""What may be shown of contents: forms, JSON, XML, HTML and their multiparts by the names in them.
+"""What may be shown of contents: forms, JSON, XML, HTML, tables and their multiparts by the names in them.
 
 Content that is damaged or cut is masked as far as it can be read, rather too much than too little.
 """
@@ -14,9 +14,10 @@ from urllib.parse import unquote_plus
 
 from tlsdecrypt.redact import names
 from tlsdecrypt.redact.binary import is_binary_secret, star_binary
+from tlsdecrypt.redact.tables import secret_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_MULTIPART_DEPTH = 4
 
@@ -93,7 +94,7 @@ def _mask_by_kind(text: str, kind: str, masker: Masker) -> str:
         return _mask_json(text, masker)
     if kind.endswith(("/xml", "+xml", "/html")) or start == "<":
         return _mask_markup(text, masker)
-    return text
+    return _mask_places(text, secret_cells(text, kind), masker)
 
 
 def _mask_json(text: str, masker: Masker) -> str:
@@ -130,18 +131,20 @@ def _mask_member(name: str, member: Any, masker: Masker) -> Any:
 
 def _mask_markup(text: str, masker: Masker) -> str:
     """Elements that hold secrets, with all that is inside them; hidden inputs of forms."""
+    text = _mask_places(text, secret_elements(text), masker)
+    return _INPUT.sub(lambda match: _mask_input(match, masker), text)
+
+
+def _mask_places(text: str, places: Iterable[tuple[int, int, str]], masker: Masker) -> str:
+    """`text` with masks in some places: start, stop and kind of each."""
     pieces: list[str] = []
     end = 0
-    for start, stop, kind in secret_elements(text):
+    for start, stop, kind in places:
         inside = text[start:stop]
         if inside.strip():
-            pieces += [
-                text[end:start],
-                masker.value(kind, unescape(inside.strip())),
-            ]
+            pieces += [text[end:start], masker.value(kind, unescape(inside.strip()))]
             end = stop
-    text = "".join([*pieces, text[end:]])
-    return _INPUT.sub(lambda match: _mask_input(match, masker), text)
+    return "".join([*pieces, text[end:]])
 
 
 def secret_elements(text: str) -> Iterator[tuple[int, int, str]]:
@@ -152,6 +155,8 @@ def secret_elements(text: str) -> Iterator[tuple[int, int, str]]:
         kind = names.element_kind(match[2])
         if match[2].lower() == "body" and "BodyType" in match[3]:
             kind = names.PERSONAL
+        elif kind is None and match[2] in names.SASL_ELEMENTS and names.SASL_ATTRIBUTE.search(match[3]):
+            kind = names.TOKEN
         if kind is not None and not match[3].endswith("/"):
             stop = _end_of_element(text, match[1], at)
             yield at, stop, kind

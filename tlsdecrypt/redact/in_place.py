@@ -15,6 +15,7 @@ from tlsdecrypt.redact.binary import is_binary_secret, star_binary
 from tlsdecrypt.redact.contents import content_encoding, secret_elements
 from tlsdecrypt.redact.finder import SecretFinder
 from tlsdecrypt.redact.learned import escaped_forms
+from tlsdecrypt.redact.tables import secret_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ _ZEROS = bytes(each if each in b"\r\n" else ord("0") for each in range(256))
 _PARAMETER = re.compile(rb"([^=&;?#\s]{1,128})=([^&;#\s]+)")
 _PATH_PARAMETER = re.compile(rb"(;jsessionid=|/\([AFS]\()([^/?#;()\s]+)", re.IGNORECASE)
 _TOKEN_CHALLENGE = re.compile(rb"\s*(?:ntlm|negotiate|kerberos)\s+(\S{8,})", re.IGNORECASE)
+_TEXTS = re.compile(rb"(?:[\t\r\n\x20-\x7e]|[\xc3-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}){8,}+")  # in UTF-8
 _PAIR = re.compile(rb"[^;]+")
 _WITHOUT_MARK = {"utf-16": "utf-16-le", "utf-8-sig": "utf-8"}  # what begins with a byte order mark
 _FORM = "application/x-www-form-urlencoded"
@@ -59,7 +61,9 @@ class InPlaceMasker:
         if kind == _FORM:
             masked = self._parameters(masked)
         elif masked.lstrip(b"\xef\xbb\xbf \t\r\n\0\xff\xfe")[:1] == b"<":
-            masked = self._elements(masked, content_type)
+            masked = self._places(masked, content_type, secret_elements)
+        else:
+            masked = self._places(masked, content_type, lambda text: secret_cells(text, kind))
         return self._overwritten(masked, lambda piece: self._finder.content(piece, content_type))
 
     def text(self, data: bytes) -> bytes:
@@ -69,6 +73,10 @@ class InPlaceMasker:
     def repeated(self, data: bytes) -> bytes:
         """Bytes that are no text: only what is known is sought in them."""
         return self._overwritten(data, lambda piece: self._finder.repeated(piece.decode("latin-1")))
+
+    def mixed(self, data: bytes) -> bytes:
+        """Bytes that are no text as a whole: what is known, and what looks like a secret in the texts among them."""
+        return _TEXTS.sub(lambda match: self.text(match[0]), self.repeated(data))
 
     def target(self, data: bytes) -> bytes:
         """A request target, or a field that holds a URL."""
@@ -129,12 +137,14 @@ class InPlaceMasker:
         self._finder.value(kind, unquote_plus(match[2].decode("latin-1")))
         return match[1] + b"=" + stars(match[2])
 
-    def _elements(self, data: bytes, content_type: str | None) -> bytes:
-        """The inside of XML elements that hold secrets."""
+    def _places(
+        self, data: bytes, content_type: str | None, seek: Callable[[str], Iterable[tuple[int, int, str]]]
+    ) -> bytes:
+        """The inside of XML elements, or the cells of a table, that hold secrets."""
         encoding = content_encoding(data, content_type)
         text = data.decode(encoding, "replace")
         pieces, end = [], 0
-        for start, stop, kind in secret_elements(text):
+        for start, stop, kind in seek(text):
             inside = text[start:stop]
             if inside.strip():
                 self._finder.value(kind, inside.strip())

@@ -85,6 +85,7 @@ SECRET_ELEMENTS: dict[str, str] = {
     "creationxml": SECRET,
     "stream": SECRET,
     "policykey": SECRET,
+    "initial-response": TOKEN,  # of XMPP (XEP-0388)
     "mimecontent": PERSONAL,
     "content": PERSONAL,
     "subject": PERSONAL,
@@ -101,6 +102,10 @@ SECRET_ELEMENTS: dict[str, str] = {
     "physicaladdresses": PERSONAL,
 }
 """Local names in lower case, and the kind of secret; all inside is masked, since it may stand in a child."""
+
+# Of XMPP (RFC 6120 section 6, XEP-0388): secret only where their attributes name SASL or a mechanism.
+SASL_ELEMENTS = frozenset({"auth", "response", "challenge", "success", "initial-response", "additional-data"})
+SASL_ATTRIBUTE = re.compile(r"\bmechanism\s*=|xmpp-sasl|xmpp:sasl")
 
 # Of elements that no schema here knows. What asks for a password (AllowSimpleDevicePassword) holds none.
 _SECRET_ELEMENT = re.compile(r"(?!allow|enable|has|is|max|min|no|require)\w*(?:passw(?:or)?d|pwd|passphrase|secret)")

@@ -1,0 +1,52 @@
+"""Passwords in logins of PostgreSQL (its manual, section "Message Formats"): in clear, hashed, and proofs of SASL."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING
+
+from tlsdecrypt.redact.in_place import stars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tlsdecrypt.recapture.stream_bytes import StreamBytes
+
+MAX_LOGIN = 256 << 10  # bytes of a client in which its login stands
+
+_ASKS = re.compile(rb"(?:\x00\x00\x00\x08\x04\xd2\x16[\x2f\x30])*")  # SSLRequest, GSSENCRequest
+_START = re.compile(rb"\x00\x00..\x00[\x02\x03]\x00[\x00-\x0f]", re.DOTALL)  # StartupMessage: length, version
+_SASL_START = re.compile(rb"[A-Z][A-Z0-9-]{1,30}\0....", re.DOTALL)  # the mechanism, and how long its response is
+_HEAD = struct.Struct(">cI")
+_LENGTH = struct.Struct(">I")
+
+
+def mask_postgres(client: StreamBytes) -> None:
+    """Overwrite what a client of PostgreSQL proves itself with."""
+    start, stop = client.stretch(0) or (0, 0)
+    if start:  # the beginning was not captured
+        return
+    data = client.read(0, min(stop, MAX_LOGIN))
+    for begin, end in proofs(data):
+        client.overwrite(begin, stars(data[begin:end]))
+
+
+def proofs(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the passwords and proofs stand: messages of type `p`."""
+    asked = _ASKS.match(data)
+    at = asked.end() if asked else 0
+    if _START.match(data, at) is None:
+        return
+    at += _LENGTH.unpack_from(data, at)[0]
+    while at + _HEAD.size <= len(data):
+        kind, length = _HEAD.unpack_from(data, at)
+        end = min(at + 1 + length, len(data))
+        if length < _LENGTH.size:
+            return
+        begin = at + _HEAD.size
+        if kind == b"p":
+            mechanism = _SASL_START.match(data, begin, end)
+            begin = mechanism.end() if mechanism else begin
+            yield begin, end - (data[end - 1 : end] == b"\0" and end > begin)
+        at = end
