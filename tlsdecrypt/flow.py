@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+from tlsdecrypt.value import Value
+
 
 class Direction(IntEnum):
     """Which way bytes went on a connection."""
@@ -37,7 +39,7 @@ class Endpoint(NamedTuple):
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-class Span(NamedTuple):
+class Span(Value, frozen=True):
     """The frames that carried something: the first and the last, with their times in nanoseconds since 1970 (UTC).
 
     Frame numbers are those of Wireshark: the first frame of the capture is 1.

@@ -19,7 +19,7 @@ from net_building import (
     tcp,
 )
 
-from tlsdecrypt.flow import Direction
+from tlsdecrypt.flow import Direction, Span
 from tlsdecrypt.net import connection as connection_module
 from tlsdecrypt.net import runs
 from tlsdecrypt.net.events import EndReason, StreamEnd
@@ -50,7 +50,7 @@ def test_a_connection_knows_its_ends_its_frames_and_its_segments() -> None:
     assert (str(connection.client), str(connection.server)) == ("192.0.2.1:49152", "192.0.2.2:443")
     assert connection.has_syn
     assert connection.is_over
-    assert connection.span == (1, 8, MILLISECOND, 8 * MILLISECOND)
+    assert connection.span == Span(1, 8, MILLISECOND, 8 * MILLISECOND)
     assert connection.facts(CLIENT).segments == 5
     assert connection.facts(SERVER).segments == 3
     assert reasons(heard) == [(CLIENT, EndReason.FIN), (SERVER, EndReason.FIN)]
@@ -95,7 +95,7 @@ def test_a_syn_with_another_number_is_another_connection_even_where_the_end_was_
         assert (heard.stream(1), heard.stream(2)) == (b"first", b"second")
         assert [each.is_over for each in heard.connections] == [True, True]
         assert reasons(heard) == [(CLIENT, EndReason.REUSED), (SERVER, EndReason.REUSED)]
-        assert [each.span[:2] for each in heard.connections] == [(1, 4), (5, 8)]
+        assert [(each.span.first_frame, each.span.last_frame) for each in heard.connections] == [(1, 4), (5, 8)]
 
 
 def test_a_refused_connection_that_is_tried_again_with_another_number_is_another_one() -> None:
@@ -116,7 +116,9 @@ def test_data_that_was_captured_after_the_reset_still_belongs_to_the_connection(
     heard = hear(frames, per_batch=1)
     assert heard.stream(direction=SERVER) == b"late"
     assert reasons(heard) == [(CLIENT, EndReason.RST), (SERVER, EndReason.RST)]
-    ends = [event.span[:2] for event in heard.events[1] if isinstance(event, StreamEnd)]
+    ends = [
+        (event.span.first_frame, event.span.last_frame) for event in heard.events[1] if isinstance(event, StreamEnd)
+    ]
     assert ends == [(5, 5), (5, 5)]
 
 
@@ -130,7 +132,7 @@ def test_a_connection_that_ended_is_given_back_after_it_lingered() -> None:
     assert not connection.is_over
     heard.feed(batch_of([elsewhere], first_number=8, times_ns=[LINGER_NS + SECOND]))
     assert connection.is_over
-    assert connection.span[:2] == (1, 6)
+    assert (connection.span.first_frame, connection.span.last_frame) == (1, 6)
 
 
 STRAYS = {

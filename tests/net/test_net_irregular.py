@@ -174,7 +174,7 @@ FRAGMENTED = fragments_of(ipv4(tcp(7, LONG)), [24, 400, 8])
 def test_fragments_in_any_order_become_one_segment_at_the_frame_that_completes_it(order: list[int]) -> None:
     heard = hear([FRAGMENTED[index] for index in order])
     assert heard.stream() == LONG
-    assert heard.connections[0].span[:2] == (len(order), len(order))
+    assert (heard.connections[0].span.first_frame, heard.connections[0].span.last_frame) == (len(order), len(order))
     assert heard.table.other_frames == {"fragment": len(order) - 1}
 
 

@@ -108,8 +108,9 @@ def test_segments_of_a_run_become_one_event_that_knows_the_frame_of_each_byte() 
     (event,) = [each for each in hear([*handshake(), *mixed]).events[1] if isinstance(each, StreamData)]
     assert event.data == STREAM[:50]
     assert list(event.frames) == [4, 6, 8, 10, 12]
-    assert event.span(9, 21)[:2] == (4, 8)
-    assert event.span(10, 20)[:2] == (6, 6)
+    before, inside = event.span(9, 21), event.span(10, 20)
+    assert (before.first_frame, before.last_frame) == (4, 8)
+    assert (inside.first_frame, inside.last_frame) == (6, 6)
 
 
 def test_events_of_both_directions_come_in_capture_order() -> None:
@@ -177,7 +178,7 @@ def test_fin_with_data_ends_the_stream_once_the_data_before_it_is_there() -> Non
     heard = hear([*handshake(), *frames])
     assert heard.stream() == b"hello bye"
     ends = [event for event in heard.events[1] if isinstance(event, StreamEnd) and event.direction is CLIENT]
-    assert [(end.reason, end.span[:2]) for end in ends] == [(EndReason.FIN, (4, 4))]
+    assert [(end.reason, (end.span.first_frame, end.span.last_frame)) for end in ends] == [(EndReason.FIN, (4, 4))]
 
 
 HOLE = [*handshake(), segment(1001, b"seen"), segment(1010, b"behind", ack=5001)]
@@ -201,7 +202,7 @@ def test_a_hole_that_the_peer_acknowledged_is_a_gap_after_a_while_and_late_data_
     heard = hear([*HOLE, acked, later, LATE], times_ns=times)
     assert heard.stream() == b"seen?????behind"
     (gap,) = [event for event in heard.events[1] if isinstance(event, StreamGap)]
-    assert (gap.offset, gap.length, gap.span[:2]) == (4, 5, (4, 5))
+    assert (gap.offset, gap.length, (gap.span.first_frame, gap.span.last_frame)) == (4, 5, (4, 5))
     facts = heard.connections[0].facts(CLIENT)
     assert (facts.gaps, facts.missing, facts.repeated, facts.conflicting) == (1, 5, 5, 0)
     answer = [type(event).__name__ for event in heard.events[1] if event.direction is CLIENT]

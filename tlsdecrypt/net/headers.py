@@ -49,14 +49,14 @@ class Headers:
 
     def of(self, row: int) -> SegmentHeader:
         """The headers of one segment."""
-        batch, segment = self._batch, int(self._order[row])
-        in_batch = int(self._segments.frame[segment])
-        frame = in_batch + batch.first_number if batch.number is None else int(batch.number[in_batch])
-        network, flags = int(self._segments.network[segment]), int(self._segments.flags[segment])
+        batch, segments, segment = self._batch, self._segments, self._order.item(row)
+        in_batch = segments.frame.item(segment)
+        frame = in_batch + batch.first_number if batch.number is None else batch.number.item(in_batch)
+        network, flags = segments.network.item(segment), segments.flags.item(segment)
         ttl, ip_id = _network_fields(batch.data, network)
-        is_ethernet = int(batch.link_type[in_batch]) == _ETHERNET
-        source_mac = _source_mac(batch.data, int(batch.offset[in_batch]), network) if is_ethernet else b""
-        return SegmentHeader(frame, int(batch.time_ns[in_batch]), flags, ttl, ip_id, source_mac)
+        is_ethernet = batch.link_type.item(in_batch) == _ETHERNET
+        source_mac = _source_mac(batch.data, batch.offset.item(in_batch), network) if is_ethernet else b""
+        return SegmentHeader(frame, batch.time_ns.item(in_batch), flags, ttl, ip_id, source_mac)
 
 
 def _network_fields(data: bytes, network: int) -> tuple[int | None, int | None]:
