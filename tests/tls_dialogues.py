@@ -70,12 +70,13 @@ def identity(
     issuer: Identity | None = None,
     days: tuple[float, float] = (-100, 265),
     is_chain_sent: bool = False,
+    key: rsa.RSAPrivateKey | None = None,
 ) -> Identity:
     """A certificate of `subject` (a common name, or RFC 4514), valid for `days` around the start of the captures.
 
-    Without `issuer` it signs itself.
+    Without `issuer` it signs itself. `key` is one of another certificate, else it has its own.
     """
-    key = _key(subject)
+    key = key or _key(subject)
     signer = key if issuer is None else issuer.key
     by = _name(subject) if issuer is None else issuer.certificate.subject
     builder = x509.CertificateBuilder(by, _name(subject), key.public_key(), x509.random_serial_number())

@@ -65,6 +65,15 @@ def test_where_the_certificates_of_unrelated_hosts_are_all_out_of_date_the_clock
     assert not rules_of(scene(*(tls(OWA, public_identity(name, days=days), name=name) for name in names)))
 
 
+def test_certificates_of_one_key_are_those_of_several_hosts_too() -> None:
+    key = identity("mail.contoso.com").key
+    names = ("mail.contoso.com", "owa.fabrikam.com")
+    authority = identity("CN=Example CA")
+    old = [identity(name, [name], issuer=authority, days=(-900, -200), key=key) for name in names]
+    made = scene(*(tls(OWA, each, name=name) for each, name in zip(old, names, strict=True)))
+    assert "tls.cert-expired" not in rules_of(made)
+
+
 def test_an_expired_certificate_on_web_and_mail_of_one_host_is_no_wrong_clock() -> None:
     old = public_identity("mail.contoso.com", NAMES, days=(-400, -10))
     made = scene(tls(OWA, old), tls(OWA, old, name="autodiscover.contoso.com"))

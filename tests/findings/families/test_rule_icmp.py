@@ -101,6 +101,14 @@ def test_icmp_unreachable_is_information_where_the_sender_takes_the_hint() -> No
     assert finding.severity is Severity.INFO
 
 
+def test_what_is_sent_again_for_a_smaller_mtu_is_told_as_its_consequence() -> None:
+    finding = found(too_large(is_ignored=False), "tcp.retransmissions")
+    assert finding is None or finding.caused_by == "icmp.unreachable"
+    finding = found(too_large(is_ignored=True), "tcp.retransmissions")
+    assert finding is not None
+    assert finding.caused_by == "icmp.unreachable"
+
+
 @pytest.mark.parametrize(("code", "fires"), [(13, True), (3, False)])
 def test_icmp_unreachable_about_dns_is_silent_for_closed_ports(code: int, fires: bool) -> None:  # noqa: FBT001
     scene = Scene()

@@ -201,6 +201,13 @@ def test_intercepted_is_silent_for_a_renewal() -> None:
     assert "tls.intercepted" not in rules_of(scene(tls(OWA, old), tls(OWA, new)))
 
 
+@pytest.mark.parametrize(("issuer", "is_told"), [("CN=R10,O=Let's Encrypt,C=US", False), ("CN=Proxy CA", True)])
+def test_intercepted_is_silent_where_another_public_authority_signed(issuer: str, *, is_told: bool) -> None:
+    first = identity("CN=DigiCert TLS RSA SHA256 2020 CA1,O=DigiCert Inc,C=US")
+    shown = [identity("mail.contoso.com", ["mail.contoso.com"], issuer=each) for each in (first, identity(issuer))]
+    assert ("tls.intercepted" in rules_of(scene(*(tls(OWA, each) for each in shown)))) is is_told
+
+
 def test_a_certificate_that_the_client_refuses_is_told_with_its_cause() -> None:
     authority = public_authority()
     old = public_identity("mail.contoso.com", days=(-400, -3))

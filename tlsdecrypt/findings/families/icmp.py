@@ -38,7 +38,7 @@ _ADVICE_BY_WORD = {
     Severity.ERROR,
     advice="Check the routes towards that address, and the filters of the router that reports it.",
     source="RFC 792; RFC 1812 section 5.2.7.1; RFC 4443 section 3",
-    causes=("tcp.connect-timeout",),
+    causes=("tcp.connect-timeout", "tcp.retransmissions"),
 )
 def unreachable(scene: Scene) -> Iterator[Hit]:
     """A router or host says that packets of a connection, or of a DNS query, cannot be delivered, and why.

@@ -44,7 +44,7 @@ def _clock_is_wrong(scene: Scene) -> bool:
     if scene.start_ns is not None and scene.start_ns < _BEFORE_TLS_NS:
         return True
     shown = _shown(scene)
-    owners = {certificate.spki_sha256: domain_of(host_of(traces[0])) for traces, certificate in shown}
+    owners = {certificate.sha1_thumbprint: domain_of(host_of(traces[0])) for traces, certificate in shown}
     is_enough = len(set(owners.values())) >= ENOUGH_DOMAINS or len(owners) >= ENOUGH_HOSTS
     return len(owners) >= ENOUGH_DOMAINS and is_enough and all(_is_out_of_date(at[0], each) for at, each in shown)
 

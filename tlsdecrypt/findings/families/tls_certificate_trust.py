@@ -144,7 +144,8 @@ def intercepted(scene: Scene) -> Iterator[Hit]:
 
     Signs: one host name with certificates of different issuers, or a host of Microsoft's cloud whose issuer is no
     public authority: a note and a hint where its name does not tell a device or an authority inside either. Silent for
-    a renewal, where the issuer stays, or another intermediate of one public authority signed.
+    a renewal, where the issuer stays, or another intermediate of one public authority signed, and where all issuers
+    are public authorities: those sign for no device in the path.
     """
     own = {
         organisation(trace.server_name)
@@ -158,9 +159,10 @@ def intercepted(scene: Scene) -> Iterator[Hit]:
     for name, shown in sorted(by_name.items()):
         by_issuer = {_authority(certificate): (trace, certificate) for trace, certificate in reversed(shown)}
         is_private = is_microsoft(name) and not _is_public(shown[0][1])
-        if len(by_issuer) > 1 or is_private:
+        is_plural = len(by_issuer) > 1 and not all(_is_trusted(each) for _, each in by_issuer.values())
+        if is_plural or is_private:
             issuers = " and ".join(sorted(certificate.issuer for _, certificate in by_issuer.values()))
-            is_plain = len(by_issuer) > 1 or _is_inside(shown[0][1].issuer, own)
+            is_plain = is_plural or _is_inside(shown[0][1].issuer, own)
             how = "is" if is_plain else "may be"
             yield Hit(
                 f"TLS to {name} {how} opened on the way: its certificate comes from {issuers}",
@@ -184,6 +186,10 @@ def _authority(certificate: CertificateFacts) -> str:
     """Who stands behind an issuer: of public ones the organisation, for they sign with several intermediates."""
     organisation = _ORGANISATION.search(certificate.issuer) if _is_public(certificate) else None
     return organisation[1] if organisation is not None else certificate.issuer
+
+
+def _is_trusted(certificate: CertificateFacts) -> bool:
+    return _is_public(certificate) and _is_private(certificate) is None
 
 
 def _is_public(certificate: CertificateFacts) -> bool:
