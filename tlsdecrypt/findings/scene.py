@@ -112,7 +112,9 @@ class Step:
     @property
     def time_ns(self) -> int:
         """When it began."""
-        return self.span.first_time_ns
+        first = self.response_span if self.request_span is None else self.request_span
+        assert first is not None
+        return first.first_time_ns
 
     @property
     def think_ns(self) -> int | None:
