@@ -256,6 +256,27 @@ def test_a_resumed_session_opens_whether_its_parent_comes_before_or_after(versio
     assert (alone.said, alone.code) == ((b"", b""), "resumed-parent-missing")
 
 
+@pytest.mark.parametrize("uses_tickets", [True, False])
+def test_a_full_handshake_that_lost_its_middle_is_not_told_as_resumed(*, uses_tickets: bool) -> None:
+    peers, others = (Peers(ssl.TLSVersion.TLSv1_2, "AES128-GCM-SHA256") for _ in range(2))
+    for context in () if uses_tickets else (peers.client, peers.server, others.server):
+        context.options |= ssl.OP_NO_TICKET
+    try:
+        parent = peers.record()
+        peers.server = others.server  # which does not know the session
+        records = records_of(peers.record(parent.session).flights)
+    finally:
+        peers.close()
+        others.close()
+    certificate = next(place for place, (way, data) in enumerate(records) if way is DOWN and data[5] == 11)
+    exchange = next(place for place, (way, data) in enumerate(records) if way is UP and data[5] == 16)
+    lost: list[tuple[Direction, bytes | int]] = list(records)
+    lost[certificate : exchange + 1] = [(way, len(data)) for way, data in records[certificate : exchange + 1]]
+    for store in (rsa_store(), SecretStore()):
+        found = read(lost, store)
+        assert (found.session.resumed, found.session.resumption, found.code) == (False, None, "truncated")
+
+
 def test_a_key_log_that_comes_later_opens_what_waited() -> None:
     made = recording("TLSv1_3", None)
     store = SecretStore()

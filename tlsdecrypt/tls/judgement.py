@@ -74,12 +74,19 @@ def _judge_closed(connection: TlsConnection, negotiation: Negotiation, store: Se
         if connection.has_hole_in_handshake and negotiation.has_extended_master_secret and not store.has_keylog:
             return _truncated(connection)  # the master secret depends on every message: no key can open it
         return verdict.wrong_key(connection.refused.source)
-    if negotiation.resumption is not None and not negotiation.is_tls13:
-        return verdict.resumed_parent_missing(negotiation.resumption.replace("_", " "))
+    resumption = negotiation.resumption if is_seen_to_resume(connection, negotiation) else None
+    if resumption is not None and not negotiation.is_tls13:
+        return verdict.resumed_parent_missing(resumption.replace("_", " "))
     if store.has_keylog and negotiation.client_hello is not None:
         certificate = _certificate(negotiation) if suite.uses_rsa_key_exchange else None
         return verdict.no_secret(negotiation.client_hello.random, certificate=certificate)
     return _judge_keyless(connection, negotiation, store)
+
+
+def is_seen_to_resume(connection: TlsConnection, negotiation: Negotiation) -> bool:
+    """Whether it resumes an earlier session, and is no full handshake of which the middle lies in a hole."""
+    is_open = connection.has_hole_in_handshake and not negotiation.is_tls13 and not negotiation.has_echoed_session_id
+    return negotiation.is_resumed and not is_open
 
 
 def _judge_keyless(connection: TlsConnection, negotiation: Negotiation, store: SecretStore) -> Verdict:
@@ -97,7 +104,8 @@ def _judge_keyless(connection: TlsConnection, negotiation: Negotiation, store: S
     if suite.is_forward_secret:
         psks = _pre_shared_keys(negotiation, store) if suite.key_exchange.endswith("PSK") else []
         return verdict.forward_secrecy(suite.name, has_key=has_key, psk_source=psks[0].source if psks else None)
-    if any(side.has_hole for side in connection.sides) and has_key:
+    is_exchange_lost = negotiation.client_key_exchange is None and connection.has_hole_in_handshake
+    if is_exchange_lost or (any(side.has_hole for side in connection.sides) and has_key):
         return _truncated(connection)
     return verdict.no_key(_certificate(negotiation), has_keys=store.has_private_keys)
 

@@ -130,6 +130,18 @@ class Negotiation:
             return "psk"
         return "ticket" if self.client_hello.session_ticket else "session_id"
 
+    @property
+    def has_echoed_session_id(self) -> bool:
+        """Whether the server answered with the client's session id: up to TLS 1.2 only one that resumes does.
+
+        RFC 5246 section 7.4.1.3; RFC 5077 section 3.4 for tickets. A client that sent none leaves it open.
+        """
+        if self.client_hello is None or self.server_hello is None:
+            return False
+        if not self.client_hello.session_id:
+            return bool(self.client_hello.session_ticket)
+        return self.server_hello.session_id == self.client_hello.session_id
+
     def add_sslv2_hello(self, record: bytes) -> None:
         """A ClientHello in the format of SSL 2.0; it is hashed without its record header."""
         self.client_hello = handshake.parse_sslv2_client_hello(record)

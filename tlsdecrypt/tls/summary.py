@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.ciphersuites import cipher_suite
-from tlsdecrypt.tls.judgement import judge
+from tlsdecrypt.tls.judgement import is_seen_to_resume, judge
 from tlsdecrypt.tls.registry import ProtocolVersion, is_grease
 from tlsdecrypt.tls.session import TlsSession
 
@@ -36,7 +36,7 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
     first, hello, answer = negotiations[0], negotiation.client_hello, negotiation.server_hello
     client, server = connection.sides
     decrypted = client.records_decrypted + server.records_decrypted
-    is_past_hellos = _is_past_hellos(connection)
+    is_resumed = _is_past_hellos(connection) and is_seen_to_resume(connection, first)
     inner = connection.secrets.inner_hello if connection.secrets else None
     return TlsSession(
         version=_version_label(negotiation),
@@ -47,8 +47,8 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         offered_versions=_offered_versions(hello) if hello else (),
         offered_cipher_suites=_offered_suites(hello.cipher_suites) if hello else (),
         session_id=answer.session_id.hex() or None if answer else None,
-        resumed=first.is_resumed and is_past_hellos,
-        resumption=first.resumption if is_past_hellos else None,
+        resumed=is_resumed,
+        resumption=first.resumption if is_resumed else None,
         extended_master_secret=negotiation.has_extended_master_secret,
         encrypt_then_mac=negotiation.has_encrypt_then_mac,
         compression="DEFLATE" if negotiation.is_compressed else None,
