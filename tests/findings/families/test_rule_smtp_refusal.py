@@ -93,6 +93,7 @@ def at_end(reply: str) -> list[str]:
         ),
         ("smtp.sender-denied", WARNING, refused("MAIL FROM:<>", "501 5.1.7 Invalid address")),
         ("smtp.recipient-unknown", WARNING, refused(NOBODY, "550 5.1.1 User unknown")),
+        ("smtp.recipient-unknown", WARNING, refused(NOBODY, "550 Unrouteable address")),
         (
             "smtp.recipient-unknown",
             WARNING,
@@ -219,6 +220,7 @@ def test_a_rule_fires_on_the_reply_that_says_so(rule: str, severity: Severity, l
         ("smtp.legacy-xexch50-fail", refused("XEXCH50 1000 2", "500 5.3.3 Unrecognized command")),
         ("smtp.sender-denied", refused(ELSEWHERE, "550 5.7.1 Unable to relay")),
         ("smtp.recipient-unknown", refused(TO, "550 5.7.1 Unable to relay")),
+        ("smtp.recipient-unknown", refused(TO, "550 5.2.1 Mailbox disabled, user unknown to policy")),
         (
             "smtp.auth-required",
             [

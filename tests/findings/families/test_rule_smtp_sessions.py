@@ -225,6 +225,7 @@ def test_server_drops_in_the_middle(end: str) -> None:
     ("lines", "end"),
     [
         ([*START, *QUIT], "server-fin"),
+        (["S: 452 4.3.1 Insufficient system resources"], "server-fin"),
         ([*START, "S: 421 4.4.1 Connection timed out"], "server-fin"),
         ([*START, "C: MAIL FROM:<a@b.example>"], "fin"),
         ([*START, "C: MAIL FROM:<a@b.example>"], "client-rst"),

@@ -49,6 +49,11 @@ _BLOCKED = re.compile(
 )
 _BLOCKING_CODE = re.compile(r"5\.7\.(?:6(?:0[6-9]|[1-4]\d)|511|708)\Z")
 _UNKNOWN_CODES = ("5.1.1", "5.1.10", "5.1.6")
+_UNKNOWN = re.compile(
+    r"(?:unknown|no such|invalid) (?:\w+ )?(?:user|recipient|mailbox)|unrouteable address"
+    r"|(?:user|recipient|mailbox|account)\b[^;]*(?:unknown|not found|does(?:n't| not) exist)",
+    re.IGNORECASE,
+)
 
 
 def _is_relay_refusal(step: Step) -> bool:
@@ -169,6 +174,12 @@ def sender_denied(step: Step) -> Iterator[Hit]:
         yield Hit(f"{server_of(step)} takes no mail from the sender <{sender}>.", command_and_reply(step))
 
 
+def _is_unknown(code: int, enhanced: str, text: str) -> bool:
+    """Whether a recipient does not exist; servers without enhanced codes say so in words."""
+    is_told = enhanced in _UNKNOWN_CODES or (enhanced == "" and _UNKNOWN.search(text) is not None)
+    return code in (550, 551, 553, 554) and is_told
+
+
 @rule(
     "smtp.recipient-unknown",
     Severity.WARNING,
@@ -181,7 +192,7 @@ def recipient_unknown(scene: Scene) -> Iterator[Hit]:
     for dialogue in dialogues(scene):
         for step in dialogue.of("RCPT", "DATA", "BDAT"):
             found = refusal(step)
-            if found is not None and found[0] in (550, 551, 553, 554) and found[1] in _UNKNOWN_CODES:
+            if found is not None and _is_unknown(*found):
                 unknown[dialogue.trace.pair].append(step)
     for (client, server), steps in unknown.items():
         names = {step.about("smtp").get("recipient") or "" for step in steps}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.smtp_dialogue import (
+    REFUSED,
     SmtpDialogue,
     client_of,
     command_and_reply,
@@ -82,7 +83,10 @@ def _is_over(dialogue: SmtpDialogue, last: Step) -> bool:
         return True
     if last.status is None:
         return False
-    return last.status in _LAST_REPLIES or (last.status >= 400 and _CLOSES.search(reply_text(last)) is not None)  # noqa: PLR2004
+    is_refused = last.status >= REFUSED
+    is_turned_away = is_refused and not last.verb  # by the greeting
+    is_said = is_refused and _CLOSES.search(reply_text(last)) is not None
+    return last.status in _LAST_REPLIES or is_turned_away or is_said
 
 
 @rule(
