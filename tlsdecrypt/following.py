@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.capture.frames import FrameBatch
     from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.net.connection import Happenings
     from tlsdecrypt.net.events import StreamEvent
     from tlsdecrypt.net.share import Share
     from tlsdecrypt.net.surroundings import Surroundings
     from tlsdecrypt.net.tcp import TcpConnection
     from tlsdecrypt.plaintext import Outlets
+    from tlsdecrypt.rsa_ahead import RsaAhead
     from tlsdecrypt.tls.secrets import SecretStore
 
 MAX_WAITING_BYTES = 64 << 20  # records of finished connections that wait for another connection's secret
@@ -31,6 +33,15 @@ class Ended(NamedTuple):
 
     place: tuple[Phase, int]
     conversation: Conversation
+
+
+class _Happening(NamedTuple):
+    """What a connection says in a batch, where in it, and whether that is the last: the table is ahead of us."""
+
+    place: tuple[Phase, int]
+    tcp: TcpConnection
+    events: list[StreamEvent]
+    is_over: bool
 
 
 class Following:
@@ -47,6 +58,7 @@ class Following:
         keep_content: bool = False,
         outlets: Outlets = NO_OUTLETS,
         share: Share | None = None,
+        ahead: RsaAhead | None = None,
     ) -> None:
         """`keep_content` and `outlets` are those of Options; with `share`, only its connections are followed."""
         self.observers: dict[int, Observer] = {}
@@ -54,6 +66,7 @@ class Following:
         self._keys = keys
         self._keep_content = keep_content
         self._outlets = outlets
+        self._ahead = ahead
         self._table = ConnectionTable(share)
         self._ended: list[Ended] = []
         self._ended_waiting: list[tuple[tuple[Phase, int], int, Observer]] = []  # in this batch, with their numbers
@@ -84,9 +97,10 @@ class Following:
     def feed(self, batch: FrameBatch) -> None:
         """The next frames."""
         self.touched.clear()
-        for tcp, events in self._table.feed(batch):
-            self._feed(tcp, events)
-            self.touched.add(tcp.id)
+        happenings = self._happenings(self._table.feed(batch))
+        for happening in happenings if self._ahead is None else self._ahead.before(happenings):
+            self._feed(happening)
+            self.touched.add(happening.tcp.id)
 
     def settle(self) -> list[Ended]:
         """What ended in the batch, in order; what waits is tried again where something was learned since."""
@@ -101,8 +115,8 @@ class Following:
 
     def finish(self) -> Iterator[Ended]:
         """The captures are over: each connection that was open, but for those that wait."""
-        for tcp, events in self._table.finish():
-            self._feed(tcp, events)
+        for happening in self._happenings(self._table.finish()):
+            self._feed(happening)
             for place, number, observer in self._ended_waiting:
                 self._end_waiting(place, number, observer)
             self._ended_waiting.clear()
@@ -124,19 +138,24 @@ class Following:
             yield Ended((Phase.IDLE, number), observer.finish())
         self._waiting.clear()
 
-    def _feed(self, tcp: TcpConnection, events: list[StreamEvent]) -> None:
+    def _happenings(self, said: Happenings) -> Iterator[_Happening]:
+        for tcp, events in said:
+            yield _Happening(self._table.place, tcp, events, tcp.is_over)
+
+    def _feed(self, happening: _Happening) -> None:
+        place, tcp, events, is_over = happening
         observer = self.observers.get(tcp.id)
         if observer is None:
             observer = Observer(tcp, self._keys, keep_content=self._keep_content, outlets=self._outlets)
             self.observers[tcp.id] = observer
         observer.feed(events)
-        if tcp.is_over:
+        if is_over:
             del self.observers[tcp.id]
             self._holding.pop(tcp.id, None)
             if observer.is_waiting:
-                self._ended_waiting.append((self._table.place, tcp.id, observer))
+                self._ended_waiting.append((place, tcp.id, observer))
             else:
-                self._ended.append(Ended(self._table.place, observer.finish()))
+                self._ended.append(Ended(place, observer.finish()))
         elif observer.is_waiting:
             self._holding[tcp.id] = observer
 

@@ -11,6 +11,7 @@ from tlsdecrypt.following import Following
 from tlsdecrypt.net.surroundings import Surroundings
 from tlsdecrypt.plaintext import NO_OUTLETS, Outlets
 from tlsdecrypt.reading import ReadFacts, Reading
+from tlsdecrypt.rsa_ahead import RsaAhead
 from tlsdecrypt.tls.secrets import SecretStore
 from tlsdecrypt.value import Value
 
@@ -139,7 +140,8 @@ class Pipeline:
     def _by_one_process(self) -> Iterator[Conversation]:
         self._source = reading = Reading(self._named, self._keys)
         options = self._options
-        following = Following(self._keys, keep_content=options.keep_content, outlets=options.outlets)
+        ahead = RsaAhead(self._keys)
+        following = Following(self._keys, keep_content=options.keep_content, outlets=options.outlets, ahead=ahead)
         try:
             for stretch in reading.stretches():
                 others = Counter(following.other_frames)
@@ -151,6 +153,7 @@ class Pipeline:
                 if self._progress is not None:
                     self._progress(*reading.progress)
         finally:
+            ahead.close()
             self._take_facts(reading.facts())
         for ended in following.finish():
             yield reading.with_process(ended.conversation)

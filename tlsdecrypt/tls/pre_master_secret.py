@@ -77,7 +77,7 @@ def _decrypted(negotiation: Negotiation, exchange: ClientKeyExchange, store: Sec
         return
     for key in matching_keys(negotiation, store):
         if key.spki_sha256 not in decrypted:
-            decrypted[key.spki_sha256] = key.decrypt_pre_master_secret(encrypted)
+            decrypted[key.spki_sha256] = store.decrypt_rsa(key, encrypted)
         secret = decrypted[key.spki_sha256]
         if secret is not None and len(secret) == RSA_SECRET_LENGTH:
             yield FoundSecret(secret, KeySource("private key", key.source, key.spki_sha256))

@@ -7,13 +7,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.tls.keylog import KeyLog, KeyLogFacts
+from tlsdecrypt.tls.private_key import PrivateKey
 from tlsdecrypt.tls.session import KeySource
 from tlsdecrypt.value import Hidden, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tlsdecrypt.tls.private_key import PrivateKey
     from tlsdecrypt.tls.session_ticket import TicketKey
 
 TICKET_KEY_NAME_LENGTH: Final = 16  # what a ticket begins with
@@ -70,7 +70,8 @@ class SecretStore:
     `generation` grows with each secret that is new: whoever waits for one tries again when it has changed.
     `is_growing` is set by who feeds the store while more secrets may come. `is_shared` says that other processes read
     the same capture, each with a store of its own, and tell one another what they learn: `take_news` and `adopt`.
-    `notes` say what was skipped when files were loaded.
+    `notes` say what was skipped when files were loaded. `decrypt_rsa` is how a ClientKeyExchange is decrypted: whoever
+    begins such work earlier puts another function there.
     """
 
     def __init__(self) -> None:
@@ -81,6 +82,7 @@ class SecretStore:
         self.generation = 0
         self.is_growing = False  # True while a capture is read that may yet reveal a key log
         self.is_shared = False
+        self.decrypt_rsa: Callable[[PrivateKey, bytes], bytes | None] = PrivateKey.decrypt_pre_master_secret
         self._news: list[News] = []
         self._by_spki: dict[str, PrivateKey] = {}
         self._by_public: dict[bytes, PrivateKey] = {}
