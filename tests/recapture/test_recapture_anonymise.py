@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 from cli_runs import KEYS, PASSWORD, assert_refused, run
+from packets import C, S, Scene, http_request, http_response
 from rewriting import BROKEN, by_tshark
 from sample_cases import ROOT
 
@@ -82,3 +84,21 @@ def test_the_manifest_counts_names(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["a.keylog", "a.dsb.pcapng"])
 def test_what_opens_the_original_is_refused(name: str, tmp_path: Path) -> None:
     assert_refused(run(EXCHANGE, *PFX, "-o", tmp_path / name, env={"TLSDECRYPT_PASSWORD": PASSWORD}), "--anonymise")
+
+
+def test_no_output_names_anybody_in_base64(tmp_path: Path) -> None:
+    coded = base64.b64encode(b"kim.avery@contoso.com of CONTOSO on 198.51.100.7").decode()
+    wide = base64.b64encode("kim.avery at contoso".encode("utf-16-le")).decode()
+    content = json.dumps({"user": "kim.avery@contoso.com", "data": coded, "wide": wide}).encode()
+    fields = ["Content-Type: application/json", f"X-Context: {coded}"]
+    scene = Scene()
+    scene.dialogue([C(http_request(f"POST /{coded}", fields, content)), S(http_response("200 OK", fields, content))])
+    (tmp_path / "scene.pcap").write_bytes(scene.pcap())
+    options = [option for name in DOCUMENTS for option in ("-o", tmp_path / name)]
+    result = run(tmp_path / "scene.pcap", "--anonymise", "--verbose", *options, "--objects", tmp_path / "objects")
+    assert result.exit_code == 0, result.output
+    for name in (*DOCUMENTS, "objects"):
+        said = all_of(tmp_path / name)
+        assert [form for form in (coded[:16], wide[:16], coded[20:36]) if form.encode() in said] == []
+    captured = all_of(tmp_path / "a.pcapng")
+    assert captured.count(b'"data": "') == 2

@@ -1,7 +1,7 @@
 """Pseudonyms: other names, as long as the real ones, for hosts, users, addresses and what else names somebody.
 
 The same name has the same pseudonym in everything that one run writes, and nothing can be tried against it later: what
-it becomes depends on a salt that is thrown away. Names that stand in Base64 or another encoding are not found.
+it becomes depends on a salt that is thrown away. Names are found in Base64, UTF-16 and NTLM messages, too.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from collections import Counter
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from tlsdecrypt.redact.base64_names import renamed_base64
+from tlsdecrypt.redact.ntlm_names import renamed_ntlm
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHORTEST_WORD = 4  # characters of a name that is replaced wherever it stands alone
 SHORTEST_USER = 3
+MAX_NESTING = 3  # Base64 inside Base64
 MAX_NAMES = 200_000  # of each kind; more get no pseudonym of their own
 
 ADDRESS, HOST, USER, MAC, IDENTIFIER = "address", "host", "user", "mac", "identifier"
@@ -52,6 +56,8 @@ _TOKEN = re.compile(
     r"|(?P<host>[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)"
     r"|(?P<word>[A-Za-z0-9_-]{3,})",
 )
+_WIDE = re.compile(rb"(?:[\t\r\n\x20-\x7e]\0){3,}+")  # text in UTF-16
+_WIDE_BIG = re.compile(rb"(?:\0[\t\r\n\x20-\x7e]){3,}+")
 _SPECIAL = re.compile(r"(?:0|127|255|22[4-9]|23\d)\.|169\.254\.")
 
 
@@ -89,15 +95,26 @@ class Pseudonyms:
         if len(self._words) < MAX_NAMES:
             self._words.setdefault(word, kind)
 
-    def text(self, text: str) -> str:
+    def text(self, text: str, depth: int = MAX_NESTING) -> str:
         """The same with other names; its length stays."""
+        if depth:
+            text = renamed_base64(text, lambda data: self.data(data, depth - 1))
         return _TOKEN.sub(self._replace, text)
 
-    def data(self, data: bytes) -> bytes:
-        """The same for bytes of any encoding that keeps ASCII."""
+    def data(self, data: bytes, depth: int = MAX_NESTING) -> bytes:
+        """The same for bytes of any encoding that keeps ASCII, and for texts in UTF-16 among them."""
         text = data.decode("latin-1")
-        replaced = self.text(text)
-        return data if replaced == text else replaced.encode("latin-1")
+        replaced = self.text(text, depth)
+        data = data if replaced == text else replaced.encode("latin-1")
+        if b"\0" not in data:
+            return data
+        if b"NTLMSSP" in data:
+            data = renamed_ntlm(data, lambda name: self.text(name, depth))
+        data = _WIDE.sub(lambda match: self._wide(match[0], "utf-16-le", depth), data)
+        return _WIDE_BIG.sub(lambda match: self._wide(match[0], "utf-16-be", depth), data)
+
+    def _wide(self, data: bytes, encoding: str, depth: int) -> bytes:
+        return self.text(data.decode(encoding), depth).encode(encoding)
 
     def identifier(self, text: str) -> str:
         """Hexadecimal digits that name one thing (a serial number, a thumbprint)."""
@@ -148,6 +165,8 @@ class Pseudonyms:
         return f"{self._name(USER, local)}{at}{self._host(host)}"
 
     def _host(self, token: str) -> str:
+        if token.lower() in self._words:  # a user name with dots
+            return self._word(token)
         labels = token.split(".")
         domain = ".".join(labels[-2:]).lower()
         if domain in _PROTOCOL_DOMAINS:
