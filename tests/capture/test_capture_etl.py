@@ -214,3 +214,23 @@ def test_other_bytes_are_no_trace() -> None:
     assert not is_trace(sound[: MAGIC_BYTES - 1])
     assert not is_trace(bytes(200))
     assert not is_trace(b"\xff" * 200)
+
+
+def test_a_frame_of_a_wireless_network_was_logged_decrypted_whatever_it_says(path: Path) -> None:
+    content = bytes([0x08, 0x41]) + WHOLE[0].content[2:]  # a data frame to the access point, marked as protected
+    frames = [(content, NATIVE_802_11), (bytes([0x08, 0x41]), NATIVE_802_11), (b"\x08", NATIVE_802_11)]
+    path.write_bytes(trace([buffer([fragment(each, ticks(1), word | START | END) for each, word in frames])]))
+    assert [each.content[:2] for each in frames_of(path)[0]] == [b"\x08\x01", b"\x08\x01", b"\x08"]
+    path.write_bytes(trace([buffer([fragment(content, ticks(1))])]))
+    assert frames_of(path)[0][0].content == content
+
+
+@pytest.mark.parametrize(("keyword", "link"), [(ETHERNET, 14), (WIRELESS_WAN, 0)])
+def test_how_long_a_cut_frame_was_is_told_by_its_ip_header(path: Path, keyword: int, link: int) -> None:
+    four = b"\x45\0" + struct.pack(">H", 1500) + bytes(16)
+    six = b"\x60\0\0\0" + struct.pack(">H", 1400) + bytes(34)
+    segmented = b"\x45\0\0\0" + bytes(36)  # its length is filled in by the adapter
+    frames = [(four, 0x0800, 1500), (six, 0x86DD, 1440), (segmented, 0x0800, 40), (six[:39], 0x86DD, 39)]
+    contents = [(bytes(link - 2) + struct.pack(">H", kind) if link else b"") + each for each, kind, _ in frames]
+    path.write_bytes(trace([buffer([fragment(each, ticks(1), keyword | START | END) for each in contents])]))
+    assert [each.original_length for each in frames_of(path)[0]] == [link + length for *_, length in frames]

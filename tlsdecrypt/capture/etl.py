@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tlsdecrypt.capture.columns import MAX_FRAME_BYTES, Columns
+from tlsdecrypt.capture.etl_frames import unprotected, wire_lengths
 from tlsdecrypt.capture.etw import (
     BUFFER_HEADER_BYTES,
     HEADER_END,
@@ -204,13 +205,15 @@ class EtlReader:
             rows = rows[is_kept]
             if len(rows):
                 data, offset = self._copied(rows, captured)
+                link_type = index.column("link_type")[rows]
                 columns = Columns(
                     offset,
                     captured[rows],
-                    np.maximum(index.column("original")[rows], captured[rows]),
+                    np.maximum(index.column("original")[rows], wire_lengths(data, offset, captured[rows], link_type)),
                     times_ns[rows],
-                    index.column("link_type")[rows],
+                    link_type,
                 )
+                data = unprotected(data, offset, captured[rows], link_type)
                 yield self._ledger.batch(data, columns, number)
 
     def _copied(self, rows: Int64Column, captured: Int64Column) -> tuple[bytes, Int64Column]:
