@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tlsdecrypt.recapture import growing_file
 from tlsdecrypt.recapture.growing_file import GrowingFile
-
-if TYPE_CHECKING:
-    import pytest
 
 STEPS = st.lists(
     st.one_of(
@@ -21,9 +17,10 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.parametrize("least_mapped", [growing_file.LEAST_MAPPED, 1])
 @given(steps=STEPS)
-def test_it_is_read_and_overwritten_like_bytes_in_memory(steps: list[object]) -> None:
-    file, expected = GrowingFile(), bytearray()
+def test_it_is_read_and_overwritten_like_bytes_in_memory(least_mapped: int, steps: list[object]) -> None:
+    file, expected = GrowingFile(least_mapped), bytearray()
     for step in steps:
         match step:
             case bytes():
@@ -31,10 +28,33 @@ def test_it_is_read_and_overwritten_like_bytes_in_memory(steps: list[object]) ->
                 expected += step
             case (int(offset), int(length)):
                 assert file.read(offset, length) == bytes(expected[offset : offset + length])
+                assert file.mapped(offset, length) == bytes(expected[offset : offset + length])
             case (int(offset), bytes(data)) if offset + len(data) <= len(expected):
                 file.overwrite(offset, data)
                 expected[offset : offset + len(data)] = data
     assert file.read(0, len(expected) + 1) == bytes(expected)
+
+
+def test_a_window_anywhere_in_a_large_file_is_what_was_written() -> None:
+    file = GrowingFile()
+    data = bytes(range(251)) * 10_000
+    file.append(data)
+    for offset in (0, 1, 4095, 4096, 70_001, 2_000_000):
+        window = file.mapped(offset, 300_000)
+        assert isinstance(window, memoryview)
+        assert window == data[offset : offset + 300_000]
+    file.append(b"more")
+    assert bytes(file.mapped(len(data) - 300_000, 300_004)) == data[-300_000:] + b"more"
+
+
+def test_what_cannot_be_mapped_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no such device")
+
+    monkeypatch.setattr(growing_file, "mmap", refuse)
+    file = GrowingFile()
+    file.append(bytes(1_000_000))
+    assert file.mapped(3, 900_000) == bytes(900_000)
 
 
 def test_pieces_are_written_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

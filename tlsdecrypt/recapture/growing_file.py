@@ -6,18 +6,22 @@ The file has no name, and is open to nobody else. What is appended is gathered a
 from __future__ import annotations
 
 import tempfile
+from mmap import ACCESS_READ, ALLOCATIONGRANULARITY, mmap
 from typing import IO
 
 from tlsdecrypt.errors import InputError
 
 GATHERED = 1 << 20  # bytes that are written at once, about
 MAX_PIECES = 4096  # that are written at once
+LEAST_MAPPED = 256 << 10  # bytes: fewer are copied in less time than they are mapped
 
 
 class GrowingFile:
     """Offsets count from the first byte. InputError where there is no room for more."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_mapped: int = LEAST_MAPPED) -> None:
+        """`least_mapped` bytes and more are mapped and not copied, where `mapped` is asked for."""
+        self._least_mapped = least_mapped
         self._file: IO[bytes] | None = None
         self._written = 0
         self._pieces: list[bytes] = []
@@ -44,6 +48,19 @@ class GrowingFile:
         while len(found) < length and (more := self._file.read(length - len(found))):
             found += more
         return found
+
+    def mapped(self, offset: int, length: int) -> memoryview | bytes:
+        """The same without a copy, for as long as nothing is overwritten: in memory that the system may take back."""
+        self._flush()
+        end = min(offset + length, self._written)
+        start = offset - offset % ALLOCATIONGRANULARITY
+        if self._file is None or length < self._least_mapped or end <= offset:
+            return self.read(offset, length)
+        try:
+            window = mmap(self._file.fileno(), end - start, access=ACCESS_READ, offset=start)
+        except (OSError, ValueError):  # the temporary folder is on something that cannot be mapped
+            return self.read(offset, length)
+        return memoryview(window)[offset - start :]
 
     def overwrite(self, offset: int, data: bytes) -> None:
         """Put other bytes in the place of some that are there."""

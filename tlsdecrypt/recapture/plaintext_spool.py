@@ -126,11 +126,6 @@ class PlaintextSpool:
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
 
-    @property
-    def length(self) -> int:
-        """How many bytes were said, about."""
-        return self._end
-
     def pieces(self) -> Pieces:
         """All pieces; nothing may be said any more while they are in use."""
         return Pieces(*(np.frombuffer(column, column.typecode) for column in self._columns))
@@ -138,3 +133,7 @@ class PlaintextSpool:
     def read(self, offset: int, length: int) -> bytes:
         """Some bytes of the file; fewer at its end."""
         return self._file.read(offset, length)
+
+    def mapped(self, offset: int, length: int) -> memoryview | bytes:
+        """The same where no more than a look at them is needed."""
+        return self._file.mapped(offset, length)

@@ -74,11 +74,12 @@ class _Payload:
                 reads[-1][1] = max(reads[-1][1], end)
             else:
                 reads.append([offset, end])
-        places, parts, at = [], [], 0
+        places, at = [], 0
+        parts: list[memoryview | bytes] = []
         for start, end in reads:
             places.append(at - start)
-            part = spool.read(start, end - start + WORD)
-            parts.append(part if len(part) == end - start + WORD else part.ljust(end - start + WORD, b"\0"))
+            part = spool.mapped(start, end - start + WORD)
+            parts += [part, bytes(end - start + WORD - len(part))] if len(part) < end - start + WORD else [part]
             at += end - start + WORD
         number = 0
         for offset, _, index in order:

@@ -12,7 +12,6 @@ import numpy as np
 
 from tlsdecrypt.recapture.container import Pcapng, decryption_secrets
 from tlsdecrypt.recapture.originals import Originals, joined
-from tlsdecrypt.recapture.write_behind import WriteBehind
 from tlsdecrypt.report.program import PROGRAM
 from tlsdecrypt.report.session_keys import SessionKeys
 
@@ -43,13 +42,13 @@ class SecretsWriter:
         """See Writer. Secrets stand before all frames, so that a reader needs to read once."""
         container = Pcapng(PROGRAM)
         originals = Originals(container)
-        with WriteBehind(stream) as behind:
-            behind.write([container.head()])
-            behind.write(map(decryption_secrets, _in_blocks(self._keys.lines(analysis))))
-            for batch in self._manner.frames_of(analysis):
-                _, frames = originals.frames(batch, np.arange(len(batch)))
-                behind.write([originals.take_preface(), joined(chain.from_iterable(frames))])
-            behind.write([container.foot()])
+        stream.write(container.head())
+        stream.writelines(map(decryption_secrets, _in_blocks(self._keys.lines(analysis))))
+        for batch in self._manner.frames_of(analysis):
+            _, frames = originals.frames(batch, np.arange(len(batch)))
+            stream.write(originals.take_preface())
+            stream.write(joined(chain.from_iterable(frames)))
+        stream.write(container.foot())
 
 
 def _in_blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
