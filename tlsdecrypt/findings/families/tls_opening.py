@@ -92,7 +92,7 @@ def not_decryptable(scene: Scene) -> Iterator[Hit]:
     """
     given = [key for key in scene.keys if key.spki_sha256]
     domains = {_domain_of(_common_name(key)) for key in given}
-    is_alone = len({trace.server for trace in scene.traces if trace.tls is not None}) == 1
+    is_alone = bool(given) and len({trace.server for trace in scene.traces if trace.tls is not None}) == 1
     for trace in _closed(scene, "forward-secrecy"):
         tls = trace.tls
         if tls is None or _is_cloud(trace):
