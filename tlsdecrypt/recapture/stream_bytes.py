@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from tlsdecrypt.recapture.growing_file import GrowingFile
 
+WINDOW = 256 << 10  # bytes of a stream that are kept at hand: messages are read one after the other
+MAX_SKIPPED = 64 << 10  # bytes between two parts, said by the other side, that are read along
 MARGIN = 4096  # bytes on both sides of what may hold a secret that are looked at with it
 # Bytes without which nothing looks like a secret: `name=value`, `name: value`, markup, Basic and Bearer, NTLM and
 # Negotiate, and JWTs (`eyJ`).
@@ -41,6 +43,7 @@ class StreamBytes:
         self._parts = parts
         self._starts = list(accumulate((each.length for each in parts), initial=0))
         self._holes = [index for index, each in enumerate(parts) if each.offset < 0]
+        self._window, self._window_start = bytearray(), 0
         self.is_changed = False
 
     @property
@@ -61,7 +64,37 @@ class StreamBytes:
 
     def read(self, start: int, end: int) -> bytes:
         """Some bytes; what is missing in them is left out."""
-        return b"".join(self._file.read(offset, length) for offset, length in self._places(start, end))
+        end = min(end, self.end)
+        if end <= start:
+            return b""
+        at = start - self._window_start
+        if at < 0 or end - self._window_start > len(self._window):
+            stretch = self.stretch(start)
+            if stretch is None or stretch[0] > start or stretch[1] < end or end - start > WINDOW // 2:
+                return self._gathered(start, end)
+            self._window, self._window_start = bytearray(self._gathered(start, min(start + WINDOW, stretch[1]))), start
+            at = 0
+        return bytes(self._window[at : at + end - start])
+
+    def _gathered(self, start: int, end: int) -> bytes:
+        """Both sides stand in the file as they spoke: parts with little between them are read at once."""
+        pieces: list[bytes] = []
+        near: list[tuple[int, int]] = []
+        for offset, length in self._places(start, end):
+            last = sum(near[-1]) if near else offset
+            if not last <= offset <= last + MAX_SKIPPED or offset - (near[0][0] if near else offset) > WINDOW:
+                pieces += self._near(near)
+                near = []
+            near.append((offset, length))
+        return b"".join(pieces + self._near(near))
+
+    def _near(self, places: list[tuple[int, int]]) -> list[bytes]:
+        """What stands at these places of the file, in rising order."""
+        if not places:
+            return []
+        first = places[0][0]
+        data = self._file.read(first, sum(places[-1]) - first)
+        return [data[offset - first : offset - first + length] for offset, length in places]
 
     def lively(self, start: int, end: int) -> list[tuple[int, int]]:
         """The stretches of these bytes, with a margin, in which something may look like a secret."""
@@ -81,6 +114,10 @@ class StreamBytes:
     def overwrite(self, start: int, data: bytes) -> None:
         """Other bytes in place of those from `start` on; there is no hole among them."""
         self.is_changed = True
+        first, last = max(start, self._window_start), min(start + len(data), self._window_start + len(self._window))
+        if first < last:
+            at = first - self._window_start
+            self._window[at : at + last - first] = data[first - start : last - start]
         at = 0
         for offset, length in self._places(start, start + len(data)):
             self._file.overwrite(offset, data[at : at + length])
