@@ -16,8 +16,11 @@ from tlsdecrypt import analyze
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.report.connection_document import connection_document
-from tlsdecrypt.report.text_connection import note_lines
+from tlsdecrypt.report.hole_document import known_of_hole
+from tlsdecrypt.report.html_view import connection_view
+from tlsdecrypt.report.text_connection import connection_lines, note_lines
 from tlsdecrypt.report.text_view import TextView
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +95,29 @@ def test_the_document_tells_of_damaged_records_and_shows_them_with_all_secrets_o
     assert all(b64decode(piece["base64"]) in CONTENT for piece in shown["pieces"])
     whole = transfer("AES128-GCM-SHA256", TLS12, range(0))
     assert connection_document(whole, Redactor())["unverified"] is None
+
+
+def test_of_a_hole_in_a_content_is_told_how_much_is_known_of_damaged_records() -> None:
+    holed = transfer("AES128-GCM-SHA256", TLS12, range(30, 31))
+    known = sum(len(piece.content) for piece in holed.unverified[Direction.SERVER_TO_CLIENT].pieces)
+    response = connection_document(holed, Redactor())["exchanges"][0]["response"]
+    assert (response["missing"], response["unverified"]) == (RECORD, known)
+    told = f"{known:,} of them are known from damaged records, unverified: --follow shows them"
+    lines = connection_lines(holed, TextView(Redactor(), 120))
+    assert any(told in "".join(text for text, _ in each.parts) for each in lines)
+    assert told in connection_view(holed, Redactor())["exchanges"][0]["sides"][1]["note"]
+    whole = connection_document(transfer("AES128-GCM-SHA256", TLS12, range(0)), Redactor())
+    assert "unverified" not in whole["exchanges"][0]["response"]
+
+
+def test_pieces_elsewhere_on_the_connection_fill_no_hole_of_this_message() -> None:
+    holed = transfer("AES128-GCM-SHA256", TLS12, range(30, 31))
+    response = holed.exchanges[0].response
+    unverified = holed.unverified[Direction.SERVER_TO_CLIENT]
+    last = response.span.last_frame
+    elsewhere = [replace(piece, span=replace(piece.span, last_frame=last + 1)) for piece in unverified.pieces]
+    assert known_of_hole(response, replace(unverified, pieces=tuple(elsewhere))) == 0
+    assert known_of_hole(replace(response, version="HTTP/2"), unverified) == 0
 
 
 def test_the_text_tells_of_damaged_records() -> None:

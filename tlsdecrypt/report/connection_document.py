@@ -44,7 +44,7 @@ def connection_document(conversation: Conversation, redactor: Redactor) -> dict[
         "application_protocol": conversation.application_protocol,
         "application_data": _both(conversation.application_data, _digest),
         "unverified": _unverified(conversation, redactor),
-        "exchanges": [exchange_document(exchange, redactor) for exchange in conversation.exchanges],
+        "exchanges": [exchange_document(each, redactor, conversation.unverified) for each in conversation.exchanges],
         "notes": [_note(note, redactor) for note in conversation.notes],
         **({"dissection": dissection} if dissection else {}),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.conversation import NOTHING_UNVERIFIED
+from tlsdecrypt.report.hole_document import known_of_hole
 from tlsdecrypt.report.mail_document import mail_command, mail_reply, smtp_reply
 from tlsdecrypt.report.quantities import MILLISECOND, iso_times
 from tlsdecrypt.report.rpc_document import rpc_message
@@ -14,20 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.conversation import Unverified
     from tlsdecrypt.flow import Span
     from tlsdecrypt.redact import Redactor
 
 
-def exchange_document(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
+def exchange_document(
+    exchange: Exchange, redactor: Redactor, unverified: tuple[Unverified, Unverified] = NOTHING_UNVERIFIED
+) -> dict[str, Any]:
     """One element of `exchanges`; `request` and `response` are null where they were not seen.
+
+    `unverified` is the conversation's: what fills holes of this exchange is counted.
 
     `frames` holds the distinct frames that bound the two messages, sorted. The messages come first, so that the
     redactor knows their secrets before it meets free text that may quote them.
     """
     for password in exchange.passwords:
         redactor.learn(password)
-    request = _message(exchange.request, redactor)
-    response = _message(exchange.response, redactor)
+    request = _message(exchange.request, redactor, unverified[0])
+    response = _message(exchange.response, redactor, unverified[1])
     said = [each for each in (request, response) if each]
     duration_ns = exchange.duration_ns
     return {
@@ -56,7 +63,7 @@ def redacted_values(value: Any, redactor: Redactor) -> Any:
     return value
 
 
-def _message(message: Any, redactor: Redactor) -> dict[str, Any] | None:
+def _message(message: Any, redactor: Redactor, unverified: Unverified) -> dict[str, Any] | None:
     """One side of an exchange, whatever its protocol, with `frames` [first, last], `start` and `end`."""
     if message is None:
         return None
@@ -64,6 +71,8 @@ def _message(message: Any, redactor: Redactor) -> dict[str, Any] | None:
     told = _describer(message.__class__)(message, redactor)
     told["frames"] = [span.first_frame, span.last_frame]
     told["start"], told["end"] = iso_times(span)
+    if "fields" in told and "missing" in told and (known := known_of_hole(message, unverified)):
+        told["unverified"] = known
     return told
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.report.connection_document import connection_document
 from tlsdecrypt.report.exchange_document import exchange_document
+from tlsdecrypt.report.hole_document import told_of_hole
 from tlsdecrypt.report.pretty import pretty_text
 from tlsdecrypt.report.quantities import clock_time, duration, size
 from tlsdecrypt.report.shown_content import shown_content
@@ -17,7 +18,7 @@ from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
-    from tlsdecrypt.conversation import Conversation
+    from tlsdecrypt.conversation import Conversation, Unverified
     from tlsdecrypt.flow import Span
     from tlsdecrypt.redact import Redactor
     from tlsdecrypt.tls.session import TlsSession
@@ -49,7 +50,8 @@ def connection_view(conversation: Conversation, redactor: Redactor) -> dict[str,
         "tone": _verdict_tone(conversation.tls),
         "notes": [[note["what"], note["frames"]] for note in bare["notes"][:MAX_NOTES]],
         "exchanges": [
-            exchange_view(exchange, span.first_time_ns, redactor) for exchange in conversation.exchanges[:MAX_EXCHANGES]
+            exchange_view(exchange, span.first_time_ns, redactor, conversation.unverified)
+            for exchange in conversation.exchanges[:MAX_EXCHANGES]
         ],
         "more": max(len(conversation.exchanges) - MAX_EXCHANGES, 0),
         "dissected": [_dissected(each) for each in bare.get("dissection", ())],
@@ -89,9 +91,11 @@ def row_view(conversation: Conversation, connection: dict[str, Any], redactor: R
     }
 
 
-def exchange_view(exchange: Exchange, start_ns: int, redactor: Redactor) -> dict[str, Any]:
+def exchange_view(
+    exchange: Exchange, start_ns: int, redactor: Redactor, unverified: tuple[Unverified, Unverified]
+) -> dict[str, Any]:
     """What the report shows of an exchange; `start_ns` is when its connection began."""
-    told = exchange_document(exchange, redactor)
+    told = exchange_document(exchange, redactor, unverified)
     answer, tone = answer_of(told, MAX_REASON)
     length_ns = exchange.duration_ns
     return {
@@ -141,7 +145,7 @@ def _side(name: str, told: dict[str, Any], message: Any, redactor: Redactor) -> 
     elif length:
         side["note"] = "the content is not shown here"
     if told.get("missing"):
-        side["note"] = f"{told['missing']:,} bytes were not captured"
+        side["note"] = f"{told['missing']:,} bytes were not captured{told_of_hole(told)}"
     return side
 
 

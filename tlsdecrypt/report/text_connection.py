@@ -33,7 +33,7 @@ def connection_lines(conversation: Conversation, view: TextView) -> Iterator[Lin
     if view.is_verbose:
         yield from _stream_lines(conversation)
     for exchange in conversation.exchanges:
-        yield from exchange_lines(exchange, span.first_time_ns, view)
+        yield from exchange_lines(exchange, span.first_time_ns, view, conversation.unverified)
     yield from dissection_lines(conversation.dissection, view)
     yield from note_lines(conversation, view)
     yield line()

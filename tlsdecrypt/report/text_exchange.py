@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.conversation import NOTHING_UNVERIFIED
 from tlsdecrypt.report.exchange_document import exchange_document
+from tlsdecrypt.report.hole_document import told_of_hole
 from tlsdecrypt.report.lines import INDENT, line
 from tlsdecrypt.report.quantities import SECOND, counted, duration, size
 from tlsdecrypt.report.rpc_document import is_rpc, rpc_answer, rpc_asked
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsdecrypt.app.exchange import Exchange
+    from tlsdecrypt.conversation import Unverified
     from tlsdecrypt.report.lines import Line, Part, Style
     from tlsdecrypt.report.text_view import TextView
 
@@ -27,9 +30,14 @@ MIN_TARGET = 24  # columns that a target keeps on the narrowest terminal
 _FIRST_ERROR, _FIRST_REDIRECT = 400, 300  # HTTP status codes, RFC 9110 section 15
 
 
-def exchange_lines(exchange: Exchange, start_ns: int, view: TextView) -> Iterator[Line]:
+def exchange_lines(
+    exchange: Exchange,
+    start_ns: int,
+    view: TextView,
+    unverified: tuple[Unverified, Unverified] = NOTHING_UNVERIFIED,
+) -> Iterator[Line]:
     """`start_ns` is when the connection began. All text comes from the redacted document."""
-    told = exchange_document(exchange, view.redactor)
+    told = exchange_document(exchange, view.redactor, unverified)
     offset = f"+{(exchange.span.first_time_ns - start_ns) / SECOND:.3f} s"
     answer = answer_of(told)
     facts = [*_sizes(told), *_took(exchange), view.frames.range(exchange.span)]
@@ -100,7 +108,8 @@ def _took(exchange: Exchange) -> list[str]:
 def _missing(told: dict[str, Any]) -> Iterator[Line]:
     for side in ("request", "response"):
         if told[side] and told[side]["missing"]:
-            yield line((f"[{counted(told[side]['missing'], 'byte')} of the {side} not captured]", "caution"), level=2)
+            missing = f"{counted(told[side]['missing'], 'byte')} of the {side} not captured{told_of_hole(told[side])}"
+            yield line((f"[{missing}]", "caution"), level=2)
 
 
 def _fields(message: dict[str, Any] | None, mark: str) -> Iterator[Line]:

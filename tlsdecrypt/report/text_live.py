@@ -35,7 +35,7 @@ class LiveText:
             yield line((f"Connection {number}", "heading"), "goes on")
         count, _ = self._told.get(number, (0, None))
         for exchange in conversation.exchanges[count:]:
-            yield from exchange_lines(exchange, conversation.span.first_time_ns, view)
+            yield from exchange_lines(exchange, conversation.span.first_time_ns, view, conversation.unverified)
         self._told[number] = len(conversation.exchanges), _verdict(conversation)
         self._latest = number
 
@@ -65,7 +65,7 @@ class LiveText:
         if conversation.tls is not None and is_other:
             yield from verdict_lines(conversation.tls, self.view)
         for exchange in new:
-            yield from exchange_lines(exchange, conversation.span.first_time_ns, self.view)
+            yield from exchange_lines(exchange, conversation.span.first_time_ns, self.view, conversation.unverified)
         yield from note_lines(conversation, self.view)
         yield line()
         self._latest = None
