@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tlsdecrypt.conversation import NOTHING_UNVERIFIED
+from tlsdecrypt.conversation import NOTHING_UNVERIFIED, PlaintextDigest, StreamFacts
 from tlsdecrypt.errors import InputError
 from tlsdecrypt.plaintext import Outlets, PlaintextFork
 from tlsdecrypt.report.document import connection_bytes, summary_line
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_NO_STREAMS = StreamFacts(), StreamFacts()
+_NO_DATA = PlaintextDigest(0, None), PlaintextDigest(0, None)
 
 
 class Teller(Protocol):
@@ -166,7 +169,15 @@ def light(conversation: Conversation) -> Conversation:
     if tls is not None:
         tls = replace(tls, messages=(), alerts=(), client_certificates=(), offered_cipher_suites=(), secrets=())
     return replace(
-        conversation, tls=tls, exchanges=(), notes=(), unverified=NOTHING_UNVERIFIED, tcp=None, dissection=()
+        conversation,
+        streams=_NO_STREAMS,
+        tls=tls,
+        application_data=_NO_DATA,
+        exchanges=(),
+        notes=(),
+        unverified=NOTHING_UNVERIFIED,
+        tcp=None,
+        dissection=(),
     )
 
 

@@ -68,4 +68,4 @@ class Writer(Protocol):
         """A connection that is over, whole; they come in the order in which they end, not of their ids."""
 
     def finish(self, analysis: Analysis, stream: BinaryIO) -> None:
-        """Write the document. The conversations of `analysis` are light: without exchanges, notes and messages."""
+        """Write the document. The conversations of `analysis` are light: who, when and which TLS (`tellers.light`)."""
