@@ -46,10 +46,12 @@ class Options(Value, frozen=True):
         """Whether this is one of the connections to look at."""
         if self.ports and not {conversation.client.port, conversation.server.port} & set(self.ports):
             return False
+        if not self.hosts:
+            return True
         names = {conversation.client.address, conversation.server.address}
         if conversation.tls is not None and conversation.tls.server_name:
             names.add(conversation.tls.server_name.lower())
-        return not self.hosts or not names.isdisjoint(host.lower() for host in self.hosts)
+        return not names.isdisjoint(host.lower() for host in self.hosts)
 
 
 class Pipeline:
