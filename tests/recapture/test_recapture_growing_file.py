@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +65,16 @@ def test_pieces_are_written_many_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     for number in range(100):
         file.append(b"%03d" % number)
     assert file.read(0, 1_000) == b"".join(b"%03d" % number for number in range(100))
+
+
+@pytest.mark.parametrize("accepted", [0, 1, 4096, 9000, 50_000])
+def test_long_pieces_are_whole_where_the_system_takes_only_some(accepted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def some(number: int, pieces: list[bytes]) -> int:
+        return os.write(number, b"".join(pieces)[:accepted])
+
+    monkeypatch.setattr(os, "writev", some)
+    file, data = GrowingFile(), [bytes([number]) * (4_096 + number) for number in range(12)]
+    file.append(*data)
+    assert file.read(0, 100_000) == b"".join(data)
+    file.append(b"more")
+    assert file.read(sum(map(len, data)), 100) == b"more"

@@ -5,6 +5,7 @@ The file has no name, and is open to nobody else. What is appended is gathered a
 
 from __future__ import annotations
 
+import os
 import tempfile
 from mmap import ACCESS_READ, ALLOCATIONGRANULARITY, mmap
 from typing import IO
@@ -13,6 +14,8 @@ from tlsdecrypt.errors import InputError
 
 GATHERED = 1 << 20  # bytes that are written at once, about
 MAX_PIECES = 4096  # that are written at once
+LEAST_LONG = 4096  # bytes: longer pieces are handed to the system as they are, shorter ones are joined first
+MAX_VECTOR = 1000 if hasattr(os, "writev") else 0  # of these at once (IOV_MAX is 1024); none on Windows
 LEAST_MAPPED = 256 << 10  # bytes: fewer are copied in less time than they are mapped
 
 
@@ -65,22 +68,26 @@ class GrowingFile:
     def overwrite(self, offset: int, data: bytes) -> None:
         """Put other bytes in the place of some that are there."""
         self._flush()
-        self._write(offset, data)
+        self._write(offset, [data])
 
     def _flush(self) -> None:
         if self._pieces:
-            gathered = b"".join(self._pieces)
+            pieces, length = self._pieces, self._gathered
             self._pieces, self._gathered = [], 0
-            self._write(self._written, gathered)
-            self._written += len(gathered)
+            is_long = length >= LEAST_LONG * len(pieces) and len(pieces) <= MAX_VECTOR
+            self._write(self._written, pieces if is_long else [b"".join(pieces)])
+            self._written += length
 
-    def _write(self, offset: int, data: bytes) -> None:
+    def _write(self, offset: int, pieces: list[bytes]) -> None:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as this lives
             self._file.seek(offset)
-            left = memoryview(data)
-            while left:
-                left = left[self._file.write(left) :]
+            done = os.writev(self._file.fileno(), pieces) if len(pieces) > 1 else 0
+            for each in pieces:
+                left = memoryview(each)[done:]
+                done = max(done - len(each), 0)
+                while left:
+                    left = left[self._file.write(left) :]
         except OSError as fault:
             raise InputError(f"a temporary file cannot be written: {fault.strerror or fault}") from fault
