@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from cli_runs import run
 from http_samples import exchange_of
+from packets import C, S, http_request, http_response
+from test_redact_logins import assert_hidden, outputs
 
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.redact.names import is_secret_field
 from tlsdecrypt.report.exchange_document import exchange_document, redacted_values
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MARKER = "Tr0ub4dor-marker!"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4IiwiaXNzIjoieSJ9.QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo"
@@ -119,6 +126,54 @@ def test_a_secret_in_json_in_a_string_of_json_is_hidden() -> None:
         assert MARKER.encode() not in said
         assert b"avery" in said
     assert Redactor().content(b'{"log":"[no json"}', "application/json") == b'{"log":"[no json"}'
+
+
+WRITTEN = {
+    "json, name and value": ("application/json", json.dumps([{"name": "password", "value": MARKER}])),
+    "json in a form": ("application/x-www-form-urlencoded", f"d={quote(json.dumps({'password': MARKER}))}"),
+    "markup in a form": ("application/x-www-form-urlencoded", f"d={quote(f'<a><Password>{MARKER}</Password></a>')}"),
+    "markup in json": ("application/json", json.dumps({"sent": f"<a><Password>{MARKER}</Password></a>"})),
+    "markup in markup": ("text/xml", f"<a>&lt;b:Password&gt;{MARKER}&lt;/b:Password&gt;</a>"),
+    "graphql": ("application/json", json.dumps({"query": f'mutation {{ login(password: "{MARKER}") }}'})),
+    "a setting": ("text/xml", f'<s><add key="Password" value="{MARKER}"/></s>'),
+    "a page": ("text/html", f'<meta name="csrf-token" content="{MARKER}">'),
+    "a property": ("text/xml", f"<Property><Name>Password</Name><Value>{MARKER}</Value></Property>"),
+    "xml-rpc": ("text/xml", f"<member><name>password</name><value><string>{MARKER}</string></value></member>"),
+    "an argument": ("text/plain", f"Set-Mailbox -Password '{MARKER}' -Force"),
+    "sql": ("text/plain", f"CREATE USER kim PASSWORD '{MARKER}'"),
+    "notes": ("text/xml", f"<t:Contact><t:Notes>{MARKER}</t:Notes></t:Contact>"),
+    "a place": ("text/xml", f"<t:CalendarEventDetails><t:Location>{MARKER}</t:Location></t:CalendarEventDetails>"),
+}
+
+
+@pytest.mark.parametrize("place", WRITTEN)
+def test_a_content_hides_the_secret_in_it(place: str, tmp_path: Path) -> None:
+    kind, content = WRITTEN[place]
+    said = [
+        C(http_request("POST /a", [f"Content-Type: {kind}"], content.encode())),
+        S(http_response("200 OK", [f"Content-Type: {kind}"], content.encode())),
+    ]
+    assert_hidden(outputs(said, tmp_path), MARKER.encode())
+    path = tmp_path / "a.pcapng"
+    assert run(tmp_path / "scene.pcap", "-o", path).exit_code == 0
+    assert_hidden(path.read_bytes(), MARKER.encode())
+
+
+def test_json_in_a_query_hides_its_secret() -> None:
+    assert MARKER not in Redactor().target(f"/?d={quote(json.dumps({'password': MARKER}))}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("application/json", '[{"name":"color","value":"red"}]'),
+        ("text/xml", '<add key="Color" value="red"/>'),
+        ("text/xml", "<Name>Color</Name><Value>red</Value>"),
+        ("text/plain", "the password was changed, 'as always'"),
+    ],
+)
+def test_a_content_without_a_secret_stays(kind: str, content: str) -> None:
+    assert Redactor().content(content.encode(), kind) == content.encode()
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ WINDOW = 256 << 10  # bytes of a stream that are kept at hand: messages are read
 MAX_SKIPPED = 64 << 10  # bytes between two parts, said by the other side, that are read along
 MARGIN = 4096  # bytes on both sides of what may hold a secret that are looked at with it
 # Bytes without which nothing looks like a secret: `name=value`, `name: value`, markup, Basic and Bearer, NTLM and
-# Negotiate, and JWTs (`eyJ`).
-MARKS = (b"=", b":", b"<", b"B", b"N", b"J")
+# Negotiate, JWTs (`eyJ`), and `password 'value'`.
+MARKS = (b"=", b":", b"<", b"B", b"N", b"J", b"'", b'"')
 
 
 class Part(NamedTuple):

@@ -27,8 +27,15 @@ _BOUNDARY = re.compile(r"boundary\s*=\s*(?:\"([^\"]{1,200})\"|([^\s;]{1,200}))",
 _PART_NAME = re.compile(r"[;\s]name\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.IGNORECASE)
 _PART_TYPE = re.compile(r"^content-type\s*:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _TAG = re.compile(r"<((?:[\w.-]+:)?([\w.-]+))((?:\s[^<>]*)?)>")
-_INPUT = re.compile(r"<input\b([^<>]*+)>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"\b(name|value)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
+_NAMED_TAG = re.compile(r"<([\w:.-]{1,64}+)(\s[^<>]*?\b(?:value|content)\s*=[^<>]*+)>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"\b(name|key|value|content)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
+_NAMED_VALUE = re.compile(  # <name>password</name><value>...</value>
+    r"<((?:[\w-]+:)?(?:name|key))>\s*([\w .-]{1,64})</\1>\s*<((?:[\w-]+:)?value)(?:\s[^<>]*)?>", re.IGNORECASE
+)
+_ESCAPED = re.compile(
+    r"&lt;(?:[\w-]+:)?(?:\w{0,40}passw(?:or)?d|binarysecuritytoken)(?:\s[^&<>]*)?&gt;([^<>&][^<>]*?)&lt;/",
+    re.IGNORECASE,
+)
 _JSON_PAIR = re.compile(r"(\"([\w.-]{1,64})\"\s*:\s*)(\"(?:[^\"\\]|\\.)*+\"?|[^\s,}\]]+)")
 _MASK = re.compile(r"<(masked:[^<>]*)>")
 _BOMS = (
@@ -114,12 +121,15 @@ def _mask_pair(match: re.Match[str], masker: Masker) -> str:
 
 def _mask_value(value: Any, masker: Masker) -> Any:
     if isinstance(value, dict):
+        named = value.get("name") or value.get("key")
+        if isinstance(named, str) and "value" in value:  # a list of headers or settings
+            value = {**value, "value": _mask_member(named, value["value"], masker)}
         return {name: _mask_member(name, member, masker) for name, member in value.items()}
     if isinstance(value, list):
         return [_mask_value(each, masker) for each in value]
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON in a string of JSON, as some programs log it
         return _mask_json(value, masker)
-    return value
+    return _mask_markup(value, masker) if isinstance(value, str) and value.lstrip()[:1] == "<" else value
 
 
 def _mask_member(name: str, member: Any, masker: Masker) -> Any:
@@ -132,7 +142,10 @@ def _mask_member(name: str, member: Any, masker: Masker) -> Any:
 def _mask_markup(text: str, masker: Masker) -> str:
     """Elements that hold secrets, with all that is inside them; hidden inputs of forms."""
     text = _mask_places(text, secret_elements(text), masker)
-    return _INPUT.sub(lambda match: _mask_input(match, masker), text)
+    text = _mask_places(text, _named_values(text), masker)
+    if "&lt;" in text:
+        text = _mask_places(text, ((*match.span(1), names.PASSWORD) for match in _ESCAPED.finditer(text)), masker)
+    return _NAMED_TAG.sub(lambda match: _mask_named_tag(match, masker), text)
 
 
 def _mask_places(text: str, places: Iterable[tuple[int, int, str]], masker: Masker) -> str:
@@ -174,17 +187,28 @@ def _end_of_element(text: str, name: str, start: int) -> int:
     return len(text)
 
 
-def _mask_input(match: re.Match[str], masker: Masker) -> str:
-    attributes = {each[1].lower(): each for each in _ATTRIBUTE.finditer(match[1])}
-    name, value = attributes.get("name"), attributes.get("value")
+def _named_values(text: str) -> Iterator[tuple[int, int, str]]:
+    """Values beside elements that tell their names."""
+    end = 0
+    for match in _NAMED_VALUE.finditer(text):
+        kind = names.secret_kind(match[2])
+        if kind is not None and match.end() >= end:
+            end = _end_of_element(text, match[3], match.end())
+            yield match.end(), end, kind
+
+
+def _mask_named_tag(match: re.Match[str], masker: Masker) -> str:
+    """Hidden inputs of forms, settings, and what else has its name in one attribute and its value in another."""
+    attributes = {each[1].lower(): each for each in _ATTRIBUTE.finditer(match[2])}
+    name, value = attributes.get("name") or attributes.get("key"), attributes.get("value") or attributes.get("content")
     if name is None or value is None:
         return match[0]
-    kind = names.secret_kind(_attribute_text(name), is_query=True)
+    kind = names.secret_kind(_attribute_text(name), is_query=match[1].lower() == "input")
     secret = _attribute_text(value)
     if kind is None or not secret:
         return match[0]
     mask = masker.value(kind, unescape(secret))
-    return f'<input{match[1][: value.start()]}value="{mask}"{match[1][value.end() :]}>'
+    return f'<{match[1]}{match[2][: value.start()]}{value[1]}="{mask}"{match[2][value.end() :]}>'
 
 
 def _attribute_text(match: re.Match[str]) -> str:

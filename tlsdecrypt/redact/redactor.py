@@ -180,9 +180,12 @@ class Redactor:
         kind = names.secret_kind(_unquoted(name), is_query=True)
         if kind is not None:
             return f"{name}={self.value(kind, decoded)}" if value else parameter
-        if depth > 0 and ("=" in decoded or "://" in decoded):
+        if depth > 0 and ("=" in decoded or ":" in decoded or "<" in decoded):
             masked = self._target(decoded, depth - 1) if "?" in decoded else self.parameters(decoded, depth - 1)
             masked = mask_text(masked, self.value)
+            if decoded.lstrip()[:1] in ("<", "{", "["):
+                kind = "text/xml" if "<" in decoded[:1] else "application/json"
+                masked = mask_content(masked.encode("utf-8", "replace"), kind, self).decode()
             if masked != decoded:
                 return f"{name}={quote(masked, safe=_SAFE_IN_VALUES)}"
         return parameter

@@ -14,8 +14,11 @@ _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{4,}(?
 _CREDENTIALS = re.compile(
     r"\b(Basic|Bearer|NTLM|Negotiate)(\s+)(?![A-Za-z]?[a-z.-]+(?:\s|\Z))([A-Za-z0-9+/_.~-]{12,}=*)"
 )
-_NAME = re.compile(r"(?<![\w.-])([\w.-]++)[\"']?[ \t]*+([=:])[ \t]*+(?![\"']?<masked:)")
-_VALUE = re.compile(r"[\"']([^\"']++)|([^\s\"'<>,]++)")
+_NAME = re.compile(r"(?<![\w.-])([\w.-]++)(?:\\*[\"'])?[ \t]*+([=:])[ \t]*+(?!\\*[\"']?<masked:)")
+_VALUE = re.compile(r"\\*[\"']((?:[^\"'\\]|\\+(?![\"'\\]))++)|([^\s\"'<>,]++)")
+_ARGUMENT = re.compile(
+    r"\b(?:\w*passw(?:or)?d|identified[ ]by)[ \t]+(\\*[\"'])(?!<masked:)((?:(?!\1).){1,512})", re.IGNORECASE
+)
 _USER_INFO = re.compile(r"(://[^/?#:@\s]{1,128}:)([^/?#@\s]{1,128})(@)")
 _LETTERS = re.compile(r"[A-Za-z]+[.!]?")
 _NEEDS_NO_LOOK = re.compile(r"[^=:\s]*")
@@ -25,6 +28,8 @@ def mask_text(text: str, mask: Callable[[str, str], str]) -> str:
     """`text` with `mask(kind, secret)` in place of what looks like a secret."""
     if "eyJ" in text:
         text = _JWT.sub(lambda match: mask(names.TOKEN, match[0]), text)
+    if "'" in text or '"' in text:  # `-Password 'x'`, `PASSWORD 'x'` of SQL
+        text = _ARGUMENT.sub(lambda match: _without(match, 2, mask(names.PASSWORD, match[2])), text)
     if _NEEDS_NO_LOOK.fullmatch(text):
         return text
     text = _CREDENTIALS.sub(lambda match: f"{match[1]}{match[2]}{mask(names.TOKEN, match[3])}", text)
@@ -32,6 +37,11 @@ def mask_text(text: str, mask: Callable[[str, str], str]) -> str:
         text = _USER_INFO.sub(lambda match: f"{match[1]}{mask(names.PASSWORD, match[2])}{match[3]}", text)
         text = "".join(_mask_named(text, mask))
     return text
+
+
+def _without(match: re.Match[str], group: int, shown: str) -> str:
+    """What was matched, with `shown` in place of one group."""
+    return match[0][: match.start(group) - match.start()] + shown + match[0][match.end(group) - match.start() :]
 
 
 def _mask_named(text: str, mask: Callable[[str, str], str]) -> Iterator[str]:
