@@ -33,7 +33,7 @@ _NAMED_VALUE = re.compile(  # <name>password</name><value>...</value>
     r"<((?:[\w-]+:)?(?:name|key))>\s*([\w .-]{1,64})</\1>\s*<((?:[\w-]+:)?value)(?:\s[^<>]*)?>", re.IGNORECASE
 )
 _ESCAPED = re.compile(
-    r"&lt;(?:[\w-]+:)?(?:\w{0,40}passw(?:or)?d|binarysecuritytoken)(?:\s[^&<>]*)?&gt;([^<>&][^<>]*?)&lt;/",
+    r"&lt;(?:[\w-]+:)?(?:\w{0,40}passw(?:or)?d|binarysecuritytoken)(?:\s[^&<>]*)?&gt;((?:[^<>&]|&(?!lt;)){1,4096}+)&lt;/",
     re.IGNORECASE,
 )
 _JSON_PAIR = re.compile(r"(\"([\w.-]{1,64})\"\s*:\s*)(\"(?:[^\"\\]|\\.)*+\"?|[^\s,}\]]+)")
