@@ -7,7 +7,6 @@ disk behind the program's back anyhow.
 from __future__ import annotations
 
 import sys
-from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from tlsdecrypt.recapture.rendering import render
@@ -41,7 +40,7 @@ def rendered(plan: Plan, spool: PlaintextSpool, container: Container) -> bytes:
         while row <= speech_row:
             parts.append(frames)
             row, frames = next(kept)
-        parts += chain.from_iterable(made)
+        parts += made
     return b"".join([*parts, frames, *(each for _, each in kept)])
 
 

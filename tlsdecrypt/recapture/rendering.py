@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Frame = tuple[memoryview, memoryview | bytes, bytes]
 
+PARTS = 3  # of a frame: head, payload, and what follows
 MAX_SKIPPED = 64 << 10  # bytes between two pieces that are read along
 
 _IS_LITTLE = sys.byteorder == "little"
@@ -108,11 +109,11 @@ class _Payload:
         return result
 
 
-def render(speeches: Sequence[Speech], spool: PlaintextSpool, container: Container) -> list[list[Frame]]:
-    """For each speech the frames that carry it, each as head, payload and what follows in the container."""
+def render(speeches: Sequence[Speech], spool: PlaintextSpool, container: Container) -> list[list[memoryview | bytes]]:
+    """For each speech the frames that carry it: of each its head, its payload and what follows in the container."""
     payload = _Payload(spool, speeches)
     view = memoryview(payload.data)
-    rendered: list[list[Frame]] = [[] for _ in speeches]
+    rendered: list[list[memoryview | bytes]] = [[] for _ in speeches]
     kinds: defaultdict[tuple[int, int, int], list[int]] = defaultdict(list)
     for index, each in enumerate(speeches):
         kinds[each.template.version, len(each.template.head), each.template.network].append(index)
@@ -122,17 +123,13 @@ def render(speeches: Sequence[Speech], spool: PlaintextSpool, container: Contain
         cuts = _Cuts(chosen, begins)
         matrix = _heads(chosen, cuts, payload.sums(cuts.begin, cuts.length), container)
         heads, width = memoryview(matrix.tobytes()), matrix.shape[1]
-        frames: list[Frame] = list(
-            zip(
-                [heads[at : at + width] for at in range(0, len(heads), width)],
-                [view[begin:end] for begin, end in zip(cuts.begin.tolist(), cuts.end.tolist(), strict=True)],
-                _tails(chosen, cuts, container),
-                strict=True,
-            )
-        )
-        bounds = [*cuts.first.tolist(), len(frames)]
+        parts: list[memoryview | bytes] = [b""] * (PARTS * len(matrix))
+        parts[0::PARTS] = [heads[at : at + width] for at in range(0, len(heads), width)]
+        parts[1::PARTS] = [view[begin:end] for begin, end in zip(cuts.begin.tolist(), cuts.end.tolist(), strict=True)]
+        parts[2::PARTS] = _tails(chosen, cuts, container)
+        bounds = [*(cuts.first * PARTS).tolist(), len(parts)]
         for index, (first, last) in zip(indices, pairwise(bounds), strict=True):
-            rendered[index] = frames[first:last]
+            rendered[index] = parts[first:last]
     return rendered
 
 
