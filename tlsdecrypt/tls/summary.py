@@ -24,6 +24,7 @@ _SeenT = TypeVar("_SeenT", "AlertSeen", "HandshakeSeen")
 
 MAX_CACHED_LABELS: Final = 64  # versions; real ones are a dozen
 MAX_CACHED_OFFERS: Final = 64  # lists of cipher suites and of versions: a client offers the same each time
+LONGEST_CACHED_OFFER: Final = 512  # suites; there are not more in the registry
 
 
 def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str | None = None) -> TlsSession:
@@ -137,9 +138,15 @@ def _label(version: int) -> str:
     return ProtocolVersion(version).label
 
 
-@lru_cache(maxsize=MAX_CACHED_OFFERS)
 def _offered_suites(codes: tuple[int, ...]) -> tuple[str, ...]:
+    return _cached_names(codes) if len(codes) <= LONGEST_CACHED_OFFER else _names(codes)
+
+
+def _names(codes: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(cipher_suite(code).name for code in codes if not is_grease(code))
+
+
+_cached_names = lru_cache(maxsize=MAX_CACHED_OFFERS)(_names)
 
 
 def _certificates(negotiations: list[Negotiation], *, of_client: bool) -> tuple[CertificateFacts, ...]:
