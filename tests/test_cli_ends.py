@@ -53,6 +53,12 @@ def test_an_output_given_twice_is_refused(capture: str, folder: Path) -> None:
     assert_refused(run(capture, "-o", folder / "a.json", "-o", folder / "a.json"), "twice")
 
 
+def test_original_frames_are_not_kept_in_an_anonymised_capture(capture: str, folder: Path) -> None:
+    path = folder / "a.pcapng"
+    assert_refused(run(capture, "-o", path, "--with-original", "--anonymise"), "--with-original", "--anonymise")
+    assert not path.exists()
+
+
 def test_force_overwrites(capture: str, folder: Path) -> None:
     (folder / "there.json").write_text("old")
     assert run(capture, "-o", folder / "there.json", "--force").exit_code == 0

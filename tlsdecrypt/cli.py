@@ -235,6 +235,8 @@ def _read_twice(captures: Sequence[Named], manner: Manner) -> tuple[Sequence[Nam
 
 def _anonymised(manner: Manner, files: Sequence[OutputFile]) -> Manner:
     """Raises InputError where a file would hold the original frames, or what opens them."""
+    if manner.keeps_original:
+        raise InputError("--with-original keeps frames that name everybody: not with --anonymise")
     from tlsdecrypt.redact.anonymiser import Anonymiser  # noqa: PLC0415 - few runs need it
     from tlsdecrypt.redact.pseudonyms import Pseudonyms  # noqa: PLC0415 - the same
 
