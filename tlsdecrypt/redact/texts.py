@@ -14,10 +14,10 @@ _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{4,}(?
 _CREDENTIALS = re.compile(
     r"\b(Basic|Bearer|NTLM|Negotiate)(\s+)(?![A-Za-z]?[a-z.-]+(?:\s|\Z))([A-Za-z0-9+/_.~-]{12,}=*)"
 )
-_NAME = re.compile(r"(?<![\w.-])([\w.-]++)(?:\\*[\"'])?[ \t]*+([=:])[ \t]*+(?!\\*[\"']?<masked:)")
+_NAME = re.compile(r"(?<![\w.-])([\w.-]++)[\\\"']*+[ \t]*+([=:])[ \t]*+(?![\\\"']*+<masked:)")
 _VALUE = re.compile(r"\\*[\"']((?:[^\"'\\]|\\+(?![\"'\\]))++)|([^\s\"'<>,]++)")
 _ARGUMENT = re.compile(
-    r"\b(?:\w*passw(?:or)?d|identified[ ]by)[ \t]+(\\*[\"'])(?!<masked:)((?:(?!\1).){1,512})", re.IGNORECASE
+    r"\b(?:\w*passw(?:or)?d|identified[ ]by)[ ]+(\\*[\"'])(?!<masked:)((?:(?!\1).){1,512})", re.IGNORECASE
 )
 _USER_INFO = re.compile(r"(://[^/?#:@\s]{1,128}:)([^/?#@\s]{1,128})(@)")
 _LETTERS = re.compile(r"[A-Za-z]+[.!]?")
@@ -28,7 +28,7 @@ def mask_text(text: str, mask: Callable[[str, str], str]) -> str:
     """`text` with `mask(kind, secret)` in place of what looks like a secret."""
     if "eyJ" in text:
         text = _JWT.sub(lambda match: mask(names.TOKEN, match[0]), text)
-    if "'" in text or '"' in text:  # `-Password 'x'`, `PASSWORD 'x'` of SQL
+    if " " in text and ("'" in text or '"' in text):  # `-Password 'x'`, `PASSWORD 'x'` of SQL
         text = _ARGUMENT.sub(lambda match: _without(match, 2, mask(names.PASSWORD, match[2])), text)
     if _NEEDS_NO_LOOK.fullmatch(text):
         return text
