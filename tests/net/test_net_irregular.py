@@ -23,6 +23,7 @@ WLAN = b"\x08\x01\x00\x00" + bytes(20)
 WLAN_QOS = b"\x88\x01\x00\x00" + bytes(22)
 WLAN_FOUR_ADDRESSES = b"\x88\x83\x00\x00" + bytes(26) + bytes(2) + bytes(4)
 RADIOTAP = struct.pack("<BBHI", 0, 0, 12, 1 << 2) + bytes(4)
+RADIOTAP_PADDED = struct.pack("<BBHI", 0, 0, 9, 1 << 1) + b"\x20"
 NFLOG_LITTLE = (
     bytes([2, 0, 0, 0])
     + struct.pack("<HH4sHH", 8, 1, bytes(4), 7, 10)
@@ -41,6 +42,8 @@ WRAPPED = {
     "five tags": (1, ethernet(INNER, tags=[0x8100] * 5)),
     "LLC and SNAP": (1, ethernet(SNAP + INNER, len(SNAP + INNER)) + bytes(5)),
     "LLC with IP": (1, ethernet(b"\x06\x06\x03" + INNER, len(INNER) + 3)),
+    "802.1ah": (1, ethernet(b"\0\0\x10\x01" + FRAME, 0x88E7)),
+    "802.1ah behind a provider's tag": (1, ethernet(b"\xe0\0\x10\x01" + FRAME, 0x88E7, tags=[0x88A8])),
     "Cisco metadata": (1, ethernet(bytes(6) + b"\x08\x00" + INNER, 0x8909)),
     "PPPoE": (1, ethernet(struct.pack(">BBHHH", 0x11, 0, 1, len(INNER) + 2, 0x21) + INNER, 0x8864) + bytes(4)),
     "MPLS": (1, ethernet(LABELS + INNER, 0x8847)),
@@ -56,6 +59,7 @@ WRAPPED = {
     "802.11 QoS": (105, WLAN_QOS + SNAP + INNER),
     "802.11 QoS, four addresses, HT control": (105, WLAN_FOUR_ADDRESSES + SNAP + INNER),
     "radiotap": (127, RADIOTAP + WLAN + SNAP + INNER),
+    "radiotap, padded": (127, RADIOTAP_PADDED + WLAN_QOS + bytes(2) + SNAP + INNER),
     "PPI": (192, PPI + INNER),
     "PKTAP": (258, PKTAP + FRAME),
     "MPLS without Ethernet": (219, LABELS + INNER),

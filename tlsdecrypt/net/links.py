@@ -27,6 +27,7 @@ _WLAN_DATA = 2
 _WLAN_NULL, _WLAN_QOS = 0x4, 0x8  # bits of the subtype
 _WLAN_TO_AND_FROM, _WLAN_PROTECTED, _WLAN_ORDER = 0x03, 0x40, 0x80  # bits of the flags
 _WLAN_AGGREGATE = 0x80
+_WLAN_WORD = 4
 
 _RADIOTAP_TSFT, _RADIOTAP_FLAGS, _RADIOTAP_MORE, _RADIOTAP_PADDED = 0x1, 0x2, 1 << 31, 0x20
 
@@ -55,6 +56,12 @@ def tag(cursor: Cursor) -> Outcome:
     number = cursor.uint(2, 2)
     cursor.skip(4)
     return by_ethertype(number) if number >= EtherType.FIRST else llc(cursor)
+
+
+def backbone_service(cursor: Cursor) -> Outcome:
+    """The I-TAG of IEEE 802.1ah, after the provider's own addresses and tag: the customer's frame follows it whole."""
+    cursor.skip(4)
+    return ethernet(cursor)
 
 
 def cisco_metadata(cursor: Cursor) -> Outcome:
@@ -160,8 +167,12 @@ def c_hdlc(cursor: Cursor) -> Outcome:
     return by_ethertype(number)
 
 
-def ieee80211(cursor: Cursor) -> Outcome:
-    """A data frame that is not encrypted. Aggregates (A-MSDU) are not taken apart."""
+def ieee80211(cursor: Cursor, *, is_padded: bool = False) -> Outcome:
+    """A data frame that is not encrypted. Aggregates (A-MSDU) are not taken apart.
+
+    Some adapters pad the header to whole words of four bytes.
+    """
+    start = cursor.start
     control, flags = cursor.uint(0, 1), cursor.uint(1, 1)
     subtype = control >> 4
     if (control >> 2) & 3 != _WLAN_DATA or subtype & _WLAN_NULL:
@@ -173,17 +184,17 @@ def ieee80211(cursor: Cursor) -> Outcome:
         if cursor.uint(0, 1) & _WLAN_AGGREGATE:
             return Other("802.11 aggregate")
         cursor.skip(6 if flags & _WLAN_ORDER else 2)
+    if is_padded:
+        cursor.skip((start - cursor.start) % _WLAN_WORD)
     return llc(cursor)
 
 
 def radiotap(cursor: Cursor) -> Outcome:
     """radiotap.org: only the flag that says that the 802.11 header is padded to four bytes matters here."""
     length = cursor.little_uint(2, 2)
-    is_padded = _radiotap_flags(cursor) & _RADIOTAP_PADDED
+    is_padded = bool(_radiotap_flags(cursor) & _RADIOTAP_PADDED)
     cursor.skip(length)
-    if is_padded:
-        return Other("802.11 padded")
-    return ieee80211(cursor)
+    return ieee80211(cursor, is_padded=is_padded)
 
 
 def _radiotap_flags(cursor: Cursor) -> int:
@@ -259,6 +270,7 @@ LINK_LAYERS: LayerTable = {
 
 ETHERTYPE_LAYERS: LayerTable = {
     **dict.fromkeys(VLAN_TAGS, tag),
+    EtherType.BACKBONE_SERVICE: backbone_service,
     EtherType.CISCO_METADATA: cisco_metadata,
     EtherType.MPLS: mpls,
     EtherType.MPLS_MULTICAST: mpls,
