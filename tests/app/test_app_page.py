@@ -35,6 +35,18 @@ def test_a_page_in_place_of_a_protocol_is_read_too() -> None:
     assert http["page_text"] == "Sign in"
 
 
+@pytest.mark.parametrize("field", [b"<input type=password>", b"<INPUT id='a'\n TYPE = \"Password\" >"])
+def test_a_field_for_a_password_is_told(field: bytes) -> None:
+    page = b"<html><form>" + field + b"</form></html>"
+    assert _http(http_response("403 Forbidden", ["Content-Type: text/html"], page))["asks_password"] is True
+
+
+@pytest.mark.parametrize("field", [b"<input type=text>", b"<p>type=password</p>", b"<input name=type-password>"])
+def test_other_fields_are_none_for_a_password(field: bytes) -> None:
+    page = b"<html>" + field + b"</html>"
+    assert "asks_password" not in _http(http_response("403 Forbidden", ["Content-Type: text/html"], page))
+
+
 def test_a_page_of_a_success_is_not_read() -> None:
     assert "error_text" not in _http(http_response("200 OK", ["Content-Type: text/html"], FORBIDDEN))
 

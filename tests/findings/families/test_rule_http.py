@@ -205,6 +205,14 @@ def test_redirect_to_login_by_redirect_and_by_page() -> None:
     assert "http.html-instead-of-xml" not in page
 
 
+def test_a_page_with_a_field_for_a_password_is_a_login_page_in_every_language() -> None:
+    french = b"<title>Connexion</title><form><input name='p' autocomplete=off type='password'></form>"
+    assert "http.redirect-to-login" in rules_of(scene(exchange(EWS, "200 OK", [HTML], french)))
+    assert "http.redirect-to-login" in rules_of(scene(exchange(EWS, "200 OK", [HTML], b"<title>Anmeldung</title>")))
+    search = b"<title>Accueil</title><input type=text name=passwordless>"
+    assert "http.redirect-to-login" not in rules_of(scene(exchange(EWS, "200 OK", [HTML], search)))
+
+
 @pytest.mark.parametrize(
     ("line", "asked"),
     [("GET /owa/", []), ("GET /ews/exchange.asmx", ["User-Agent: Mozilla/5.0"]), (f"{EWS}/WSSecurity", [])],
@@ -275,6 +283,14 @@ def test_x_forwarded_for_missing_where_both_legs_are_seen() -> None:
     named.dialogue(forwarded, **inner)  # type: ignore[arg-type]
     assert "proxy.x-forwarded-for-missing" not in rules_of(named)
     assert "proxy.x-forwarded-for-missing" not in rules_of(scene(said))
+
+
+def test_x_forwarded_for_missing_where_several_programs_come_from_one_address() -> None:
+    def asking(*agents: str) -> Scene:
+        return scene(*(exchange(EWS, "200 OK", XML, SOAP, asked=[f"User-Agent: {agent}"]) for agent in agents))
+
+    assert "proxy.x-forwarded-for-missing" in rules_of(asking("A/1", "B/2", "C/3"))
+    assert "proxy.x-forwarded-for-missing" not in rules_of(asking("A/1", "B/2", "A/1"))
 
 
 def test_monitors_get_notes_at_most() -> None:

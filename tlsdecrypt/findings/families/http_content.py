@@ -27,7 +27,7 @@ SLOW_NS, VERY_SLOW_NS = 10_000_000_000, 60_000_000_000
 
 _AUTODISCOVER = frozenset({"autodiscover-pox", "autodiscover-soap", "autodiscover-v2"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LOGIN_TEXT = re.compile(r"\b(?:sign|log)[ -]?(?:in|on)\b|\bpassword\b|\bpasswort\b|\banmelde", re.IGNORECASE)
+_LOGIN_TEXT = re.compile(r"\b(?:sign|log)[ -]?(?:in|on)\b|\bpassword\b|\bpasswort\b|\banmeld(?:e|ung)", re.IGNORECASE)
 
 
 def _is_browser(step: Step) -> bool:
@@ -59,9 +59,14 @@ def redirect_to_login(step: Step) -> Iterator[Hit]:
     if step.status in _REDIRECTS and location and is_login_page(location) and not _is_same_service(step, location):
         sent = step.answered(f"Location: {location}")
         yield Hit(f"{server_of(step)} sends {step.verb} {step.path} to a login page", (*step.evidence, sent))
-    elif step.status == 200 and answers_html(step) and _LOGIN_TEXT.search(str(step.http.get("page_text", ""))):  # noqa: PLR2004
-        page = step.answered(f"a page: {step.http['page_text']}")
+    elif step.status == 200 and answers_html(step) and _asks_to_log_in(step):  # noqa: PLR2004
+        page = step.answered(f"a page: {step.http.get('page_text', 'with a field for a password')}")
         yield Hit(f"{server_of(step)} answers {step.verb} {step.path} with a login page", (*step.evidence, page))
+
+
+def _asks_to_log_in(step: Step) -> bool:
+    """Whether the page has a field for a password, or speaks of a login."""
+    return "asks_password" in step.http or _LOGIN_TEXT.search(str(step.http.get("page_text", ""))) is not None
 
 
 def _is_same_service(step: Step, location: str) -> bool:
@@ -256,8 +261,13 @@ def forwarded_for_missing(scene: Scene) -> Iterator[Hit]:
 
 def _gathers_users(scene: Scene, server: str, steps: list[Step]) -> bool:
     """Whether the requests of several users come in clear from the only client that a server has."""
-    users = {step.http["user"] for step in steps if step.is_clear and "user" in step.http and not is_probe(step)}
-    return len(users) >= SEVERAL_USERS and len({trace.client.address for trace in scene.by_server[server]}) == 1
+    asked = [step.http for step in steps if step.is_clear and not is_probe(step)]
+    users = {str(http["user"]) for http in asked if "user" in http}
+    programs = {str(http["user_agent"]) for http in asked if "user_agent" in http and "user" not in http}
+    return (
+        max(len(users), len(programs)) >= SEVERAL_USERS
+        and len({trace.client.address for trace in scene.by_server[server]}) == 1
+    )
 
 
 def _serves_others(scene: Scene, balancer: str, server: str) -> bool:
