@@ -77,6 +77,12 @@ def test_a_401_with_diagnostics_is_of_exchange_and_no_demand_of_a_device() -> No
             "freebusy.no-access",
             "freebusy.proxy-failed",
         ),
+        (
+            "ErrorProxyRequestProcessingFailed",
+            "The result set contains too many calendar entries. LID: 54796",
+            "freebusy.too-many-entries",
+            "freebusy.proxy-failed",
+        ),
     ],
 )
 def test_the_reason_that_a_text_gives_is_the_cause_of_the_code(code: str, text: str, root: str, follower: str) -> None:

@@ -149,6 +149,11 @@ def test_redirect_451_is_a_note_where_the_device_follows() -> None:
     finding = one(scene(redirected), "eas.redirect-451", Severity.WARNING)
     assert "https://mail2.contoso.com" in finding.summary
     one(scene(redirected, sync("17")), "eas.redirect-451", Severity.INFO)
+    moved = Scene()
+    moved.dialogue(redirected, client="192.0.2.10")
+    moved.dialogue(sync("17"), client="192.0.2.77")
+    moved.silence(5)
+    one(moved, "eas.redirect-451", Severity.INFO)
     nowhere = one(scene(ask("Sync", None, status="451 Redirect")), "eas.redirect-451", Severity.WARNING)
     assert "Autodiscover" in nowhere.summary
     assert not found(scene(sync("17")), "eas.redirect-451")

@@ -107,6 +107,15 @@ def test_svc_handler_missing_is_silent_for_browsers_and_where_pages_fail_alike()
     assert "http.svc-handler-missing" not in rules_of(both)
 
 
+def test_svc_handler_missing_tells_more_than_the_404_of_the_mrs_proxy() -> None:
+    page = b"<h2>HTTP Error 404.3 - Not Found</h2><p>The extension configuration does not allow this page.</p>"
+    told = rules_of(scene(exchange("POST /EWS/mrsproxy.svc", "404 Not Found", [*EXCHANGE, HTML], page)))
+    assert "http.svc-handler-missing" in told
+    assert "mrs.404-ssl-offload" not in told
+    plain = rules_of(scene(exchange("POST /EWS/mrsproxy.svc", "404 Not Found", [*EXCHANGE, HTML], b"<h2>404</h2>")))
+    assert "mrs.404-ssl-offload" in plain
+
+
 @pytest.mark.parametrize("line", [EWS, "POST /mapi/emsmdb/?MailboxId=1", "GET /OAB/1/oab.xml", "POST /powershell"])
 def test_not_found_vdir_for_what_protocols_ask(line: str) -> None:
     assert "http.not-found-vdir" in rules_of(scene(exchange(line, "404 Not Found", [IIS])))

@@ -87,6 +87,12 @@ def test_no_auth_offered_is_silent(said: list[object]) -> None:
     assert found(scene_of(said), "http.no-auth-offered") is None  # type: ignore[arg-type]
 
 
+def test_no_auth_offered_tells_more_than_that_mapi_refuses_a_login() -> None:
+    refused = scene_of(ask(basic(), offers=[], line="POST /mapi/emsmdb/?MailboxId=1"))
+    assert found(refused, "http.no-auth-offered") is not None
+    assert found(refused, "mapi.auth-401") is None
+
+
 def test_basic_without_tls_is_an_error() -> None:
     finding = found(scene_of(ask(basic(), "200 OK", [])), "http.basic-without-tls")
     assert finding is not None

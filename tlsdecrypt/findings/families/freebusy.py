@@ -175,6 +175,7 @@ def timeout(scene: Scene) -> Iterator[Hit]:
     advice="Ask for a shorter time, or tidy the calendar.",
     source=_TROUBLESHOOTING,
     services=("ews",),
+    causes=("freebusy.proxy-failed",),
 )
 def too_many_entries(step: Step) -> Iterator[Hit]:
     """A calendar has more entries in the time asked for than free/busy shows (a thousand)."""

@@ -130,6 +130,7 @@ def scheme_not_offered(scene: Scene) -> Iterator[Hit]:
     " WWW-Authenticate.",
     source="RFC 9110 section 11.6.1",
     confidence=Confidence.LIKELY,
+    suppresses=("mapi.auth-401",),
 )
 def no_auth_offered(scene: Scene) -> Iterator[Hit]:
     """A 401 without WWW-Authenticate: nobody can tell how to log in.

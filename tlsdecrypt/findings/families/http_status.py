@@ -66,7 +66,7 @@ def forbidden(step: Step) -> Iterator[Hit]:
     " virtual directory anew.",
     source="KB 2773628",
     confidence=Confidence.LIKELY,
-    suppresses=("http.not-found-vdir",),
+    suppresses=("http.not-found-vdir", "mrs.404-ssl-offload"),
     causes=("fed.getfederationinformation-failed",),
 )
 def handler_missing(scene: Scene) -> Iterator[Hit]:
