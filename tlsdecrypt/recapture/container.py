@@ -91,7 +91,7 @@ class Pcapng:
 
     def comment(self, text: str) -> bytes:
         """See Container."""
-        return _option(_COMMENT, _encoded(text)) + _option(_END)
+        return _option(_COMMENT, _encoded(text)) + _NO_MORE
 
     def prefixes(self, columns: Columns, comments: Int64Column) -> Bytes:
         """See Container."""
@@ -171,3 +171,6 @@ def _block(kind: int, body: bytes) -> bytes:
 
 def _option(code: int, value: bytes = b"") -> bytes:
     return struct.pack("<HH", code, len(value)) + value + _PAD[len(value) % 4]
+
+
+_NO_MORE = _option(_END)

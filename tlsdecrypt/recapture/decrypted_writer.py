@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tlsdecrypt.recapture.container import Pcap, Pcapng
 from tlsdecrypt.recapture.masking import mask_streams
 from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
-from tlsdecrypt.recapture.plan import Press
+from tlsdecrypt.recapture.press import press_of
 from tlsdecrypt.recapture.rewriter import Rewriter, Script
 from tlsdecrypt.report.frame_names import FrameNames
 from tlsdecrypt.report.masking import manifest_text
@@ -51,10 +51,10 @@ class DecryptedWriter:
         keeps_original = self._manner.keeps_original and self._pseudonyms is None
         rewriter = Rewriter(script, self._container, keeps_original=keeps_original)
         stream.write(self._container.head(self._comment()))
-        press = Press(stream, self.sink, self._container)
-        for batch in self._manner.frames_of(analysis):
-            press.take(rewriter.feed(batch))
-        press.take(rewriter.finish())
+        with press_of(stream, self.sink, self._container) as press:
+            for batch in self._manner.frames_of(analysis):
+                press.take(rewriter.feed(batch))
+            press.take(rewriter.finish())
         stream.write(self._container.foot())
         if rewriter.left_out:
             frames = counted(rewriter.left_out, "frame")

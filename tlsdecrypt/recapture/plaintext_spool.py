@@ -126,6 +126,11 @@ class PlaintextSpool:
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
 
+    @property
+    def length(self) -> int:
+        """Bytes that were said, about."""
+        return self._end
+
     def pieces(self) -> Pieces:
         """All pieces; nothing may be said any more while they are in use."""
         return Pieces(*(np.frombuffer(column, column.typecode) for column in self._columns))

@@ -1,19 +1,13 @@
-"""Plan: what comes next in a capture that is made anew, before its bytes are made; and who makes these and writes them.
-
-In the process and the thread that plan: another one takes longer to be told than it saves, and the system writes to the
-disk behind the program's back anyhow.
-"""
+"""Plan: what comes next in a capture that is made anew, before its bytes are made."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tlsdecrypt.recapture.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tlsdecrypt.recapture.container import Container
     from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
     from tlsdecrypt.recapture.rendering import Speech
@@ -42,15 +36,3 @@ def rendered(plan: Plan, spool: PlaintextSpool, container: Container) -> bytes:
             row, frames = next(kept)
         parts += made
     return b"".join([*parts, frames, *(each for _, each in kept)])
-
-
-class Press:
-    """Makes the bytes of plans and writes them in their order."""
-
-    def __init__(self, stream: BinaryIO, spool: PlaintextSpool, container: Container) -> None:
-        self._stream, self._spool, self._container = stream, spool, container
-
-    def take(self, plans: Iterable[Plan]) -> None:
-        """The next plans."""
-        for plan in plans:
-            self._stream.write(rendered(plan, self._spool, self._container))
