@@ -12,6 +12,7 @@ from recorded_tls import REQUEST, RESPONSE, Peers, keylog_store, recording, rsa_
 
 from tlsdecrypt.errors import CaptureError
 from tlsdecrypt.pipeline import Options, Pipeline, analyze, stream
+from tlsdecrypt.tls.private_key import PrivateKey
 from tlsdecrypt.tls.secrets import SecretStore
 
 if TYPE_CHECKING:
@@ -221,3 +222,18 @@ def test_a_wrong_secret_is_named(write: Write) -> None:
     path = write(pcap(frames_of(made.flights)))
     other = recording("TLSv1_2", "ECDHE-RSA-AES128-GCM-SHA256")
     assert codes(analyze([path], keylog_store(other.key_log))) == ["no-secret"]
+
+
+def test_a_thread_decrypts_ahead_what_one_process_reads(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[str] = set()
+    decrypt = PrivateKey.decrypt_pre_master_secret
+
+    def observed(key: PrivateKey, encrypted: bytes) -> bytes | None:
+        threads.add(threading.current_thread().name)
+        return decrypt(key, encrypted)
+
+    monkeypatch.setattr(PrivateKey, "decrypt_pre_master_secret", observed)
+    analysis = analyze([write(pcap(frames_of(recording().flights)))], keys=rsa_store())
+    assert codes(analysis) == ["decrypted"]
+    assert threads
+    assert threading.current_thread().name not in threads

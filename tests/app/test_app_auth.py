@@ -91,10 +91,12 @@ def test_what_is_no_jwt_has_no_claims() -> None:
 @given(st.text(max_size=40), st.binary(max_size=80))
 def test_nothing_makes_it_fail(text: str, blob: bytes) -> None:
     parse_credentials(text)
-    parse_ntlm(b"NTLMSSP\0" + blob)
+    message = parse_ntlm(b"NTLMSSP\0" + blob)
+    assert message is None or message.message_type == int.from_bytes(blob[:4], "little")
     for scheme in ("Basic", "NTLM", "Bearer", "Digest"):
         parse_credentials(f"{scheme} {text}")
-        parse_credentials(f"{scheme} {base64.b64encode(blob).decode()}")
+        found = parse_credentials(f"{scheme} {base64.b64encode(blob).decode()}")
+        assert found is None or found.scheme == scheme
 
 
 def test_ntlm_names_without_unicode_are_read() -> None:

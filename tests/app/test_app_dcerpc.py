@@ -166,5 +166,7 @@ def test_what_only_begins_alike_is_something_else(first: bytes) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(list(Direction)), st.binary(max_size=80)), max_size=6))
 def test_no_bytes_stop_the_decoder(said: list[tuple[Direction, bytes]]) -> None:
-    heard(*DENIED[:2], *said, *DENIED[2:])
-    heard(*((direction, DENIED[0][1][:16] + data) for direction, data in said))
+    for dialogue in ((*DENIED[:2], *said, *DENIED[2:]), [(way, DENIED[0][1][:16] + data) for way, data in said]):
+        for each in heard(*dialogue):
+            assert each.annotations.keys() == {"dcerpc"}
+            assert each.request is not None or each.response is not None

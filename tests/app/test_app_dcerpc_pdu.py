@@ -138,6 +138,7 @@ def test_what_is_no_pdu_is_refused(change: tuple[int, int]) -> None:
 def test_any_bytes_give_a_pdu_or_a_parse_error(data: bytes, name: str) -> None:
     for candidate in (data, PDUS[name][:16] + data, PDUS[name][:24] + data):
         try:
-            parse_pdu(candidate)
+            pdu = parse_pdu(candidate)
         except ParseError:
             continue
+        assert pdu.header.length <= len(candidate)

@@ -181,9 +181,12 @@ def test_autodiscover_v2_is_read(target: str, answer: dict[str, str], expected: 
 
 @given(st.binary(max_size=50), st.text(max_size=30))
 def test_nothing_makes_autodiscover_v2_or_legacy_free_busy_fail(data: bytes, text: str) -> None:
-    annotate(f"/autodiscover/autodiscover.json?{text}", None, data, fields=JSON, method="GET")
-    annotate(f"/public/?cmd=freebusy&{text}", None, data, method="GET")
-    annotate("/public/?cmd=freebusy", None, b"<response><item><fbdata>" + data, method="GET")
+    for found in (
+        annotate(f"/autodiscover/autodiscover.json?{text}", None, data, fields=JSON, method="GET"),
+        annotate(f"/public/?cmd=freebusy&{text}", None, data, method="GET"),
+        annotate("/public/?cmd=freebusy", None, b"<response><item><fbdata>" + data, method="GET"),
+    ):
+        assert json.loads(json.dumps(found)) == found
 
 
 def test_free_busy_of_public_folders_tells_whom_and_how_many_are_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -365,11 +366,13 @@ def test_facts_of_the_front_end_are_kept_and_queries_are_not() -> None:
 def test_no_cut_of_any_message_makes_it_fail(name: str) -> None:
     whole = sample(name)
     for length in range(0, len(whole), 7):
-        annotate(EWS, whole[:length], whole[:length])
-        annotate(SOAP, whole[:length], whole[:length])
+        for target in (EWS, SOAP):
+            found = annotate(target, whole[:length], whole[:length])
+            assert json.loads(json.dumps(found)) == found
 
 
 @given(st.binary(max_size=60), st.sampled_from([EWS, POX, SOAP]))
 def test_no_bytes_in_a_message_make_it_fail(data: bytes, target: str) -> None:
     whole = sample("invalid_user")
-    annotate(target, whole[:200] + data + whole[200:], data)
+    found = annotate(target, whole[:200] + data + whole[200:], data)
+    assert json.loads(json.dumps(found)) == found

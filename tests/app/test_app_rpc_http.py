@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -175,15 +176,17 @@ def test_a_channel_of_gigabytes_stays_small() -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 100))
 def test_nothing_that_a_peer_sends_stops_it(data: bytes, hole: int) -> None:
-    read(data, hole, CONN_A1[:30] + data, PING + data)
+    found = read(data, hole, CONN_A1[:30] + data, PING + data)
+    assert json.loads(json.dumps(found)) == found
 
 
 @given(st.binary(max_size=80))
 def test_rts_pdus_are_read_or_refused(data: bytes) -> None:
     try:
-        parse_rts(CONN_A1[:18] + data)
+        found = parse_rts(CONN_A1[:18] + data)
     except ParseError:
         return
+    assert all(cookie in CONN_A1[:18] + data for cookie in found.cookies)
 
 
 @pytest.mark.parametrize("whole", [CONN_A1, CONN_B1, CONN_A3, CONN_C2, FLOW_CONTROL])

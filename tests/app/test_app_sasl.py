@@ -94,15 +94,19 @@ def test_names_are_bounded_and_printable() -> None:
     st.lists(st.binary(max_size=80), max_size=3),
 )
 def test_any_tokens_are_survived(mechanism: str, answers: list[bytes], challenges: list[bytes]) -> None:
-    read_sasl(mechanism, list(map(b64, answers)), list(map(b64, challenges)))
+    found = read_sasl(mechanism, list(map(b64, answers)), list(map(b64, challenges)))
+    assert found.facts["mechanism"] == mechanism
+    assert all(found.passwords)
 
 
 @given(st.sampled_from(MECHANISMS), st.lists(st.text(max_size=40), max_size=4))
 def test_what_is_no_base64_is_survived(mechanism: str, answers: list[str]) -> None:
-    read_sasl(mechanism, answers, answers)
+    found = read_sasl(mechanism, answers, answers)
+    assert found.facts["mechanism"] == mechanism
+    assert all(found.passwords)
 
 
 def test_a_cut_token_is_survived() -> None:
     for token in ntlm_login():
         for length in range(len(token)):
-            read_sasl("NTLM", [b64(token[:length])], [])
+            assert read_sasl("NTLM", [b64(token[:length])], []).facts["mechanism"] == "NTLM"

@@ -104,4 +104,5 @@ def test_types_of_xml_are_known() -> None:
 @given(st.binary(max_size=100), st.sampled_from([None, "text/xml; charset=utf-16", "text/xml; charset=utf-7"]))
 def test_no_bytes_make_it_fail(data: bytes, content_type: str | None) -> None:
     root, _ = parse_xml(b"<a>" + data, content_type)
-    text_of(root)
+    text = text_of(root)
+    assert text is None or isinstance(text, str)

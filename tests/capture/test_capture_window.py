@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
+from capture_samples import Frame, frame, pcap, pcapng
 
+from tlsdecrypt.capture.ledger import Ledger
+from tlsdecrypt.capture.pcap import PcapReader
+from tlsdecrypt.capture.pcapng import PcapngReader
 from tlsdecrypt.capture.window import FileWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA = bytes(range(256)) * 4
 
@@ -79,3 +87,30 @@ def test_what_fails_ahead_is_complained_of_when_it_is_wanted() -> None:
     window.advance(50, 0)
     assert (window.data, window.is_last) == (b"", True)
     assert complaints == ["Reading failed at byte 50: Input/output error."]
+
+
+class Asked(FileWindow):
+    """Keeps what was expected of it, and what came true."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data), [].append, 500)  # type: ignore[arg-type]
+        self.expected: list[int] = []
+        self.advanced: list[int] = []
+        super().advance(0, 0)
+
+    def expect(self, used: int) -> None:
+        self.expected.append(self.start + used)
+        super().expect(used)
+
+    def advance(self, used: int, wanted: int) -> None:
+        super().advance(used, wanted)
+        self.advanced.append(self.start)
+
+
+@pytest.mark.parametrize("make", [pcap, pcapng])
+def test_readers_read_ahead_from_where_they_go_on(make: Callable[[list[Frame]], bytes]) -> None:
+    window = Asked(make([frame(number, 100) for number in range(1, 40)]))
+    reader = PcapReader(window, Ledger(1)) if make is pcap else PcapngReader(window, Ledger(1), with_secrets=True)
+    assert sum(len(batch) for batch in reader.batches()) == 39
+    assert len(window.advanced) > 3
+    assert window.expected[: len(window.advanced)] == window.advanced

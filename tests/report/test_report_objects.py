@@ -154,17 +154,20 @@ def test_attachments_are_bounded() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_may_be_called_a_message(data: bytes) -> None:
-    list(attachments(data))
-    list(attachments(b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + data))
-    list(attachments(b"Content-Disposition: attachment; filename*=" + data))
+    for message in (
+        data,
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + data,
+        b"Content-Disposition: attachment; filename*=" + data,
+    ):
+        assert all(len(each.data) <= len(message) for each in attachments(message))
 
 
 def test_messages_nested_beyond_reason_are_survived() -> None:
     head = b"".join(
         b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (each, each) for each in range(3_000)
     )
-    list(attachments(head))
-    list(attachments(b"Content-Type: message/rfc822\r\n\r\n" * 3_000))
+    assert list(attachments(head)) == []
+    assert len(list(attachments(b"Content-Type: message/rfc822\r\n\r\n" * 3_000))) <= 1
 
 
 HOSTILE = [

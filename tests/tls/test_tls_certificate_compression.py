@@ -77,6 +77,7 @@ def test_an_unknown_algorithm_is_named() -> None:
 @given(st.sampled_from([1, 2, 3, 4]), st.binary(max_size=60), st.integers(0, 200))
 def test_random_bytes_are_a_value_or_a_parse_error(algorithm: int, compressed: bytes, length: int) -> None:
     try:
-        decompress_certificate(message(algorithm, compressed, length))
+        certificate = decompress_certificate(message(algorithm, compressed, length))
     except ParseError:
         return
+    assert len(certificate) == length
