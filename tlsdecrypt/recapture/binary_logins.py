@@ -25,10 +25,7 @@ _LONG_FORM = 0x80
 
 def mask_socks(client: StreamBytes) -> None:
     """Overwrite the password that a client of a SOCKS proxy begins with."""
-    start, stop = client.stretch(0) or (0, 0)
-    if start:  # the beginning was not captured
-        return
-    data = client.read(0, min(stop, _LONGEST_GREETING))
+    data = client.beginning(_LONGEST_GREETING)
     reader = Reader(data)
     try:
         if reader.u8("version") != _SOCKS_5:

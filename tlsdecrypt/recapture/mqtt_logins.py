@@ -26,10 +26,7 @@ _MORE = 0x80
 
 def mask_mqtt(client: StreamBytes) -> None:
     """Overwrite the password that a client of MQTT begins with."""
-    start, stop = client.stretch(0) or (0, 0)
-    if start:  # the beginning was not captured
-        return
-    data = client.read(0, min(stop, MAX_CONNECT))
+    data = client.beginning(MAX_CONNECT)
     masked = without_mqtt_password(data)
     if masked != data:
         client.overwrite(0, masked)

@@ -24,10 +24,7 @@ _LENGTH = struct.Struct(">I")
 
 def mask_postgres(client: StreamBytes) -> None:
     """Overwrite what a client of PostgreSQL proves itself with."""
-    start, stop = client.stretch(0) or (0, 0)
-    if start:  # the beginning was not captured
-        return
-    data = client.read(0, min(stop, MAX_LOGIN))
+    data = client.beginning(MAX_LOGIN)
     for begin, end in proofs(data):
         client.overwrite(begin, stars(data[begin:end]))
 

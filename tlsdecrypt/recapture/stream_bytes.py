@@ -76,6 +76,11 @@ class StreamBytes:
             at = 0
         return bytes(self._window[at : at + end - start])
 
+    def beginning(self, most: int) -> bytes:
+        """The first bytes, up to a hole; nothing where they were not captured."""
+        start, stop = self.stretch(0) or (0, 0)
+        return b"" if start else self.read(0, min(stop, most))
+
     def _gathered(self, start: int, end: int) -> bytes:
         """Both sides stand in the file as they spoke: parts with little between them are read at once."""
         pieces: list[bytes] = []

@@ -31,6 +31,14 @@ def hmac_states(hash_name: str, key: bytes) -> tuple[_Hash, _Hash]:
     return inner, outer
 
 
+def keyed_digest(states: tuple[_Hash, _Hash], message: bytes) -> bytes:
+    """HMAC of `message`, by what `hmac_states` has begun."""
+    inner, outer = states[0].copy(), states[1].copy()
+    inner.update(message)
+    outer.update(inner.digest())
+    return outer.digest()
+
+
 @cache
 def hash_function(name: str) -> Callable[..., _Hash]:
     """What begins a hash: the constructors of hashlib cost half of `hashlib.new`, which some hashes have alone."""

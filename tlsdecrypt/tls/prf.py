@@ -9,7 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from tlsdecrypt.tls.ciphersuites import CipherKind
-from tlsdecrypt.tls.keyed_hash import hash_function, hmac_states
+from tlsdecrypt.tls.keyed_hash import hash_function, hmac_states, keyed_digest
 from tlsdecrypt.tls.registry import ProtocolVersion
 from tlsdecrypt.value import Hidden, Value
 
@@ -45,17 +45,11 @@ def _sha1(data: bytes) -> bytes:
 
 def p_hash(hash_name: str, secret: bytes, seed: bytes, length: int) -> bytes:
     """P_hash, RFC 5246 section 5: `length` bytes from `secret` and `seed`."""
-    inner, outer = hmac_states(hash_name, secret)
+    states = hmac_states(hash_name, secret)
     output, a = b"", seed
     while len(output) < length:
-        inside, outside = inner.copy(), outer.copy()
-        inside.update(a)
-        outside.update(inside.digest())
-        a = outside.digest()
-        inside, outside = inner.copy(), outer.copy()
-        inside.update(a + seed)
-        outside.update(inside.digest())
-        output += outside.digest()
+        a = keyed_digest(states, a)
+        output += keyed_digest(states, a + seed)
     return output[:length]
 
 
