@@ -68,6 +68,12 @@ def ipv4(payload: bytes, protocol: int, source: str, target: str, ttl: int = 64,
     return header + socket.inet_aton(source) + socket.inet_aton(target) + payload
 
 
+def ipv6(payload: bytes, protocol: int, source: str, target: str, ttl: int = 64) -> bytes:
+    """A packet of version 6."""
+    header = struct.pack(">IHBB", 6 << 28, len(payload), protocol, ttl)
+    return header + socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target) + payload
+
+
 @dataclass(frozen=True)
 class Segment:
     """One TCP segment to be framed."""
@@ -97,8 +103,10 @@ class Segment:
             0,
             0,
         )
-        datagram = ipv4(tcp + self.payload, 6, self.source[0], self.target[0], self.ttl, self.ident)
-        return ethernet(datagram, 0x0800, *self.macs)
+        source, target = self.source[0], self.target[0]
+        if ":" in source:
+            return ethernet(ipv6(tcp + self.payload, 6, source, target, self.ttl), 0x86DD, *self.macs)
+        return ethernet(ipv4(tcp + self.payload, 6, source, target, self.ttl, self.ident), 0x0800, *self.macs)
 
 
 @dataclass

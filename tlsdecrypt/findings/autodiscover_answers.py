@@ -102,14 +102,19 @@ class Searches:
     def __init__(self, steps: Iterable[Step]) -> None:
         """`steps` in the order of time."""
         self._by_client: dict[str, list[Step]] = defaultdict(list)
+        self._by_subject: dict[tuple[str, str, bool], list[Step]] = defaultdict(list)
         for step in steps:
             self._by_client[step.trace.client.address].append(step)
-        self._times = {client: [each.time_ns for each in own] for client, own in self._by_client.items()}
+            if address_of(step):
+                self._by_subject[_subject(step)].append(step)
 
     def succeeds_after(self, step: Step) -> bool:
-        """Whether the same client gets settings for the same address soon after."""
+        """Whether the same client gets settings for the same address soon after.
+
+        The same program that asks for the same address by the other version of IP is the same client (RFC 8305).
+        """
         wanted = {(address_of(step) or "").lower()}
-        for later in self._after(step):
+        for later in self._after(step, self._by_client[step.trace.client.address]):
             address = (address_of(later) or "").lower()
             is_same = address in wanted or not address or wanted == {""}
             if is_same and has_settings(later):
@@ -117,10 +122,31 @@ class Searches:
             redirect = later.about("autodiscover").get("redirect_address")
             if is_same and redirect:
                 wanted.add(redirect.lower())
-        return False
+        address, program, is_ipv6 = _subject(step)
+        others = self._by_subject.get((address, program, not is_ipv6), ())
+        return any(has_settings(later) for later in self._after(step, others))
 
-    def _after(self, step: Step) -> Sequence[Step]:
-        client = step.trace.client.address
-        times = self._times[client]
-        first, last = bisect_right(times, step.time_ns), bisect_right(times, step.time_ns + ONE_SEQUENCE_NS)
-        return self._by_client[client][first : min(last, first + MAX_FOLLOWING)]
+    @staticmethod
+    def _after(step: Step, steps: Sequence[Step]) -> Sequence[Step]:
+        first = bisect_right(steps, step.time_ns, key=_time_of)
+        last = bisect_right(steps, step.time_ns + ONE_SEQUENCE_NS, lo=first, key=_time_of)
+        return steps[first : min(last, first + MAX_FOLLOWING)]
+
+
+def _time_of(step: Step) -> int:
+    return step.time_ns
+
+
+def _subject(step: Step) -> tuple[str, str, bool]:
+    """For whom a request is, which program made it, and whether it came by IPv6."""
+    program = str(step.http.get("user_agent", ""))
+    return (address_of(step) or "").lower(), program, ":" in step.trace.client.address
+
+
+def spared_connections(scene: Scene) -> frozenset[int]:
+    """Connections on which nothing but a candidate of Autodiscover failed, and a later one gave the settings."""
+    steps = autodiscover_steps(scene)
+    searches = Searches(steps)
+    traces = {step.trace.id: step.trace for step in steps}
+    candidates = (trace for trace in traces.values() if all(step.service in SERVICES for step in trace.steps))
+    return frozenset(trace.id for trace in candidates if searches.succeeds_after(trace.steps[-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from tlsdecrypt.findings.autodiscover_answers import spared_connections
 from tlsdecrypt.findings.finding import Confidence, Finding, Severity
 from tlsdecrypt.findings.monitors import is_monitor, is_probe
 from tlsdecrypt.findings.rule import Rule, all_rules, fits
@@ -168,7 +169,7 @@ class Detective:
         sighting.add(finding)
 
     def _told(self) -> tuple[Finding, ...]:
-        findings = [each.told() for each in self._sightings.values()]
+        findings = [self._spared(each.told()) for each in self._sightings.values()]
         by_rule = _by_rule(findings)
         findings = [each for each in findings if not self._speaking_over(each, by_rule, "suppresses")]
         by_rule = _by_rule(findings)
@@ -177,6 +178,14 @@ class Detective:
             if cause is not None:
                 findings[index] = replace(each, caused_by=cause.rule)
         return tuple(sorted(findings, key=_gravest_first))
+
+    def _spared(self, finding: Finding) -> Finding:
+        """A note only, where all that is wrong is that Autodiscover found its settings elsewhere (guard 3)."""
+        if finding.severity is Severity.INFO or not self._rules[finding.rule].spares_candidates:
+            return finding
+        spared = self.scene.derived(spared_connections)
+        is_spared = bool(finding.connections) and spared.issuperset(finding.connections)
+        return replace(finding, severity=Severity.INFO) if is_spared else finding
 
     def _speaking_over(self, finding: Finding, by_rule: dict[str, list[Finding]], column: str) -> Finding | None:
         """The finding of the same whose rule names that of `finding` in one of its columns."""

@@ -66,7 +66,8 @@ class Rule(Value, frozen=True):
     rules (or patterns: `smtp.*`) that say less of the same fault: their findings on the same connections, or between
     the same addresses, are not told. `causes` are rules whose findings there are followers: they are told, with their
     cause. `is_about_monitors`: probes of monitoring are its subject, and no reason to be lenient. `is_for_failures`: it
-    looks only at steps whose status says that they failed (400 and more).
+    looks only at steps whose status says that they failed (400 and more). `spares_candidates`: no more than a note on
+    connections where Autodiscover only tried one place of several, and a later one gave the settings.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Rule(Value, frozen=True):
     causes: tuple[str, ...]
     is_about_monitors: bool
     is_for_failures: bool = False
+    spares_candidates: bool = False
 
     @property
     def explanation(self) -> str:
@@ -115,6 +117,7 @@ def rule(  # noqa: PLR0913 - one keyword for each column of the table
     causes: tuple[str, ...] = (),
     is_about_monitors: bool = False,
     is_for_failures: bool = False,
+    spares_candidates: bool = False,
 ) -> Callable[[ApplyT], ApplyT]:
     """Enter a function into the table of rules. Ids are stable: never rename one, only add."""
 
@@ -136,6 +139,7 @@ def rule(  # noqa: PLR0913 - one keyword for each column of the table
             causes,
             is_about_monitors,
             is_for_failures,
+            spares_candidates,
         )
         return apply
 

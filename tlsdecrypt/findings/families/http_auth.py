@@ -48,6 +48,7 @@ _OWN_RULES = frozenset({"oauth", "owa", "ecp", "tmg-forms"})  # where 401 is ans
     advice="Check password and lockout of the account; with Negotiate the SPN; with NTLM Extended Protection, and the"
     " order of the providers in IIS.",
     source="RFC 9110 section 11; MS-NTHT",
+    spares_candidates=True,
 )
 def auth_loop(scene: Scene) -> Iterator[Hit]:
     """A client sends a complete credential three times or more, and gets 401 each time.
@@ -99,6 +100,7 @@ def _loops(entries: Entries, failures: list[Step]) -> Iterator[list[Step]]:
     " is offered.",
     source="RFC 9110 section 11.6.1",
     suppresses=("http.auth-loop",),
+    spares_candidates=True,
 )
 def scheme_not_offered(scene: Scene) -> Iterator[Hit]:
     """The client logs in by a scheme that the server's 401 does not offer.
@@ -131,6 +133,7 @@ def scheme_not_offered(scene: Scene) -> Iterator[Hit]:
     source="RFC 9110 section 11.6.1",
     confidence=Confidence.LIKELY,
     suppresses=("mapi.auth-401",),
+    spares_candidates=True,
 )
 def no_auth_offered(scene: Scene) -> Iterator[Hit]:
     """A 401 without WWW-Authenticate: nobody can tell how to log in.

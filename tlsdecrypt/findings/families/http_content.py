@@ -47,6 +47,7 @@ def _expects_protocol(step: Step) -> bool:
     source="pre-authentication of published Exchange services",
     services=tuple(sorted(ASKED_BY_PROGRAMS)),
     suppresses=("http.html-instead-of-xml",),
+    spares_candidates=True,
 )
 def redirect_to_login(step: Step) -> Iterator[Hit]:
     """A program that asks a service of Exchange is sent to a login page for people, by a redirect or at once.
@@ -79,6 +80,7 @@ def _is_same_service(step: Step, location: str) -> bool:
     advice="Look who answers there: a device in front, or a web server that has the name; let the path go to Exchange.",
     source="MS-OXDSCLI; MS-OXWSCDATA; MS-ASHTTP",
     protocols=("http",),
+    spares_candidates=True,
 )
 def html_instead_of_xml(step: Step) -> Iterator[Hit]:
     """A program gets a page for people with status 200, in place of XML, WBXML or MAPI.
@@ -153,6 +155,7 @@ def _is_sign_in(chain: list[Step]) -> bool:
     " away.",
     source="RFC 9110 section 15.4",
     suppresses=("http.redirect-to-login",),
+    spares_candidates=True,
 )
 def redirect_loop(scene: Scene) -> Iterator[Hit]:
     """A client is redirected in a circle, or five times and more in a row.

@@ -30,6 +30,7 @@ _SAME = 0.05
     confidence=Confidence.LIKELY,
     suppresses=("http.502-504-gateway", "http.forbidden-403", "http.redirect-to-login"),
     is_for_failures=True,
+    spares_candidates=True,
 )
 def proxy_block(scene: Scene) -> Iterator[Hit]:
     """A web proxy between client and server blocks the request, or wants a login that the client does not give.
@@ -80,6 +81,7 @@ def _is_left_outside(scene: Scene, step: Step) -> bool:
     advice="Look at the device that answered: whether it can reach the server behind it, and how long it waits.",
     source="RFC 9110 sections 15.6.3 and 15.6.5",
     protocols=("http",),
+    spares_candidates=True,
 )
 def bad_gateway(step: Step) -> Iterator[Hit]:
     """A proxy or balancer got no answer, or a wrong one, from the server behind it."""

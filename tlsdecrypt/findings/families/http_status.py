@@ -40,6 +40,7 @@ FORBIDDEN, NOT_FOUND, NOT_ALLOWED, TOO_MANY, UNAVAILABLE = 403, 404, 405, 429, 5
     source="RFC 9110 section 15.5.4; sub-status codes of IIS",
     protocols=("http",),
     is_for_failures=True,
+    spares_candidates=True,
 )
 def forbidden(step: Step) -> Iterator[Hit]:
     """Exchange, or the IIS in front of it, forbids a request: the sub-status or X-CasErrorCode tells why.
@@ -68,6 +69,7 @@ def forbidden(step: Step) -> Iterator[Hit]:
     confidence=Confidence.LIKELY,
     suppresses=("http.not-found-vdir", "mrs.404-ssl-offload"),
     causes=("fed.getfederationinformation-failed",),
+    spares_candidates=True,
 )
 def handler_missing(scene: Scene) -> Iterator[Hit]:
     """IIS does not know what to do with *.svc: 405 to a POST, or sub-status 404.3.
@@ -105,6 +107,7 @@ def handler_missing(scene: Scene) -> Iterator[Hit]:
     Severity.ERROR,
     advice="Publish the path on the device in front, or make the virtual directory on the server; check the host name.",
     source="RFC 9110 section 15.5.5",
+    spares_candidates=True,
 )
 def path_not_found(scene: Scene) -> Iterator[Hit]:
     """The path of an Exchange service is not there: not published, no virtual directory, or the wrong host.
@@ -153,6 +156,7 @@ def _another_candidate_succeeds(scene: Scene, step: Step) -> bool:
     protocols=("http",),
     causes=("fed.getfederationinformation-failed",),
     is_for_failures=True,
+    spares_candidates=True,
 )
 def no_application_pool(step: Step) -> Iterator[Hit]:
     """http.sys answers 503 itself: no process listens for the path, since its application pool is stopped.
@@ -181,6 +185,7 @@ def _is_adfs(step: Step) -> bool:
     source="response fields of Exchange front ends",
     protocols=("http",),
     is_for_failures=True,
+    spares_candidates=True,
 )
 def back_end_unavailable(step: Step) -> Iterator[Hit]:
     """An Exchange front end answers 503: it could not use the back end of the mailbox.

@@ -34,6 +34,7 @@ _SECOND = 1_000_000_000
     Severity.ERROR,
     advice="Look in the log of the server, and of each device on the way, for what closed the connection at that time.",
     source="RFC 9293 section 3.5.2; Microsoft: Resolve free/busy errors (connection forcibly closed)",
+    spares_candidates=True,
 )
 def reset_mid_request(scene: Scene) -> Iterator[Hit]:
     """The server's side resets the connection while a request waits for its answer.
