@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -135,6 +136,64 @@ def test_after_a_hole_it_goes_on_with_the_next_pdu() -> None:
     assert decoder.feed(SERVER, b"the rest of something", spans(5)) == []
     (failed,) = decoder.feed(SERVER, fault(5), spans(6))
     assert failed.response.code == 5
+
+
+def test_a_hole_inside_of_a_call_costs_that_call_alone() -> None:
+    decoder = DcerpcDecoder()
+    inner, outer = fault(9, call=7), response(fault(9, call=7) * 3, call=3)
+    decoder.feed(CLIENT, bind(ACTIVATOR) + request(4, call=3) + request(4, call=4), spans(1))
+    decoder.feed(SERVER, bind_ack((0, 0)) + outer[:20], spans(2))
+    decoder.gap(SERVER, 5, spans(3))
+    (failed,) = decoder.feed(SERVER, outer[25:] + fault(5, call=4), spans(4))
+    assert (failed.response.code, len(inner)) == (5, 32)
+
+
+def test_a_pdu_whose_body_is_broken_costs_itself_alone() -> None:
+    broken = pdu(BIND_ACK, b"\0" * 9)
+    *_, failed = heard(*DENIED[:3], (SERVER, b"no PDU" + broken + fault(5)))
+    assert failed.response.code == 5
+
+
+GAP_MAX = 60
+Event = tuple[Direction, bytes | int | None]  # what is said, or a hole of so many bytes (None: nobody knows)
+PARTS = st.one_of(
+    st.sampled_from(
+        [
+            bind(ACTIVATOR, METABASE),
+            bind_ack((0, 0), (0, 0)),
+            request(4, context=1),
+            request(3, b"one", flags=1),
+            response(),
+            response(fault(9)),
+            fault(5),
+            pdu(BIND_ACK, b"\0" * 9),
+            pdu(BIND, struct.pack("<HHIB3x", 5840, 5840, 0, 200)),
+            fault(5)[:-3],
+        ]
+    ),
+    st.binary(max_size=40),
+)
+SAYINGS = st.tuples(st.sampled_from(list(Direction)), st.lists(PARTS, max_size=4).map(b"".join))
+HOLES = st.tuples(st.sampled_from(list(Direction)), st.none() | st.integers(1, GAP_MAX))
+
+
+def told(events: list[Event], cuts: list[list[int]]) -> list[Exchange]:
+    decoder, exchanges = DcerpcDecoder(), []
+    for frame, ((direction, what), places) in enumerate(zip(events, cuts, strict=True), 1):
+        if not isinstance(what, bytes):
+            exchanges += decoder.gap(direction, what, spans(frame))
+            continue
+        ends = sorted({0, len(what), *(each % (len(what) + 1) for each in places)})
+        for start, end in pairwise(ends):
+            exchanges += decoder.feed(direction, what[start:end], spans(frame))
+    return exchanges + decoder.finish()
+
+
+@given(st.lists(st.one_of(SAYINGS, SAYINGS, HOLES), max_size=8), st.data())
+def test_holes_and_damage_cost_the_same_however_the_rest_is_cut(events: list[Event], data: st.DataObject) -> None:
+    events = [*DENIED, *events, *DENIED]
+    cuts = [data.draw(st.lists(st.integers(0, 500), max_size=5)) for _ in events]
+    assert told(events, cuts) == told(events, [[]] * len(events))
 
 
 def test_calls_that_are_never_answered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

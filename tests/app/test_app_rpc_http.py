@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,9 +155,30 @@ def test_a_hole_in_arguments_is_stepped_over() -> None:
     assert facts["lost"] == 3_000
 
 
-def test_behind_a_hole_reading_goes_on_where_a_piece_begins_with_a_pdu() -> None:
-    facts = read(CONN_B1[:30], 500, b"garbage", request(4), request(5))
+def test_behind_a_hole_reading_goes_on_with_the_next_pdu() -> None:
+    facts = read(CONN_B1[:30], 500, b"garbage" + request(4) + request(5)[:10], request(5)[10:])
     assert facts["kinds"] == {"request": 2}
+
+
+PIECES = st.sampled_from([CONN_B1, BIND, request(4), request(11, b"x" * 90), fault(5), b"garbage", b"\x05\0" * 9])
+
+
+@given(st.lists(PIECES | st.integers(1, 60), max_size=8), st.lists(st.integers(0, 400), max_size=12))
+def test_a_hole_costs_the_same_however_the_rest_is_cut(pieces: list[bytes | int], places: list[int]) -> None:
+    joined: list[bytes | int] = [CONN_B1]
+    for each in (*pieces, 7, BIND + request(4)):
+        if isinstance(each, bytes) and isinstance(joined[-1], bytes):
+            joined[-1] += each
+        else:
+            joined.append(each)
+    cut: list[bytes | int] = []
+    for piece in joined:
+        if isinstance(piece, int):
+            cut.append(piece)
+        else:
+            ends = sorted({0, len(piece), *(each % len(piece) for each in places)})
+            cut += [piece[start:end] for start, end in pairwise(ends)]
+    assert read(*cut) == read(*joined)
 
 
 def test_what_is_no_pdu_ends_the_reading() -> None:

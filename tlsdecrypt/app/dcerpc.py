@@ -18,9 +18,9 @@ from tlsdecrypt.app.dcerpc_names import (
     RESULTS,
     describe_status,
 )
-from tlsdecrypt.app.dcerpc_pdu import Bind, BindAck, BindNak, Fault, Pdu, Request, next_pdu_header, parse_pdu
+from tlsdecrypt.app.dcerpc_pdu import Bind, BindAck, BindNak, Fault, Pdu, Request
+from tlsdecrypt.app.dcerpc_stream import PduStream
 from tlsdecrypt.app.exchange import Exchange
-from tlsdecrypt.errors import ParseError
 from tlsdecrypt.flow import Direction, Span
 from tlsdecrypt.value import Value, replace
 
@@ -62,9 +62,7 @@ class DcerpcDecoder:
 
     def __init__(self) -> None:
         """Nothing was said yet."""
-        self._buffers = (bytearray(), bytearray())
-        self._spans: list[Span | None] = [None, None]  # of what is in each buffer
-        self._is_lost = [False, False]  # until a PDU begins where a piece begins
+        self._streams = (PduStream(), PduStream())
         self._interfaces: dict[int, str] = {}
         self._outstanding: dict[int, tuple[DcerpcRequest, _Facts]] = {}
         self._proposed: dict[int, tuple[int, ...]] = {}  # contexts of a bind, by call
@@ -72,32 +70,12 @@ class DcerpcDecoder:
 
     def feed(self, direction: Direction, data: bytes, span: Span) -> list[Exchange]:
         """See Decoder."""
-        if self._is_lost[direction] and not _begins_pdu(data):
-            return []
-        self._is_lost[direction] = False
-        buffer, known = self._buffers[direction], self._spans[direction]
-        buffer += data
-        whole = span if known is None else known.to(span)
-        exchanges: list[Exchange] = []
-        position = 0
-        try:
-            while (header := next_pdu_header(buffer, position)) is not None:
-                if len(buffer) - position < header.length:
-                    break
-                pdu = parse_pdu(bytes(buffer[position : position + header.length]))
-                position += header.length
-                exchanges += self._take(direction, pdu, whole)
-                whole = span
-        except ParseError:
-            self._lose(direction)
-            return exchanges
-        del buffer[:position]
-        self._spans[direction] = whole if buffer else None
-        return exchanges
+        heard = self._streams[direction].feed(data, span)
+        return [exchange for each in heard for exchange in self._take(direction, each.pdu, each.span)]
 
-    def gap(self, direction: Direction, _length: int | None, _span: Span) -> list[Exchange]:
-        """See Decoder: what follows is read again from where a piece begins with a PDU."""
-        self._lose(direction)
+    def gap(self, direction: Direction, length: int | None, _span: Span) -> list[Exchange]:
+        """See Decoder: what follows is read again behind the PDU that has the hole, or from the next header on."""
+        self._streams[direction].gap(length)
         return []
 
     def end(self, _direction: Direction, _span: Span) -> list[Exchange]:
@@ -107,11 +85,6 @@ class DcerpcDecoder:
     def finish(self) -> list[Exchange]:
         """See Decoder."""
         return [self._unanswered(call) for call in list(self._outstanding)]
-
-    def _lose(self, direction: Direction) -> None:
-        self._buffers[direction].clear()
-        self._spans[direction] = None
-        self._is_lost[direction] = True
 
     def _take(self, direction: Direction, pdu: Pdu, span: Span) -> list[Exchange]:
         body = pdu.body
@@ -202,10 +175,3 @@ def _result(pdu: Pdu, proposed: tuple[int, ...]) -> tuple[int, _Facts]:
             return 0, {"result": "accepted"}
         case _:
             return 0, {"result": "done"}
-
-
-def _begins_pdu(data: bytes) -> bool:
-    try:
-        return next_pdu_header(data) is not None
-    except ParseError:
-        return False

@@ -29,6 +29,7 @@ from tlsdecrypt.app.dcerpc_pdu import (
     next_pdu_header,
     parse_pdu,
 )
+from tlsdecrypt.app.dcerpc_stream import seek_pdu
 from tlsdecrypt.app.rpc_http_operations import operation_name
 from tlsdecrypt.app.rpc_http_rts import RtsFlags, parse_rts
 from tlsdecrypt.app.xml import put
@@ -68,14 +69,17 @@ class ChannelReader:
     def feed(self, data: bytes) -> None:
         """More of the channel."""
         self._bytes += len(data)
-        if "damage" in self._facts or (self._is_lost and not _begins_pdu(data)):
+        if "damage" in self._facts:
             return
-        self._is_lost = False
         if self._skip:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
             data = data[skipped:]
         self._buffer += data
+        if self._is_lost:
+            position, header = seek_pdu(self._buffer)
+            del self._buffer[:position]
+            self._is_lost = header is None
         try:
             self._read()
         except ParseError as error:
@@ -178,10 +182,3 @@ class ChannelReader:
         listed = self._facts.setdefault(key, [])
         if value not in listed and len(listed) < MAX_LISTED:
             listed.append(value)
-
-
-def _begins_pdu(data: bytes) -> bool:
-    try:
-        return next_pdu_header(data) is not None
-    except ParseError:
-        return False
