@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from autodiscover_dialogues import AVERY, EXPR, GOOD, pox_error, pox_request, pox_settings
+from autodiscover_dialogues import AVERY, EXPR, GOOD, POX, pox_error, pox_request, pox_settings
+from dns_dialogues import lookup
 from exchange_dialogues import EWS, HTML, basic, ews_success, ok, post
-from packets import C, S, Scene, findings_of, found, http_response
+from packets import ACK, RST, SYN, C, S, Scene, Segment, findings_of, found, http_request, http_response
 
 from tlsdecrypt.findings.finding import Severity
 
@@ -69,3 +70,20 @@ def test_what_fails_beside_a_search_is_told_even_where_the_search_succeeds() -> 
     told = [each for each in findings_of(scene) if each.rule == "http.http-sys-503"]
     assert {each.severity for each in told} == {Severity.ERROR}
     assert {each.place.lower() for each in told} >= {f"post {EWS.lower()}"}
+
+
+@pytest.mark.parametrize("is_sent_on", [True, False])
+def test_refused_places_are_notes_where_autodiscover_is_sent_on_to_what_stays_closed(*, is_sent_on: bool) -> None:
+    scene = Scene()
+    client, server = IPV4
+    lookup(scene, client, "autodiscover.fabrikam.com", server)
+    scene.add(Segment((client, 50_900), (server, 443), 1_000, 0, SYN).frame(), 0.01)
+    scene.add(Segment((server, 443), (client, 50_900), 0, 1_001, RST | ACK).frame(), 0.001)
+    status = "302 Found" if is_sent_on else "404 Not Found"
+    target = "Location: https://autodiscover.contoso.com/autodiscover/autodiscover.xml"
+    asked = http_request(f"GET {POX}", [OUTLOOK], host="autodiscover.fabrikam.com")
+    scene.dialogue([C(asked), S(http_response(status, [target] if is_sent_on else []))])
+    scene.silence(5)
+    finding = found(scene, "tcp.connect-refused")
+    assert finding is not None
+    assert finding.severity is (Severity.INFO if is_sent_on else Severity.ERROR)

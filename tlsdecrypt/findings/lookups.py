@@ -64,6 +64,11 @@ class Lookups:
         """All lookups of a name."""
         return self._by_name.get(name, [])
 
+    @property
+    def names(self) -> Iterable[str]:
+        """All names that were looked up."""
+        return self._by_name.keys()
+
     def has_found(self, name: str) -> bool:
         """Somebody was given a record for the name."""
         return any(lookup.is_found for lookup in self.of(name))

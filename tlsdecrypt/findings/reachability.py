@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
+from tlsdecrypt.findings.autodiscover_answers import redirect_of
 from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
@@ -116,8 +117,14 @@ def _has_failed(step: Step) -> bool:
 
 
 def autodiscover_clients(scene: Scene) -> set[str]:
-    """Clients that were served by an Autodiscover host inside TLS that stays closed."""
-    return {
+    """Clients that were sent on to another host, or served by an Autodiscover host inside TLS that stays closed."""
+    sent_on = {
+        step.trace.client.address
+        for service in AUTODISCOVER
+        for step in scene.steps_by_service.get(service, ())
+        if redirect_of(step)
+    }
+    return sent_on | {
         trace.client.address
         for trace in scene.traces
         if trace.tls is not None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.findings.addresses import covers, is_address, is_microsoft
+from tlsdecrypt.findings.addresses import covers, domain_of, is_address, is_microsoft
+from tlsdecrypt.findings.autodiscover_answers import SERVICES, error_of, host_in, redirect_of
 from tlsdecrypt.findings.finding import Severity
+from tlsdecrypt.findings.lookups import Lookups
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.tls_story import (
     CERTIFICATE_FOLLOWERS,
@@ -20,12 +22,14 @@ from tlsdecrypt.findings.tls_story import (
 from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from tlsdecrypt.findings.scene import Scene, Trace
+    from tlsdecrypt.findings.scene import Scene, Step, Trace
     from tlsdecrypt.tls.certificates import CertificateFacts
 
-_ADDRESSES = frozenset({"email_address", "mailbox", "smtp_address", "address", "user"})  # annotations that name one
+_ADDRESSES = frozenset({"email_address", "mailbox", "smtp_address", "address"})  # annotations that name one
+_HEALTH_CHECK = "/healthcheck.htm"  # what load balancers ask each service of Exchange for
+_PREFIX, _SERVICE = "autodiscover.", "_autodiscover._tcp."
 
 
 def _is_named(certificate: CertificateFacts, host: str) -> bool:
@@ -35,8 +39,9 @@ def _is_named(certificate: CertificateFacts, host: str) -> bool:
 
 
 def _asked_names(trace: Trace) -> frozenset[str]:
-    """The names that the client wanted: of TLS, and of the requests inside."""
-    inside = (step.host for step in trace.steps if not step.is_clear and step.protocol == "http" and step.host)
+    """The names that the client wanted: of TLS, and of the requests inside, but not those of health checks."""
+    said = (step for step in trace.steps if not step.is_clear and step.protocol == "http")
+    inside = (step.host for step in said if step.host and not step.path.endswith(_HEALTH_CHECK))
     hosts = {host.rpartition(":")[0] or host for host in inside}
     wanted = {trace.server_name, *hosts} if trace.is_opened else {trace.server_name}
     return frozenset(each.lower() for each in wanted if each and not is_address(each) and each != "localhost")
@@ -53,7 +58,8 @@ def name_mismatch(scene: Scene) -> Iterator[Hit]:
     """The certificate does not name the host that the client asked for.
 
     A wildcard covers one label. Silent without a name (no SNI, and no request opened) and for addresses, and where the
-    same client then gets through to the same server under another name. SMTP that need not be verified: a note only.
+    same client then gets through to the same server under another name, and where only health checks of load balancers
+    bear the name. SMTP that need not be verified: a note only.
     """
     for traces in scene.shown:
         trace = traces[0]
@@ -85,20 +91,47 @@ def _gets_through_otherwise(scene: Scene, trace: Trace, missing: list[str]) -> b
 
 
 def _smtp_domains(trace: Trace) -> frozenset[str]:
-    """Mail domains that the requests on a connection are about.
+    """Mail domains that the requests on a connection are about, and that are served there.
 
-    Mailboxes that EWS is asked for count where another organisation asks: those are of the domains served here.
+    Mailboxes that EWS is asked for count where another organisation asks: those are of the domains served here. The
+    suffix of a login counts where it is the domain of the host, too: others need be no mail domains.
     """
     is_hybrid = shows_hybrid(trace)
     said = (
         about[key]
         for step in trace.steps
-        for about in (step.about("autodiscover"), step.about("ews"), step.http)
+        for about in (step.about("autodiscover") if _is_served(step) else {}, step.about("ews"))
         for key in _ADDRESSES & about.keys()
     )
     asked = (name for step in trace.steps if is_hybrid for name in step.about("ews").get("mailboxes") or ())
-    names = (value for value in (*said, *asked) if isinstance(value, str) and "@" in value and "." in value)
-    return frozenset(value.rpartition("@")[2].lower() for value in names)
+    domains = _domains((*said, *asked))
+    own = {domain_of(name) for name in trace.names}
+    logins = (step.http.get("user") for step in trace.steps)
+    return domains | {domain for domain in _domains(logins) if domain_of(domain) in own}
+
+
+def _domains(addresses: Iterable[object]) -> frozenset[str]:
+    names = (each for each in addresses if isinstance(each, str) and "@" in each and "." in each)
+    return frozenset(each.rpartition("@")[2].lower() for each in names)
+
+
+def _is_served(step: Step) -> bool:
+    """Whether this server may have settings for the address that was asked for: it sends nobody away."""
+    return error_of(step) is None and redirect_of(step) is None
+
+
+def _redirected(scene: Scene) -> frozenset[str]:
+    """Autodiscover names that need no certificate, since a redirect or an SRV record leads to another host."""
+    steps = (step for service in SERVICES for step in scene.steps_by_service.get(service, ()))
+    lookups = scene.derived(Lookups)
+    found = {name.removeprefix(_SERVICE) for name in lookups.names if name.startswith(_SERVICE)}
+    domains = {domain for domain in found if lookups.has_found(f"{_SERVICE}{domain}")}
+    for step in steps:
+        target = host_in(redirect_of(step) or "") if step.host and "@" not in (redirect_of(step) or "@") else None
+        host = (step.host or "").lower().partition(":")[0]
+        if target and target != host:
+            domains.add(host.removeprefix(_PREFIX))
+    return frozenset(f"{_PREFIX}{domain}" for domain in domains)
 
 
 @rule(
@@ -110,9 +143,11 @@ def _smtp_domains(trace: Trace) -> frozenset[str]:
 def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
     """A certificate of Autodiscover or of EWS lacks the Autodiscover name of the mail domain.
 
-    Hybrid needs both names. Silent where another certificate of the capture serves the name. Only a note for plain
-    client traffic: an Autodiscover host of its own may exist.
+    Hybrid needs both names. Silent where another certificate of the capture serves the name, and for domains whose
+    Autodiscover is a redirect or an SRV record. Only a note for plain client traffic: an Autodiscover host of its own
+    may exist.
     """
+    redirected = scene.derived(_redirected)
     served = [traces[0].certificate for traces in scene.shown if traces[0].certificate]
     for traces in scene.shown:
         trace = traces[0]
@@ -121,7 +156,7 @@ def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
             continue
         hosts = {name for name in trace.names if name.startswith("autodiscover.")}
         users = [each for each in traces if not is_microsoft(each.server_name)]
-        domains = {f"autodiscover.{domain}" for each in users for domain in _smtp_domains(each)}
+        domains = {f"autodiscover.{domain}" for each in users for domain in _smtp_domains(each)} - redirected
         severity = None if hosts or any(map(shows_hybrid, traces)) else Severity.INFO
         for wanted in sorted(hosts | domains):
             is_cloud = is_microsoft(wanted) or wanted.endswith(".onmicrosoft.com")
