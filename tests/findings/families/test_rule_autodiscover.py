@@ -254,6 +254,15 @@ def test_rule_autodiscover_redirect_loop_of_urls() -> None:
     assert found(scene, "autodiscover.redirect-loop") is not None
 
 
+@pytest.mark.parametrize(("first", "is_told"), [("https", True), ("http", False)])
+def test_rule_autodiscover_redirect_loop_behind_a_device_that_ends_tls(first: str, *, is_told: bool) -> None:
+    hops = [(first, "b"), ("https", "a")]
+    answers = [f"Location: {scheme}://{host}.contoso.com/autodiscover/autodiscover.xml" for scheme, host in hops]
+    there, back = (http_response("302 Found", (each,)) for each in answers)
+    scene = asked((pox_request(host="a.contoso.com"), there), (pox_request(host="b.contoso.com"), back))
+    assert (found(scene, "autodiscover.redirect-loop") is not None) is is_told
+
+
 NO_EWS = protocol("EXPR", "mail.contoso.com", SSL="On")
 INSIDE, OUTSIDE = "10.1.1.50", "203.0.113.50"
 

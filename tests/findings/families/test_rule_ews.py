@@ -208,6 +208,15 @@ def test_rule_ews_blocked_user_agent(fields: tuple[str, ...], agent: str, is_tol
     assert (found(scene, "ews.blocked-user-agent") is not None) is is_told
 
 
+@pytest.mark.parametrize(
+    ("text", "is_told"), [("Blocked by the EWSApplicationAccessPolicy.", True), ("Not now.", False)]
+)
+def test_rule_ews_blocked_user_agent_by_the_text_that_names_the_policy(text: str, *, is_told: bool) -> None:
+    refused = http_response("403 Forbidden", ("X-FEServer: CAS01", "Content-Type: text/plain"), text.encode())
+    scene = asked((post(EWS, GET_FOLDER, "User-Agent: MacOutlook/16.80"), refused))
+    assert (found(scene, "ews.blocked-user-agent") is not None) is is_told
+
+
 def test_rule_ews_of_a_monitor_is_a_note() -> None:
     request = post(EWS, GET_FOLDER, basic("HealthMailbox6a1f@contoso.com"))
     finding = found(asked((request, ok(ews_error("GetFolder", "ErrorAccessDenied")))), "ews.access-denied")

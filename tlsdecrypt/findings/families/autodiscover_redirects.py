@@ -119,7 +119,8 @@ def redirect_url_not_https(step: Step) -> Iterator[Hit]:
 def redirect_loop(scene: Scene) -> Iterator[Hit]:
     """A client that follows its redirects comes back to where it was, or follows more than ten.
 
-    Only an unbroken chain counts: each request asks what the answer before it named.
+    Only an unbroken chain counts: each request asks what the answer before it named, behind a device that ends TLS
+    without TLS.
     """
     chains: dict[str, list[Step]] = {}
     for step in autodiscover_steps(scene):
@@ -147,12 +148,24 @@ def _follows(before: Step, step: Step) -> bool:
     """Whether `step` asks what the answer `before` it named."""
     target = (redirect_of(before) or "").partition("?")[0].lower()
     is_soon = step.time_ns - before.time_ns <= ONE_SEQUENCE_NS
-    return is_soon and target in ((address_of(step) or "").lower(), url_of(step))
+    asked = (address_of(step) or "").lower(), url_of(step)
+    return is_soon and (target in asked or (before.is_clear and step.is_clear and _in_clear(target) in asked))
 
 
 def _comes_back(chain: list[Step]) -> bool:
     target = (redirect_of(chain[-1]) or "").partition("?")[0].lower()
-    return len(chain) > 1 and target in {_asked(each) for each in chain}
+    asked = {_asked(each) for each in chain}
+    is_offloaded = all(each.is_clear for each in chain) and any(_is_https(each) for each in chain[:-1])
+    return len(chain) > 1 and (target in asked or (is_offloaded and _in_clear(target) in asked))
+
+
+def _is_https(step: Step) -> bool:
+    return (redirect_of(step) or "").lower().startswith("https://")
+
+
+def _in_clear(url: str) -> str:
+    """A URL as it is asked for behind a device that ends TLS."""
+    return url.replace("https://", "http://", 1)
 
 
 def _hop(step: Step) -> Iterator[Evidence]:

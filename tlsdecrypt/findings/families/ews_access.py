@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _CODES = "[MS-OXWSCDATA] section 2.2.5.24"
 _FORBIDDEN = 403
 
+_POLICY = re.compile(r"application ?access ?policy", re.IGNORECASE)
 _OWN_AGENTS = re.compile(
     r"(?:microsoft|outlook|macoutlook|asproxy|asautodiscover|owa|ucmapi|oc/|lync|skype)",
     re.IGNORECASE,
@@ -174,7 +175,8 @@ def blocked_user_agent(step: Step) -> Iterator[Hit]:
         summary = f"The access policy of EWS blocks {agent or 'this program'}."
         yield failure_hit(step, failure, summary, confidence=Confidence.CERTAIN)
         return
-    is_foreign = bool(agent) and _OWN_AGENTS.match(agent) is None
+    names_policy = _POLICY.search(str(step.http.get("error_text", ""))) is not None
+    is_foreign = names_policy or (bool(agent) and _OWN_AGENTS.match(agent) is None)
     code = step.http.get("x_caserrorcode")
     if step.status == _FORBIDDEN and is_foreign and "sub_status" not in step.http and (code or has_reached_iis(step)):
         answered = step.answered(f"403{f', X-CasErrorCode: {code}' if code else ''}")
