@@ -117,6 +117,13 @@ def test_a_leg_of_authentication_is_no_channel() -> None:
     assert facts["summary"].endswith("-> HTTP 401")
 
 
+def test_an_echo_opens_no_channel() -> None:
+    echo = in_head().replace(b"1073741824", b"4") + bytes.fromhex("f8e81808")
+    facts = annotations((CLIENT, echo), (SERVER, OPENED))
+    assert (facts["is_echo"], "is_channel" in facts) == (True, False)
+    assert "is_echo" not in annotations((CLIENT, out_head() + CONN_A1), (SERVER, OPENED))
+
+
 def test_every_cut_reads_the_same() -> None:
     whole = read(IN)
     assert read(*(IN[at : at + 1] for at in range(len(IN)))) == whole

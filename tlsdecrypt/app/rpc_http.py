@@ -3,7 +3,8 @@
 Its keys, each only where it says something:
 
 - `channel` (`in`, `out`, `echo`), `target_server`, `target_port`, `endpoint` (`store`, `referral`, `address book` ...)
-- `is_channel`: the request opens a channel, and is not only a leg of authentication; `is_replacement`: it replaces one
+- `is_channel`: the request opens a channel, and is not only a leg of authentication; `is_replacement`: it replaces
+  one; `is_echo`: it only asks whether the proxy is there
 - `session` (Pragma: SessionId), `resource_type`, `min_connection_timeout_s` (Pragma: MinConnTimeout)
 - `client`, `server`: what either side said inside of the channel (see `rpc_http_channel`)
 - `is_open`: the proxy opened the channel, with 200 or by going on
@@ -37,6 +38,7 @@ _TARGET = re.compile(r"(?P<server>[^?#]{1,200}):(?P<port>\d{1,5})\Z")
 _RPC_ERROR = re.compile(r"RPC Error:\s*(?:0x)?([0-9a-f]{1,8})\b(.*)", re.IGNORECASE)
 _PRAGMA = re.compile(r"(MinConnTimeout|ResourceTypeUuid|SessionId)\s*=\s*([^,;\s]{1,64})", re.IGNORECASE)
 _RPC_TYPE = "application/rpc"
+_ECHO_LENGTHS = range(1, 17)  # bytes of content of a request that opens no channel (section 2.1.2.1)
 _REPLACEMENT_LENGTH = 120  # bytes of content of an OUT channel that replaces one ([MS-RPCH] section 2.1.2.1.2)
 _STATUS_OK = 200
 
@@ -84,6 +86,7 @@ def _put_request(facts: dict[str, Any], request: HttpRequest) -> None:
     port = int(target["port"]) if target else None
     pragmas = {name.lower(): value for each in request.all_fields("pragma") for name, value in _PRAGMA.findall(each)}
     observed = request.observed or {}
+    is_echo = _number(request.field("content-length")) in _ECHO_LENGTHS
     put(
         facts,
         channel=_CHANNELS.get(request.method),
@@ -94,7 +97,8 @@ def _put_request(facts: dict[str, Any], request: HttpRequest) -> None:
         resource_type=pragmas.get("resourcetypeuuid"),
         min_connection_timeout_s=_number(pragmas.get("minconntimeout")),
         client=observed,
-        is_channel=True if observed.get("pdus") else None,
+        is_channel=True if observed.get("pdus") and not is_echo else None,
+        is_echo=is_echo or None,
     )
     if facts.get("channel") == "out" and request.content_length == _REPLACEMENT_LENGTH:
         facts["is_replacement"] = True

@@ -36,6 +36,8 @@ _SEALED = re.compile(r"application/http-(kerberos|spnego|credssp)-session-encryp
 _SEALS = {"kerberos": "Kerberos", "spnego": "SPNEGO", "credssp": "CredSSP"}
 _WSMAN = re.compile(r"schemas\.microsoft\.com/wbem/wsman/|schemas\.dmtf\.org/wbem/wsman/|/ws/2004/09/transfer")
 _STREAMS = ("creationXml", "Arguments", "Stream", "connectXml", "connectResponseXml")
+_CODE = re.compile(r"0[xX](?P<hexadecimal>[0-9a-fA-F]{1,8})|(?P<decimal>-?[0-9]{1,10})")
+_U32 = 0xFFFFFFFF
 _APPLICATION = re.compile(r"(?:\A|[?&;])(PSVersion|ExchClientVer|serializationLevel|clientApplication)=([^&;]{1,64})")
 
 
@@ -113,12 +115,21 @@ def _put_fault(facts: dict[str, Any], envelope: Envelope) -> None:
     put(
         facts,
         fault=envelope.fault.subcode or envelope.fault.code,
-        fault_code=int(code) if code and code.isdecimal() and len(code) < 12 else None,  # noqa: PLR2004  a u32
+        fault_code=_code(code),
         fault_message=text_of(message) or envelope.fault.reason,
         machine=attribute(fault, "Machine"),
         fault_provider_codes=[each for each in inner if each][:MAX_CODES],
         redirect=text_of(next(find_all(envelope.fault.detail, "RedirectLocation"), None)),
     )
+
+
+def _code(text: str | None) -> int | None:
+    """A number of 32 bits, as libraries write it: unsigned (as the schema has it), with a sign, or hexadecimal."""
+    found = _CODE.fullmatch((text or "").strip())
+    if found is None:
+        return None
+    code = int(found["hexadecimal"], 16) if found["hexadecimal"] else int(found["decimal"])
+    return code & _U32 if -_U32 <= code <= _U32 else None
 
 
 def _put_streams(facts: dict[str, Any], name: str, envelope: Envelope | None) -> None:

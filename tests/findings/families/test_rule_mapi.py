@@ -128,6 +128,13 @@ def test_endpoint_disabled_by_code_and_by_text() -> None:
     ):
         assert rules_in(scene(said), "mapi") == {"mapi.endpoint-disabled"}
     assert "mapi.endpoint-disabled" not in rules_in(scene(execute(12)))
+    without_code = call("Connect", page, None, asked=CONNECT_REQUEST, kind="text/html")
+    instead = "http.html-instead-of-xml"
+    assert rules_in(scene(without_code), "mapi") == {"mapi.endpoint-disabled"}
+    assert not found(scene(without_code), instead)
+    other_page = call("Connect", b"<html>Hello</html>", None, asked=CONNECT_REQUEST, kind="text/html")
+    assert rules_in(scene(other_page), "mapi") == set()
+    assert found(scene(other_page), instead)
 
 
 def test_endpoint_shutting_down_and_its_near_miss() -> None:
@@ -191,6 +198,10 @@ def test_send_as_denied_is_silent_for_another_failure() -> None:
     submit = execute_request(rop_buffer(SUBMIT))
     other = call("Execute", done(execute_response(rop_buffer(NOT_FOUND))), asked=submit)
     assert rules_in(scene(connect(), other), "mapi") == set()
+    save, refused_save = bytes.fromhex("0c 00 00 00 08"), bytes.fromhex("0c 00 dc040000")
+    answer = done(execute_response(rop_buffer(refused_save)))
+    saved = call("Execute", answer, asked=execute_request(rop_buffer(save)))
+    assert rules_in(scene(connect(), saved), "mapi") == set()
 
 
 def test_client_access_rule_and_its_near_miss() -> None:
@@ -235,3 +246,14 @@ def test_auth_401_is_silent_for_challenges_and_where_the_client_gets_in() -> Non
     assert not found(scene(refused(with_credential=False), connect()), "mapi.auth-401")
     assert not found(scene(refused(with_credential=False)), "mapi.auth-401")
     assert not found(scene(refused(), connect()), "mapi.auth-401")
+
+
+def test_auth_401_follows_the_loop_where_the_client_goes_on() -> None:
+    made = scene(*[refused()] * 3)
+    loop, follower = found(made, "http.auth-loop"), found(made, "mapi.auth-401")
+    assert loop is not None
+    assert follower is not None
+    assert (loop.caused_by, follower.caused_by) == (None, "http.auth-loop")
+    alone = found(scene(*[refused()] * 2), "mapi.auth-401")
+    assert alone is not None
+    assert alone.caused_by is None

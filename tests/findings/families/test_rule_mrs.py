@@ -147,6 +147,13 @@ def test_rule_mrs_401_final(fields: Sequence[str], is_told: bool) -> None:  # no
         assert "migration@contoso.com" in finding.summary
 
 
+def test_rule_mrs_401_final_explains_the_loop() -> None:
+    wrong = http_response("401 Unauthorized", (IIS, "WWW-Authenticate: Basic realm=x"))
+    loop = found(asked(*[(request(basic("a")), wrong)] * 3), "http.auth-loop")
+    assert loop is not None
+    assert loop.caused_by == "mrs.401-final"
+
+
 def test_rule_mrs_401_final_is_silent_where_it_works_later() -> None:
     again = (request(basic("b")), http_response("200 OK", (SOAP,)))
     assert found(asked((request(basic("a")), REFUSED), again), "mrs.401-final") is None
@@ -176,6 +183,16 @@ def test_rule_mrs_connection_cut(times: int, end: str, is_told: bool) -> None:  
         scene.dialogue([C(POST)], end=end)
     scene.silence(5)
     assert (found(scene, "mrs.connection-cut") is not None) is is_told
+
+
+def test_rule_mrs_connection_cut_explains_uploads_that_break_off_at_one_size() -> None:
+    scene = Scene()
+    for _ in range(3):
+        scene.dialogue([C(http_request(f"POST {PATH}", (SOAP,), b"x" * 200_000))], end="server-rst")
+    scene.silence(5)
+    large = found(scene, "http.body-too-large")
+    assert large is not None
+    assert large.caused_by == "mrs.connection-cut"
 
 
 def test_rule_mrs_connection_cut_by_silence() -> None:

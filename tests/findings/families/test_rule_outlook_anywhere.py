@@ -117,7 +117,7 @@ def test_rpc_fault_and_a_refused_bind() -> None:
     finding = one(scene(IN, [*OUT, S(fault(5))]), "oa.rpc-fault")
     assert "access denied" in finding.summary
     one(scene(IN, [*OUT, S(BIND_NAK)]), "oa.rpc-fault")
-    assert not found(scene(IN, [*OUT, S(fault(0x1C010002))]), "oa.rpc-fault")
+    one(scene(IN, [*OUT, S(fault(0x1C010002))]), "oa.rpc-fault", Severity.INFO)
 
 
 def test_only_one_channel_where_the_other_never_comes() -> None:
@@ -150,9 +150,35 @@ def test_only_one_channel_where_both_lead_to_different_servers() -> None:
     assert "EXMBX01" in finding.summary
 
 
+@pytest.mark.parametrize(
+    ("said", "is_split"), [(CONN_A3, True), (CONN_A3 + CONN_C2, False), (CONN_A3 + response(), False)]
+)
+def test_only_one_channel_where_two_proxies_have_one_each(said: bytes, is_split: bool) -> None:  # noqa: FBT001
+    made = Scene()
+    made.dialogue(IN, server="198.51.100.21")
+    made.dialogue([C(out_head() + CONN_A1), S(OPENED + said)], server="198.51.100.22")
+    made.silence(60)
+    finding = found(made, "oa.only-one-channel")
+    assert (finding is not None) is is_split
+    if finding is not None:
+        assert "by 198.51.100.21, OUT to EXMBX01.contoso.local:6001 by 198.51.100.22" in finding.summary
+    soon = Scene()
+    soon.dialogue(IN, server="198.51.100.21")
+    soon.dialogue([C(out_head() + CONN_A1), S(OPENED + CONN_A3)], server="198.51.100.22")
+    soon.silence(5)
+    assert not found(soon, "oa.only-one-channel")
+
+
+def test_only_one_channel_is_silent_for_an_echo() -> None:
+    echo = in_head().replace(b"1073741824", b"4") + bytes.fromhex("f8e81808")
+    assert not found(scene([C(echo), S(OPENED)]), "oa.only-one-channel")
+
+
 def test_404_rpcproxy_and_its_near_miss() -> None:
     missing = [C(out_head(length=0)), S(http_response("404 Not Found", ["Server: Microsoft-IIS/8.5"]))]
     one(scene(missing), "oa.404-rpcproxy")
+    scanner = [C(http_request("GET /rpc/rpcproxy.dll")), S(http_response("404 Not Found"))]
+    one(scene(scanner), "oa.404-rpcproxy", Severity.INFO)
     assert rules_in(scene(missing), "oa", "http") == {"oa.404-rpcproxy"}
     fields = ["Content-Type: application/mapi-http", "X-RequestType: PING"]
     mapi = [

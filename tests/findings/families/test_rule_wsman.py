@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from login_dialogues import ask, basic, ntlm
 from ntlm_peers import ntlm_login
 from packets import C, S, Scene, found, http_request, http_response, rules_of
@@ -39,7 +40,9 @@ def test_access_denied_where_a_complete_login_is_refused() -> None:
     assert "CONTOSO\\avery" in finding.summary
     thrice = scene_of(*ask(basic(), line=SHELL, offers=["WWW-Authenticate: Basic"]) * 3)
     assert found(thrice, "wsman.access-denied") is not None
-    assert found(thrice, "http.auth-loop") is None
+    loop = found(thrice, "http.auth-loop")
+    assert loop is not None
+    assert loop.caused_by == "wsman.access-denied"
 
 
 def test_access_denied_where_the_fault_has_code_5() -> None:
@@ -60,6 +63,22 @@ def test_fault_has_code_and_message() -> None:
     finding = found(scene_of(*wsman(command_request(), answer, "500 Internal Server Error")), "wsman.fault")
     assert finding is not None
     assert "2150859174 (0x803381A6): The shell was not found" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ("0x803381A6", "wsman.fault"),
+        ("-2144108122", "wsman.fault"),
+        ("0x5", "wsman.access-denied"),
+        ("-2147024891", "wsman.access-denied"),
+        ("0x80070005", "wsman.access-denied"),
+    ],
+)
+def test_codes_are_known_however_they_are_written(code: str, rule: str) -> None:
+    answer = fault_response(5, "Zugriff verweigert").replace(b'Code="5"', f'Code="{code}"'.encode())
+    scene = scene_of(*wsman(command_request(), answer, "500 Internal Server Error"))
+    assert rules_of(scene) == {rule}
 
 
 def test_fault_is_silent_while_there_is_no_output_yet() -> None:

@@ -48,6 +48,7 @@ _OWN_RULES = frozenset({"oauth", "owa", "ecp", "tmg-forms"})  # where 401 is ans
     advice="Check password and lockout of the account; with Negotiate the SPN; with NTLM Extended Protection, and the"
     " order of the providers in IIS.",
     source="RFC 9110 section 11; MS-NTHT",
+    causes=("mapi.auth-401",),
     spares_candidates=True,
 )
 def auth_loop(scene: Scene) -> Iterator[Hit]:

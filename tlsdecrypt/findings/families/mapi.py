@@ -18,6 +18,7 @@ _SERVICE = ("mapi-http",)
 _CODES = "[MS-OXCMAPIHTTP] section 2.2.3.3.3"
 _ENDPOINT_DISABLED, _SHUTTING_DOWN = 16, 18
 _SEND_AS_DENIED = "0x000004DC"
+_SENDING = ("SubmitMessage", "TransportSend")
 _DISABLED_WORDS = ("protocoldisabled", "protocol is disabled", "mapi over http is disabled")
 
 
@@ -28,7 +29,7 @@ _DISABLED_WORDS = ("protocoldisabled", "protocol is disabled", "mapi over http i
     " organization) or for the organization (Set-OrganizationConfig -MapiHttpEnabled $true).",
     source=_CODES,
     services=_SERVICE,
-    suppresses=("mapi.response-code", "http.forbidden-403"),
+    suppresses=("mapi.response-code", "http.forbidden-403", "http.html-instead-of-xml"),
 )
 def endpoint_disabled(step: Step) -> Iterator[Hit]:
     """The server does not serve this user by MAPI over HTTP: code 16, or a text that says the protocol is disabled."""
@@ -68,7 +69,7 @@ def send_as_denied(step: Step) -> Iterator[Hit]:
     In cached mode Outlook sends later, and often only a non-delivery report tells. Other failed operations are normal.
     """
     for failed in step.about("mapi").get("failed_rops", ()):
-        if failed["value"] == _SEND_AS_DENIED:
+        if failed["rop"] in _SENDING and failed["value"] == _SEND_AS_DENIED:
             sender, user = _sender(step), user_on(step)
             summary = f"{user or step.trace.client.address} may not send as {sender or 'the sender of the message'}"
             if sender and user and "@" in user and domain_of(sender) != domain_of(user):
@@ -96,7 +97,7 @@ def _sender(step: Step) -> str | None:
     " the network that the client comes from.",
     source="Client Access Rules of Exchange Online and Exchange 2019",
     services=_SERVICE,
-    suppresses=("mapi.response-code", "http.forbidden-403"),
+    suppresses=("mapi.response-code", "http.forbidden-403", "http.html-instead-of-xml"),
 )
 def client_access_rule(step: Step) -> Iterator[Hit]:
     """An administrator's client access rule blocks this connection, and the answer says so."""
@@ -114,7 +115,7 @@ def client_access_rule(step: Step) -> Iterator[Hit]:
     source="[MS-OXCMAPIHTTP] section 2.2.4.1 (the diagnostic text of Connect)",
     confidence=Confidence.LIKELY,
     services=_SERVICE,
-    suppresses=("mapi.response-code", "mapi.connect-error"),
+    suppresses=("mapi.response-code", "mapi.connect-error", "http.html-instead-of-xml"),
 )
 def culture(step: Step) -> Iterator[Hit]:
     """The server cannot serve the language of the mailbox or of Outlook, and says so in its text."""

@@ -162,7 +162,6 @@ def _asks_autodiscover(scene: Scene, step: Step) -> bool:
     " (Get-MapiVirtualDirectory) with what the client sends; then the password and the account.",
     source="RFC 9110 section 11; Get-MapiVirtualDirectory",
     confidence=Confidence.LIKELY,
-    causes=("http.auth-loop",),
 )
 def auth_401(scene: Scene) -> Iterator[Hit]:
     """The MAPI virtual directory refuses a complete credential.

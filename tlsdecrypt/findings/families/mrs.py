@@ -161,7 +161,8 @@ def _hit(
     advice="Check the migration account and its password, and the authentication of the EWS virtual directory (MRS "
     "needs Negotiate or NTLM); no device in front may authenticate.",
     source="Microsoft: Hybrid deployment prerequisites",
-    suppresses=("http.auth-loop", "http.auth-scheme-not-offered"),
+    suppresses=("http.auth-scheme-not-offered",),
+    causes=("http.auth-loop",),
 )
 def unauthorized_finally(scene: Scene) -> Iterator[Hit]:
     """The MRS proxy refuses a complete login.
@@ -211,7 +212,7 @@ def basic_only(scene: Scene) -> Iterator[Hit]:
     confidence=Confidence.LIKELY,
     advice="Look for flood protection, intrusion prevention or an idle timeout on the way, and exempt the migration.",
     source="Experience with mailbox moves through gateways",
-    causes=("tcp.reset-mid-request",),
+    causes=("tcp.reset-mid-request", "http.body-too-large"),
 )
 def connection_cut(scene: Scene) -> Iterator[Hit]:
     """Connections of a mailbox move are cut while a request waits for its answer, three times or more."""

@@ -105,14 +105,17 @@ def verb_blocked(step: Step) -> Iterator[Hit]:
 def rpc_fault(step: Step) -> Iterator[Hit]:
     """A call or a bind inside of the channel failed: a fault, bind_nak, or refused contexts.
 
-    Faults by which a newer client learns that the server is older are left out.
+    Faults by which a newer client learns that the server is older are notes.
     """
     for side in ("client", "server"):
         said = facts_of(step).get(side, {})
         for fault in said.get("faults", ()):
-            if fault["status"] not in _VERSION_FAULTS:
-                evidence = (step.asked(step.verb), step.answered(f"fault {fault['status']}: {fault['meaning']}"))
-                yield Hit(f"A call to {target_of(step)} failed: {fault['meaning']}", evidence)
+            is_of_version = fault["status"] in _VERSION_FAULTS
+            yield Hit(
+                f"A call to {target_of(step)} failed: {fault['meaning']}",
+                (step.asked(step.verb), step.answered(f"fault {fault['status']}: {fault['meaning']}")),
+                severity=Severity.INFO if is_of_version else None,
+            )
         for reason in said.get("refused", ()):
             evidence = (step.asked(step.verb), step.answered(f"bind refused: {reason}"))
             yield Hit(f"{target_of(step)} refuses to be bound: {reason}", evidence)

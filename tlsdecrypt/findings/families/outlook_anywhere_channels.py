@@ -44,15 +44,16 @@ def only_one_channel(scene: Scene) -> Iterator[Hit]:
     """Of the two channels of a virtual connection only one came within 30 seconds, or they lead to different servers.
 
     Channels belong together by the cookie of their virtual connection, where it can be read; else the only two of a
-    client within that time do, where they lead to the same port. Silent where the capture
-    begins or ends too close by, where a channel was refused (other rules tell why), where another channel of the client
-    lacks its partner too, and where connections of the client to that server could not be opened: the partner may be
-    one of these.
+    client within that time do, where they lead to the same port. Two that came to proxies at different addresses
+    count where the proxies did not join them. Silent where the capture begins or ends too close by, where a channel was
+    refused (other rules tell why), where another channel of the client lacks its partner too, and where connections of
+    the client to that server could not be opened: the partner may be one of these.
     """
     channels: dict[str, dict[str, Step]] = defaultdict(dict)
     for step in calls(scene):
         cookie = _cookie(step)
-        if step.verb in RPC_VERBS and (is_channel(step) or step.status == 200 or _is_begun(step)):  # noqa: PLR2004  OK
+        is_open = is_channel(step) or step.status == 200 or _is_begun(step)  # noqa: PLR2004  OK
+        if step.verb in RPC_VERBS and is_open and "is_echo" not in facts_of(step):
             channels[cookie or f"without {step.trace.id} {step.index}"][facts_of(step)["channel"]] = step
     alone = [step for pair in channels.values() if len(pair) == 1 for step in pair.values()]
     for step in alone:
@@ -66,7 +67,7 @@ def only_one_channel(scene: Scene) -> Iterator[Hit]:
                 place="one channel",
             )
     for pair in channels.values():
-        if len(pair) > 1 and target_of(pair["in"]).lower() != target_of(pair["out"]).lower():
+        if len(pair) > 1 and (_is_targeted_apart(pair) or _is_split(scene, pair)):
             yield _astray(pair["in"], pair["out"])
     yield from _lonely_pairs([step for step in alone if not _cookie(step)])
 
@@ -95,11 +96,30 @@ def _cookie(step: Step) -> str | None:
     return cookie
 
 
+def _is_targeted_apart(pair: dict[str, Step]) -> bool:
+    return target_of(pair["in"]).lower() != target_of(pair["out"]).lower()
+
+
+def _is_split(scene: Scene, pair: dict[str, Step]) -> bool:
+    """Whether two proxies have one channel each, and none of them the other one: no CONN/C2, no PDU of a call."""
+    traces = pair["in"].trace, pair["out"].trace
+    if traces[0].server.address == traces[1].server.address or any(each.has_gaps for each in traces):
+        return False
+    begun = max(each.time_ns for each in pair.values())
+    if scene.end_ns is None or scene.end_ns - begun < PARTNER_NS:
+        return False
+    said = facts_of(pair["out"]).get("server", {})
+    return "CONN/C2" not in said.get("rts", ()) and said.get("kinds", {}).keys() <= {"rts"}
+
+
 def _astray(inward: Step, outward: Step) -> Hit:
+    ways = [
+        f"{channel} to {target_of(step)} by {step.trace.server.address}"
+        for channel, step in (("IN", inward), ("OUT", outward))
+    ]
     return hit_at(
         inward,
-        f"The channels of {inward.trace.client.address} lead to different servers: IN to {target_of(inward)},"
-        f" OUT to {target_of(outward)}",
+        f"The channels of {inward.trace.client.address} lead to different servers: {', '.join(ways)}",
         inward.asked(inward.target),
         outward.asked(outward.target),
         place="different servers",
@@ -142,7 +162,7 @@ def rpcproxy_not_found(scene: Scene) -> Iterator[Hit]:
     """There is no RPC proxy under /rpc: 404.
 
     Silent where that host serves MAPI over HTTP, or Autodiscover offers it to the client, for that may be all that
-    shall be served; and where a channel opens there later.
+    shall be served; and where a channel opens there later. A note where a browser or a scanner asks.
     """
     missing = [step for step in calls(scene) if step.status == _NOT_FOUND]
     if not missing:
@@ -152,7 +172,11 @@ def rpcproxy_not_found(scene: Scene) -> Iterator[Hit]:
     told = {step.trace.client.address for step in scene.steps_by_service["autodiscover-pox"] if offers_mapi_http(step)}
     for step in missing:
         if host_of(step) not in serving | opened and step.trace.client.address not in told:
-            yield hit_at(step, f"{host_of(step)} has no RPC proxy at {step.path}")
+            yield hit_at(
+                step,
+                f"{host_of(step)} has no RPC proxy at {step.path}",
+                severity=None if step.verb.startswith("RPC_") else Severity.INFO,
+            )
 
 
 @rule(
@@ -161,7 +185,7 @@ def rpcproxy_not_found(scene: Scene) -> Iterator[Hit]:
     advice="Let Set-OutlookAnywhere (ExternalClientAuthenticationMethod, InternalClientAuthenticationMethod) and"
     " IISAuthenticationMethods of the virtual directory name the same scheme.",
     source="[MS-OXDSCLI] section 2.2.4.1.1.2.6 (AuthPackage); RFC 9110 section 11.6.1",
-    suppresses=("http.auth-loop",),
+    causes=("http.auth-loop",),
 )
 def auth_mismatch(scene: Scene) -> Iterator[Hit]:
     """Autodiscover tells Outlook to log in by a scheme that the RPC proxy does not offer.

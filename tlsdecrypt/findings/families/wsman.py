@@ -26,7 +26,8 @@ _FIRST_REDIRECT, _FIRST_ERROR = 300, 400
     advice="See that remote PowerShell is enabled for the user (Get-User, RemotePowerShellEnabled), that a management"
     " role is assigned, and which authentication the virtual directory takes.",
     source="MS-WSMV section 2.2.4.43; Windows error 5",
-    suppresses=("http.auth-loop", "wsman.fault"),
+    suppresses=("wsman.fault",),
+    causes=("http.auth-loop",),
 )
 def access_denied(scene: Scene) -> Iterator[Hit]:
     """Remote PowerShell does not let a user in: 401 to a complete login, or a fault with code 5.
