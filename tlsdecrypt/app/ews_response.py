@@ -37,6 +37,11 @@ _SIGNS = {
     "http-401": re.compile(r"HTTP status 401|\(401\) Unauthorized", re.IGNORECASE),
     "http-404": re.compile(r"HTTP status 404|\(404\) Not Found", re.IGNORECASE),
     "http-503": re.compile(r"HTTP status 503|\(503\) Server Unavailable", re.IGNORECASE),
+    "token-user-ambiguous": re.compile(r"user.?context.{0,200}\bambiguous\b", re.IGNORECASE | re.DOTALL),
+    "token-user-missing": re.compile(r"user.?context.{0,200}\bdoes(?: not|n't) exist", re.IGNORECASE | re.DOTALL),
+    "token-signature": re.compile(r"invalid_signature|token has (?:an )?invalid signature", re.IGNORECASE),
+    "token-role-missing": re.compile(r"missing a linked account", re.IGNORECASE),
+    "token-host-name": re.compile(r"hostname component of the audience claim", re.IGNORECASE),
     "no-tls-channel": re.compile(r"could not create SSL/TLS secure channel|trust relationship", re.IGNORECASE),
 }
 

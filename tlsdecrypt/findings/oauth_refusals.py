@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tlsdecrypt.app.timestamps import parse_date_time
+from tlsdecrypt.findings.ews_answers import failure_evidence, failures
 from tlsdecrypt.findings.logins import UNAUTHORIZED, auth_of, host_of, scheme_of
+from tlsdecrypt.findings.monitors import is_probe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tlsdecrypt.findings.finding import Evidence
-    from tlsdecrypt.findings.scene import Step
+    from tlsdecrypt.findings.scene import Scene, Step
 
 _CATEGORIES = {
     "2000000": "invalid_signature", "2000001": "invalid_token", "2000002": "token_expired",
@@ -72,7 +77,7 @@ def token_evidence(step: Step) -> tuple[Evidence, ...]:
 
 def is_told_elsewhere(step: Step) -> bool:
     """Whether a rule of its own tells why the token was refused."""
-    return has_expired(step) or is_about_audience(step) or any(each(step) for each in _SPECIFIC)
+    return has_expired(step) or is_about_audience(step) or any(each(step) for each in _SPECIFIC.values())
 
 
 def is_ambiguous(step: Step) -> bool:
@@ -106,7 +111,49 @@ def is_about_host_name(step: Step) -> bool:
     return "hostname component of the audience claim" in reason_of(step).lower()
 
 
-_SPECIFIC = (is_ambiguous, is_user_missing, is_role_missing, is_signature)
+_SPECIFIC = {
+    "token-user-ambiguous": is_ambiguous,
+    "token-user-missing": is_user_missing,
+    "token-signature": is_signature,
+    "token-role-missing": is_role_missing,
+}
+_AMBIGUOUS_PLACE = 43532  # LID
+
+
+class TokenFault(NamedTuple):
+    """What is wrong with a token: where it was said, by whom, and the words."""
+
+    step: Step
+    sender: str
+    evidence: tuple[Evidence, ...]
+
+
+def token_faults(scene: Scene) -> dict[str, list[TokenFault]]:
+    """What is wrong with tokens, by the names of `_SPECIFIC` and `token-host-name`; to be had by `Scene.derived`.
+
+    A server says it itself, or it is quoted by one that asked another for free/busy in the name of a user.
+    """
+    found: dict[str, list[TokenFault]] = defaultdict(list)
+    for step in scene.steps:
+        if step.protocol == "http" and step.status is not None and not is_probe(step):
+            for sign, fault in _said_itself(step) if step.status >= _FIRST_ERROR else _quoted(step):
+                found[sign].append(fault)
+    return found
+
+
+def _said_itself(step: Step) -> Iterator[tuple[str, TokenFault]]:
+    for sign, is_meant in _SPECIFIC.items():
+        if (is_token_refused(step) or sign == "token-role-missing") and is_meant(step):
+            yield sign, TokenFault(step, host_of(step), token_evidence(step))
+
+
+def _quoted(step: Step) -> Iterator[tuple[str, TokenFault]]:
+    for failure in failures(step):
+        signs = [each for each in failure.get("signs", ()) if each.startswith("token-")]
+        if _AMBIGUOUS_PLACE in failure.get("lids", ()) and "token-user-ambiguous" not in signs:
+            signs.append("token-user-ambiguous")
+        for sign in signs:
+            yield sign, TokenFault(step, "the other organization", failure_evidence(step, failure))
 
 
 def has_expired(step: Step) -> bool:

@@ -43,6 +43,9 @@ FEDERATED = soap(
 )
 
 
+PROXY_FAILED = "freebusy.proxy-failed"
+
+
 def answered(*parts: tuple[str, str]) -> Scene:
     return asked((post(EWS, ASK, basic("kim@contoso.com")), ok(free_busy(*parts))))
 
@@ -112,6 +115,26 @@ def test_rule_freebusy_timeout_is_a_warning_when_it_comes_again() -> None:
     finding = found(asked(one, one), "freebusy.timeout")
     assert finding is not None
     assert (finding.severity, finding.count) == (Severity.WARNING, 2)
+
+
+NOT_IN_TIME = "Request could not be processed in time. LID: 43404"
+
+
+@pytest.mark.parametrize("code", ["ErrorProxyRequestProcessingFailed", "ErrorAutoDiscoverFailed"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_rule_freebusy_timeout_is_the_cause_of_what_the_server_makes_of_it(code: str, times: int) -> None:
+    one = (post(EWS, ASK), ok(free_busy(("NoError", ""), (code, NOT_IN_TIME))))
+    told = asked(*[one] * times).analysis().findings
+    assert {each.rule for each in told if each.caused_by is None} & {"freebusy.timeout", "freebusy.proxy-failed"} == {
+        "freebusy.timeout"
+    }
+    assert all(each.caused_by == "freebusy.timeout" for each in told if each.severity is Severity.ERROR)
+
+
+def test_rule_freebusy_proxy_failed_stands_alone_where_nothing_was_late() -> None:
+    finding = found(answered(("NoError", ""), ("ErrorProxyRequestProcessingFailed", "HTTP status 403")), PROXY_FAILED)
+    assert finding is not None
+    assert finding.caused_by is None
 
 
 def test_rule_freebusy_proxy_failed_gives_way_to_the_failure_behind() -> None:
@@ -214,6 +237,12 @@ def test_rule_freebusy_wssecurity_rejected(fault: str) -> None:
 def test_rule_freebusy_wssecurity_rejected_by_a_401_of_exchange() -> None:
     scene = asked((post(WSS, FEDERATED), http_response("401 Unauthorized", ("X-FEServer: CAS01",))))
     assert rules_in(scene, "freebusy") == {"freebusy.wssecurity-rejected"}
+
+
+def test_rule_freebusy_wssecurity_rejected_leaves_a_token_in_authorization_to_oauth() -> None:
+    fields = ("X-FEServer: CAS01", 'x-ms-diagnostics: 2000001;reason="no";error_category="invalid_token"')
+    token = post(WSS, FEDERATED, "Authorization: Bearer eyJhbGciOiJub25lIn0.e30.")
+    assert rules_in(asked((token, http_response("401 Unauthorized", fields))), "freebusy") == set()
 
 
 @pytest.mark.parametrize("target", [EWS, WSS])

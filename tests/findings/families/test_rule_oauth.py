@@ -7,10 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from exchange_dialogues import EWS, asked, availability, free_busy, ok, post, rules_in
 from login_dialogues import ask, scene_of
 from packets import START, C, S, Scene, found, http_request, http_response, rules_of
 
+from tlsdecrypt.findings.detective import Detective
 from tlsdecrypt.findings.finding import Confidence, Severity
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from packets import Say
@@ -75,6 +78,17 @@ def test_audience_ssl_offload_on_a_leg_in_clear() -> None:
     assert finding.confidence is Confidence.CERTAIN
 
 
+@pytest.mark.parametrize(("reason", "is_told"), [(HOST_NAME[1], True), ("The audience is wrong.", False)])
+def test_audience_ssl_offload_inside_tls_needs_the_reason(reason: str, is_told: bool) -> None:  # noqa: FBT001
+    """The leg in clear is not always captured: the device in front of Exchange is where TLS can be read."""
+    detective = Detective()
+    for conversation in scene_of(refused(2000003, reason, "invalid_resource")).analysis().conversations:
+        detective.take(replace(conversation, clear_exchanges=0))
+    told = {each.rule: each for each in detective.finish()}
+    assert ("oauth.audience-ssl-offload" in told) is is_told
+    assert ("oauth.x-ms-diagnostics" in told) is not is_told
+
+
 def test_audience_ssl_offload_is_silent_for_a_foreign_audience_and_other_reasons() -> None:
     foreign = scene_of(refused(*HOST_NAME, aud="https://owa.contoso.com"))
     assert found(foreign, "oauth.audience-ssl-offload") is None
@@ -106,6 +120,37 @@ def test_a_reason_with_a_rule_of_its_own_is_told_by_it(rule: str, number: int, r
     assert finding is not None
     assert found(scene, "oauth.x-ms-diagnostics") is None
     assert found(scene_of(refused()), rule) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("oauth.ambiguous-user", "The user specified by the user-context in the token is ambiguous."),
+        ("oauth.ambiguous-user", "inner exception LID: 43532"),
+        ("oauth.user-missing", "The user specified by the user-context in the token does not exist."),
+        ("oauth.signature", '2000000;reason="The token has an invalid signature.";error_category="invalid_signature"'),
+        ("oauth.rbac-missing", "The application is missing a linked account for RBAC role"),
+        ("oauth.audience-ssl-offload", "The hostname component of the audience claim value is invalid"),
+    ],
+)
+def test_what_the_other_organization_says_of_the_token_explains_free_busy_that_fails(rule: str, text: str) -> None:
+    answer = ok(free_busy(("NoError", ""), ("ErrorProxyRequestProcessingFailed", f"Proxy web request failed. {text}")))
+    findings = asked((post(EWS, availability("avery@contoso.com", "blake@fabrikam.com")), answer)).analysis().findings
+    assert {each.rule for each in findings if each.severity is Severity.ERROR and each.caused_by is None} == {rule}
+    assert {each.rule for each in findings if each.caused_by == rule} == {"freebusy.proxy-failed"}
+
+
+@pytest.mark.parametrize("text", ["The recipient is ambiguous.", "The mailbox does not exist.", "A token was sent."])
+def test_other_texts_of_free_busy_say_nothing_of_the_token(text: str) -> None:
+    answer = ok(free_busy(("ErrorProxyRequestProcessingFailed", text)))
+    assert rules_in(asked((post(EWS, availability("blake@fabrikam.com")), answer)), "oauth", "freebusy") == {
+        "freebusy.proxy-failed"
+    }
+
+
+def test_what_is_quoted_for_a_mailbox_that_was_shown_is_no_finding() -> None:
+    answer = ok(free_busy(("NoError", "The application is missing a linked account for RBAC role")))
+    assert rules_in(asked((post(EWS, availability("blake@fabrikam.com")), answer)), "oauth", "freebusy") == set()
 
 
 def test_token_expired_is_a_warning_and_takes_the_place_of_the_general_rule() -> None:

@@ -153,6 +153,7 @@ def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
     advice="Check the way out of this server to the other organization and to the federation gateway: proxy, firewall, "
     "name resolution.",
     source=_TROUBLESHOOTING,
+    causes=("freebusy.proxy-failed", "freebusy.autodiscover-failed"),
 )
 def timeout(scene: Scene) -> Iterator[Hit]:
     """Free/busy was not there in time. One case alone is a note: a slow moment is no fault."""

@@ -87,6 +87,11 @@ def _has_reached_exchange(step: Step) -> bool:
     return has_reached_iis(step) or "x_ms_diagnostics" in step.http
 
 
+def _is_refused_by_exchange(step: Step) -> bool:
+    is_signed = step.is_from_exchange or "x_ms_diagnostics" in step.http
+    return step.status == _UNAUTHORIZED and is_signed and not step.http.get("auth", "").lower().startswith("bearer")
+
+
 def _demand(step: Step) -> Evidence | None:
     """What shows that somebody wants people to log in."""
     http = step.http
@@ -112,7 +117,8 @@ def _demand(step: Step) -> Evidence | None:
 def wssecurity_rejected(scene: Scene) -> Iterator[Hit]:
     """Exchange itself does not accept the token of a federated request: a SOAP fault says so, or its own 401.
 
-    A 401 counts where a field shows that Exchange sent it; silent where the same client gets through later.
+    A 401 counts where a field shows that Exchange sent it, and where no other token was sent in Authorization: that
+    one is what Exchange refused then (rules of OAuth). Silent where the same client gets through later.
     """
     for step in _federated_steps(scene):
         soap = step.about("soap")
@@ -122,7 +128,7 @@ def wssecurity_rejected(scene: Scene) -> Iterator[Hit]:
             said = step.answered(f"HTTP {step.status}, {code}: {reason}")
             summary = f"Exchange ({server}) rejects the security token on {step.path}: {reason or code}"
             confidence = Confidence.CERTAIN
-        elif step.status == _UNAUTHORIZED and (step.is_from_exchange or "x_ms_diagnostics" in step.http):
+        elif _is_refused_by_exchange(step):
             said = step.answered(f"401: {step.http.get('x_ms_diagnostics', 'without a reason')}")
             summary = f"Exchange ({step.http.get('x_feserver', server)}) refuses the token on {step.path}."
             confidence = Confidence.LIKELY
