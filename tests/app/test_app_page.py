@@ -56,6 +56,14 @@ def test_a_number_that_is_no_status_of_this_answer_is_no_sub_status() -> None:
     assert "sub_status" not in _http(http_response("500 Internal Server Error", ["Content-Type: text/html"], page))
 
 
+@pytest.mark.parametrize("before", [0, MAX_TEXT - 10, MAX_TEXT + 1, 4 * MAX_TEXT])
+def test_a_code_that_names_the_fault_is_kept_wherever_it_stands(before: int) -> None:
+    page = b"x" * before + b" AADSTS50076 " + b"y" * MAX_TEXT
+    text = str(_http(http_response("400 Bad Request", ["Content-Type: text/plain"], page))["error_text"])
+    assert text.count("AADSTS50076") == 1
+    assert len(text) <= MAX_TEXT + 20
+
+
 def test_long_pages_are_cut() -> None:
     http = _http(http_response("500 Error", ["Content-Type: text/plain"], b"x" * 5_000))
     assert len(str(http["error_text"])) == MAX_TEXT

@@ -35,6 +35,17 @@ def test_a_second_factor_that_a_fault_inside_of_200_wants_is_told(code: str) -> 
     assert rules_of(scene) == {"oauth.mfa-required"}
 
 
+def test_a_second_factor_that_the_detail_of_a_fault_wants_is_told() -> None:
+    detail = (
+        "<s:Detail><d:error xmlns:d='urn:d'><d:internalerror><d:text>{}</d:text></d:internalerror></d:error></s:Detail>"
+    )
+    for text in ("AADSTS50076: a second factor", "you must use multi-factor authentication"):
+        told = asked("POST /rst2.srf", fault("FailedAuthentication", "Failure", detail.format(text)), "200 OK")
+        assert rules_of(told) == {"oauth.mfa-required"}
+    other = asked("POST /rst2.srf", fault("FailedAuthentication", "Failure", detail.format("AADSTS50126")), "200 OK")
+    assert rules_of(other) == {"wstrust.failed-authentication"}
+
+
 def test_other_faults_of_the_sts_want_no_second_factor() -> None:
     scene = asked("POST /rst2.srf", fault("InvalidRequest", "AADSTS50034: no such user"), "200 OK")
     assert rules_of(scene) == {"wstrust.request-failed"}

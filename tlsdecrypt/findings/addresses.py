@@ -101,6 +101,17 @@ def subnet(address: str) -> str:
         return address
 
 
+def is_same_site(address: str, other: str) -> bool:
+    """Whether two addresses are in one subnet, or in the /48 that a site is given for IPv6 (RFC 6177)."""
+    try:
+        one, two = ip_address(address), ip_address(other)
+    except ValueError:
+        return False
+    if one.version == two.version == 6:  # noqa: PLR2004 - IP version 6
+        return two in ip_network(f"{address}/48", strict=False)
+    return subnet(address) == subnet(other)
+
+
 @lru_cache(maxsize=4096)
 def is_address(name: str) -> bool:
     """Whether a host is named by its address."""

@@ -43,6 +43,10 @@ _SERVICES = frozenset(
     }
 )
 _SERVER_AGENT = re.compile(r"asproxy/|asautodiscover/|exchange(?:online)?/|msexchange", re.IGNORECASE)
+_USER_AGENT = re.compile(
+    r"mozilla/|microsoft office|outlook|apple-|ios/|android|macoutlook|mac ?os|skype|teams|thunderbird|evolution",
+    re.IGNORECASE,
+)
 _FAILURES = ("NXDOMAIN", "SERVFAIL", "REFUSED")
 
 
@@ -55,6 +59,15 @@ def is_exchange_host(scene: Scene, address: str) -> bool:
     )
     return serves or any(
         _asks_as_server(trace) for trace in (*scene.by_client.get(address, ()), *_mail_to(scene, address))
+    )
+
+
+def is_client_host(scene: Scene, address: str) -> bool:
+    """Whether somebody works at a host: a program of a user asks from it (a browser, Outlook, a telephone)."""
+    return any(
+        _USER_AGENT.match(step.http.get("user_agent", ""))
+        for trace in scene.by_client.get(address, ())
+        for step in trace.steps
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,6 +117,29 @@ def test_windowstransport_external_is_open_to_a_public_address() -> None:
 def test_windowstransport_external_is_silent_inside_and_where_it_is_closed(client: str, status: str) -> None:
     scene = scene_of(get(WINDOWS, status, ["WWW-Authenticate: Negotiate"]), client=client)
     assert found(scene, "adfs.windowstransport-external") is None
+
+
+@pytest.mark.parametrize(("client", "is_told"), [("2001:db8:16:5::7", False), ("2001:db8:44::7", True)])
+def test_windowstransport_external_counts_the_48_of_a_site_as_inside(client: str, is_told: bool) -> None:  # noqa: FBT001
+    refused = get(WINDOWS, "401 Unauthorized", ["WWW-Authenticate: Negotiate"])
+    scene = scene_of(refused, client=client, server="2001:db8:16::40")
+    assert (found(scene, "adfs.windowstransport-external") is not None) is is_told
+
+
+def test_federated_sts_unreachable_is_found_at_the_end_of_a_page_and_in_a_fault() -> None:
+    page = f"<html>{'<p>The service is not available now.</p>' * 30}<b>FederatedStsUnreachable</b></html>".encode()
+    behind = get("/owa/", "503 No", ["Content-Type: text/html"], page)
+    assert found(scene_of(behind), "adfs.federated-sts-unreachable") is not None
+    own = "<d:error><d:value>0x1</d:value><d:internalerror><d:text>{}</d:text></d:internalerror></d:error>"
+    cases = [("FederatedStsUnreachable: no answer", True), ("NoSuchUser", False)]
+    for detail, (text, is_told) in product((own, "<d:said>{}</d:said>"), cases):
+        fault = (
+            "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Body><s:Fault><s:Code><s:Value>s:Receiver"
+            "</s:Value></s:Code><s:Reason><s:Text>Failure</s:Text></s:Reason>"
+            f"<s:Detail xmlns:d='urn:d'>{detail.format(text)}</s:Detail></s:Fault></s:Body></s:Envelope>"
+        )
+        answer = get("/extSTS.srf", "503 No", ["Content-Type: application/soap+xml"], fault.encode())
+        assert (found(scene_of(answer), "adfs.federated-sts-unreachable") is not None) is is_told
 
 
 def test_federated_sts_unreachable_is_found_in_body_and_field() -> None:

@@ -65,6 +65,13 @@ def test_rule_fed_http_is_the_cause(status: str, fields: Sequence[str], why: str
     assert why in finding.summary
 
 
+def test_rule_fed_is_the_cause_of_the_web_server_that_answers() -> None:
+    page = http_response("404 Not Found", ("Server: nginx", HTML), b"<html>404</html>")
+    findings = asked((federation_request(), page), client=EXCHANGE).analysis().findings
+    assert {each.rule for each in findings if each.caused_by is None and each.severity > Severity.INFO} == {RULE}
+    assert {each.rule for each in findings if each.caused_by == RULE} == {"autodiscover.third-party-webserver"}
+
+
 def test_rule_fed_is_silent_where_another_candidate_works() -> None:
     refused = (federation_request(host="contoso.com"), http_response("404 Not Found"))
     assert rules_in(asked(refused, (federation_request(), federation_response())), "fed") == set()
@@ -203,7 +210,7 @@ MFG = "fed.mfg-unreachable"
     ("name", "is_server", "severity"),
     [
         ("login.microsoftonline.com", True, Severity.ERROR),
-        ("login.microsoftonline.com", False, Severity.WARNING),
+        ("login.microsoftonline.com", False, Severity.INFO),
         ("domains.live.com", False, Severity.ERROR),
         ("nexus.microsoftonline-p.com", False, Severity.ERROR),
         ("www.contoso.com", True, None),
@@ -217,6 +224,31 @@ def test_rule_fed_mfg_unreachable_by_dns(name: str, is_server: bool, severity: S
     scene.silence(5)
     finding = found(scene, MFG)
     assert (finding.severity if finding else None) is severity
+
+
+@pytest.mark.parametrize(
+    ("agent", "severity"),
+    [("Microsoft Office/16.0 (Outlook)", Severity.INFO), ("ASProxy/CrossForest/EmailDomain//15.1", Severity.ERROR)],
+)
+def test_rule_fed_mfg_is_a_note_for_hosts_at_which_people_work(agent: str, severity: Severity) -> None:
+    scene = Scene()
+    question = http_request("POST /EWS/Exchange.asmx", (f"User-Agent: {agent}",), b"<x/>")
+    scene.dialogue([C(question), S(http_response("200 OK"))], client=EXCHANGE, server=PUBLIC)
+    lookup(scene, EXCHANGE, "domains.live.com", rcode="NXDOMAIN")
+    scene.silence(5)
+    finding = found(scene, MFG)
+    assert finding is not None
+    assert finding.severity is severity
+
+
+def test_rule_fed_mfg_is_a_follower_of_a_resolver_that_fails() -> None:
+    scene = Scene()
+    show_exchange(scene)
+    lookup(scene, EXCHANGE, "domains.live.com", rcode="SERVFAIL")
+    scene.silence(5)
+    finding = found(scene, MFG)
+    assert finding is not None
+    assert finding.caused_by == "dns.servfail"
 
 
 @pytest.mark.parametrize("is_refused", [True, False])

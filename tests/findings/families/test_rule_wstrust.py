@@ -178,6 +178,20 @@ def test_endpoint_disabled_while_metadata_works(status: str) -> None:
     assert found(scene, "adfs.metadata-503") is None
 
 
+@pytest.mark.parametrize(
+    ("verb", "client", "is_told"),
+    [("POST", "203.0.113.7", False), ("GET", "10.1.1.7", False), ("POST", "10.1.1.7", True)],
+)
+def test_endpoint_disabled_leaves_out_what_is_closed_on_purpose(verb: str, client: str, is_told: bool) -> None:  # noqa: FBT001
+    """Windowstransport must not be open to the outside; who looks at it with a browser asks for no token."""
+    scene = Scene()
+    line = f"{verb} /adfs/services/trust/13/windowstransport"
+    for said in (mex(), trust(status="404 Not Found", line=line)):
+        scene.dialogue(said, client=client)  # type: ignore[arg-type]
+    scene.silence(5)
+    assert (found(scene, "wstrust.endpoint-disabled") is not None) is is_told
+
+
 def test_endpoint_disabled_is_silent_without_metadata_that_works() -> None:
     assert found(scene_of(trust(status="503 No")), "wstrust.endpoint-disabled") is None
     assert found(scene_of(mex("503 No"), trust(status="503 No")), "wstrust.endpoint-disabled") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.timestamps import parse_date_time
-from tlsdecrypt.findings.addresses import is_internal, subnet
+from tlsdecrypt.findings.addresses import is_internal, is_same_site
 from tlsdecrypt.findings.exchange_answers import without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at, host_of
@@ -162,12 +162,13 @@ def passive_error(step: Step) -> Iterator[Hit]:
 def windowstransport_external(step: Step) -> Iterator[Hit]:
     """The endpoint for Windows logins can be reached from a public address.
 
-    Silent for internal clients, for those in the server's own network, and where the endpoint is closed.
+    Silent for internal clients, for those in the server's own network (the /48 of a site for IPv6, where public
+    addresses are used inside), and where the endpoint is closed.
     """
     client, server = step.trace.client.address, step.trace.server.address
     is_open = step.status is not None and step.status not in _CLOSED and step.status < _FIRST_SERVER_ERROR
     is_windows = step.path.startswith(_TRUST) and step.path.endswith("/windowstransport")
-    if is_windows and is_open and not is_internal(client) and subnet(client) != subnet(server):
+    if is_windows and is_open and not is_internal(client) and not is_same_site(client, server):
         yield Hit(f"{step.path} of {host_of(step)} is open to {client}, a public address", step.evidence)
 
 
@@ -191,7 +192,7 @@ def federated_sts_unreachable(step: Step) -> Iterator[Hit]:
 def _said(step: Step) -> Iterator[str]:
     yield from (str(step.http[name]) for name in _WHERE_UNREACHABLE if name in step.http)
     if "soap" in step.annotations:
-        yield str(step.about("soap").get("fault_reason", ""))
+        yield from (str(step.about("soap").get(name, "")) for name in ("fault_reason", "fault_detail"))
 
 
 @rule(

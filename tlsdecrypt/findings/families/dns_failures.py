@@ -92,6 +92,7 @@ def _closed_names(scene: Scene) -> dict[str, set[str]]:
     advice="Look at the resolver: its forwarders, its way to the internet, the delegation of the zone, and whether this"
     " client may ask it.",
     source="RFC 1035 section 4.1.1; RFC 2136 section 2.2",
+    causes=("fed.getfederationinformation-failed", "fed.mfg-unreachable"),
 )
 def servfail(scene: Scene) -> Iterator[Hit]:
     """A resolver fails, refuses, or does not answer at all, and no other gives the client an answer for that name.

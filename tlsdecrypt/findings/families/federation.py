@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.addresses import is_internal
 from tlsdecrypt.findings.autodiscover_answers import FEDERATION, error_of
 from tlsdecrypt.findings.exchange_answers import answers_html, without_probes
-from tlsdecrypt.findings.exchange_hosts import Way, dns_by_client, is_exchange_host
+from tlsdecrypt.findings.exchange_hosts import Way, dns_by_client, is_client_host, is_exchange_host
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.findings.tls_story import has_said_something
@@ -52,6 +52,7 @@ _REASONS = {
         "freebusy.not-federated",
         "http.not-found-vdir",
     ),
+    causes=("autodiscover.third-party-webserver",),
 )
 def get_federation_information_failed(scene: Scene) -> Iterator[Hit]:
     """An organization gets no federation information of a domain; the first layer that fails is named as the cause.
@@ -185,8 +186,8 @@ def _gets_on_elsewhere(scene: Scene, client: str, domain: str) -> bool:
 def gateway_unreachable(scene: Scene) -> Iterator[Hit]:
     """A host does not reach Microsoft's federation gateway: its name does not resolve, or nothing takes the connection.
 
-    An error where the host is an Exchange server, or asks for names that only federation needs; else a warning and a
-    hint, for clients log in there too.
+    An error where the host is an Exchange server, or asks for names that only federation needs and does nothing that
+    clients do; else a note and a hint, for clients log in there too.
     """
     messages = dns_by_client(scene)
     wanted = _names_wanted(messages, lambda name: name in _GATEWAY)
@@ -201,11 +202,11 @@ def gateway_unreachable(scene: Scene) -> Iterator[Hit]:
             server = failed[0].server.address
         else:
             continue
-        is_server = name in _ONLY_FEDERATION or is_exchange_host(scene, client)
+        is_server = is_exchange_host(scene, client) or (name in _ONLY_FEDERATION and not is_client_host(scene, client))
         yield Hit(
             f"{client} does not reach the federation gateway ({name}): {why}.",
             (evidence,),
-            severity=None if is_server else Severity.WARNING,
+            severity=None if is_server else Severity.INFO,
             confidence=None if is_server else Confidence.HINT,
             client=client,
             server=server,

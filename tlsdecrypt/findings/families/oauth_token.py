@@ -166,8 +166,8 @@ def mfa_required(step: Step) -> Iterator[Hit]:
     if (step.status or 0) < _FIRST_ERROR and step.service != "ws-trust":
         return
     facts, trust = step.about("oauth"), step.about("wstrust")
-    trust_reason = str(trust.get("reason", ""))
-    codes = (codes_of(facts) | set(_AADSTS.findall(trust_reason))) & _MFA_CODES
+    trust_reason = " ".join(str(trust[name]) for name in ("reason", "internal_text") if name in trust)
+    codes = (codes_of(facts) | {*trust.get("codes", ())} | set(_AADSTS.findall(trust_reason))) & _MFA_CODES
     texts = step.http.get("error_text"), reason_of(step), facts.get("error_description"), trust_reason
     said = " ".join(str(each) for each in texts if each)
     is_said = _MFA in said.lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tlsdecrypt.findings.addresses import is_private_name
+from tlsdecrypt.findings.addresses import is_internal, is_private_name
 from tlsdecrypt.findings.exchange_answers import without_probes
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.logins import hit_at, host_of, steps_about
@@ -235,7 +235,9 @@ def _password_state(step: Step) -> str | None:
 def endpoint_disabled(scene: Scene) -> Iterator[Hit]:
     """One endpoint for tokens answers 503 or 404 while the metadata (mex) of the same server works.
 
-    Silent without a metadata request that worked, and where the client shall come back later (Retry-After).
+    Silent without a metadata request that worked, where the client shall come back later (Retry-After), and for
+    endpoints that are closed on purpose: of those other than usernamemixed, only one counts that a client inside asks
+    for a token.
     """
     steps = [step for step in scene.steps_by_service["ws-trust"] if step.path.startswith("/adfs/services/trust/")]
     works = {
@@ -246,7 +248,7 @@ def endpoint_disabled(scene: Scene) -> Iterator[Hit]:
     for step in without_probes(steps):
         mex = works.get(step.trace.server.address)
         is_gone = step.status in (_UNAVAILABLE, _NOT_FOUND) and "retry_after" not in step.http
-        if mex is not None and is_gone and not step.path.endswith("/mex"):
+        if mex is not None and is_gone and _is_wanted(step):
             endpoint = step.path.removeprefix("/adfs/services/trust/")
             yield hit_at(
                 step,
@@ -255,3 +257,9 @@ def endpoint_disabled(scene: Scene) -> Iterator[Hit]:
                 *step.evidence,
                 mex.answered(f"{mex.path} answered {mex.status}"),
             )
+
+
+def _is_wanted(step: Step) -> bool:
+    """Whether an endpoint should work for this client."""
+    is_asked_inside = step.verb == "POST" and is_internal(step.trace.client.address)
+    return not step.path.endswith("/mex") and (step.path.endswith("/usernamemixed") or is_asked_inside)
