@@ -8,17 +8,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny_capture
-from cli_runs import assert_refused, run, spawn
+from cli_runs import KEYS, assert_refused, run, spawn
+from sample_cases import ROOT
 from sample_conversations import SECRET, conversation, session
 
 from tlsdecrypt import cli, pipeline
 from tlsdecrypt.errors import InputError
 from tlsdecrypt.recapture.plaintext_spool import PlaintextSpool
+from tlsdecrypt.report import content_file
 from tlsdecrypt.report.json_writer import JsonWriter
 from tlsdecrypt.report.object_folder import ObjectFolder
 from tlsdecrypt.report.spool import Spool
@@ -65,6 +68,7 @@ def test_force_overwrites(capture: str, folder: Path) -> None:
     assert json.loads((folder / "there.json").read_text())["schema"] == "tlsdecrypt/1"
 
 
+SAMPLE = ROOT / "captures" / "exchange.pcapng"
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -109,6 +113,45 @@ def test_a_full_disk_under_what_is_kept_for_one_output_costs_no_other(
     sentences = [line for line in result.stderr.splitlines() if "a temporary file cannot be written" in line]
     assert len(sentences) == len(told)
     assert [each for each in told - {"standard output"} if str(folder / each) not in "".join(sentences)] == []
+
+
+def without_room(**_: object) -> Any:
+    """A temporary file on a disk that is full."""
+    return Path("/dev/full").open("r+b", buffering=0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_under_the_contents_costs_only_the_outputs_that_show_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_file, "MAX_IN_MEMORY", 4_000)  # bytes: some contents of the sample have room
+    monkeypatch.setattr(tempfile, "TemporaryFile", without_room)
+    shown = {"a.har", "b.saz", "c.html"}
+    others = {"d.json", "e.jsonl", "f.txt", "g.keylog"}
+    options = [option for each in shown | others for option in ("-o", folder / each)]
+    result = run(SAMPLE, "--pfx", KEYS / "mail.pfx", "--quiet", *options, "--objects", folder / "objects")
+    assert result.exit_code == cli.WRONG_INPUT
+    assert "opened 12 of 15" in result.stdout
+    assert {each.name for each in folder.iterdir() if each.is_file()} == {"clear.pcap", "empty", "text", *others}
+    told = sorted(line for line in result.stderr.splitlines() if "cannot be written" in line)
+    why = "cannot be written: a temporary file cannot be written: No space left on device"
+    assert told == [f"tlsdecrypt: {folder / each} {why}" for each in sorted({*shown, "objects"})]
+    kept = {each.name for each in (folder / "objects").iterdir()}
+    assert kept
+    assert "index.json" not in kept
+    assert [each for each in kept if each.endswith(".part")] == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_under_the_contents_that_standard_output_shows_is_one_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_file, "MAX_IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "TemporaryFile", without_room)
+    result = run(SAMPLE, "--pfx", KEYS / "mail.pfx", "--quiet", "--verbose", "-o", folder / "a.json")
+    assert result.exit_code == cli.WRONG_INPUT
+    assert result.stderr == "tlsdecrypt: a temporary file cannot be written: No space left on device\n"
+    assert len(json.loads((folder / "a.json").read_text())["connections"]) == 16
 
 
 def test_a_fault_of_one_output_comes_behind_the_others(

@@ -261,6 +261,44 @@ def test_decoded_content_says_what_its_coding_saved() -> None:
     assert (content["size"], content["compression"]) == (500, 460)
 
 
+def _content_length(content: dict[str, Any], charset: str = "utf-8") -> int:
+    """Bytes of what stands in `text`."""
+    text: str = content.get("text", "")
+    return len(base64.b64decode(text) if content.get("encoding") == "base64" else text.encode(charset))
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "utf-16-le"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_the_size_of_a_masked_content_is_that_of_its_text(charset: str, *, is_packed: bool) -> None:
+    sent = f'{{"user": "J\u00f6rg", "password": "{SECRET}"}}'.encode(charset)
+    answer = response(
+        200,
+        "OK",
+        span(6, 6, 6, 6),
+        fields=(("Content-Type", f"application/json; charset={charset}"),),
+        content=sent,
+        content_length=40 if is_packed else len(sent),
+    )
+    told = entry(Exchange("http/1.1", request("/", span(5, 5, 5, 5)), answer))["response"]
+    content = told["content"]
+    assert SECRET not in content["text"]
+    assert content["size"] == _content_length(content, charset)
+    assert content["size"] != len(sent)
+    assert content["_size_before_masking"] == len(sent)
+    assert content["comment"] == f"it had {len(sent):,} bytes before masking"
+    if is_packed:
+        assert content["size"] - content["compression"] == told["bodySize"] == 40
+    else:
+        assert "compression" not in content
+
+
+def test_every_size_of_the_sample_is_that_of_its_text() -> None:
+    contents = [each["response"]["content"] for each in har(sample_analysis())]
+    assert [each for each in contents if each["size"] != _content_length(each)] == []
+    assert sum("_size_before_masking" in each for each in contents) == 2
+    assert sum(each["size"] for each in contents) > 10_000
+
+
 def test_content_that_was_not_kept_says_so() -> None:
     answer = response(200, "OK", span(6, 6, 6, 6), content=None, content_length=40)
     content = entry(Exchange("http/1.1", request("/", span(5, 5, 5, 5)), answer))["response"]["content"]

@@ -1,7 +1,8 @@
 """One HTTP exchange as an entry of a HAR 1.2 document; all text masked.
 
 Beside the names of HAR there are `_frames` (those that bound the messages), `_connection` (its number in the other
-outputs), `_request_start`, `_faults`, and `_error` where a side was not seen. Contents are decoded.
+outputs), `_request_start`, `_faults`, and `_error` where a side was not seen. Contents are decoded; their `size` is of
+what stands in `text`, and where masking changed it, `_size_before_masking` is of what was sent.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Exchange
     from tlsdecrypt.conversation import Conversation
     from tlsdecrypt.redact import Redactor
+    from tlsdecrypt.report.shown_content import ShownContent
 
 MAX_CONTENT = 1 << 20  # bytes of one content that an entry holds; a comment says where it was cut
 NOT_KNOWN = -1  # of sizes, as HAR has it
@@ -113,9 +115,8 @@ def _response(told: dict[str, Any] | None, exchange: Exchange, redactor: Redacto
         "mimeType": (answer.field("content-type") if answer else None) or "",
     }
     if shown is not None:
-        content |= {"size": shown.length, **_text(shown.text, shown.data), **_cut(shown.is_cut, shown.length)}
-        if shown.length != told["content_length"]:
-            content["compression"] = shown.length - told["content_length"]
+        size = _size(shown, told["content_length"])
+        content |= size | _text(shown.text, shown.data) | _cut(shown.is_cut, shown.length)
     elif content["size"]:
         content["comment"] = "the content was not kept"
     return {
@@ -129,6 +130,20 @@ def _response(told: dict[str, Any] | None, exchange: Exchange, redactor: Redacto
         "headersSize": NOT_KNOWN,
         "bodySize": told["content_length"],
     }
+
+
+def _size(shown: ShownContent, sent_length: int) -> dict[str, Any]:
+    """Length of the content that is told, in bytes of its own charset, and what its coding saved of that.
+
+    `sent_length` is that of the body. Of a content that was cut nobody knows how long it would be masked.
+    """
+    size = shown.length if shown.is_cut else len(shown.data)
+    told: dict[str, Any] = {"size": size}
+    if shown.length != sent_length:
+        told["compression"] = size - sent_length
+    if size != shown.length:
+        told |= {"_size_before_masking": shown.length, "comment": f"it had {shown.length:,} bytes before masking"}
+    return told
 
 
 def _text(text: str | None, data: bytes) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import InputError
@@ -30,7 +31,8 @@ class Spool:
         self._written = 0
 
     def __del__(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is buffered has no room: that was told already
+            self._file.close()
 
     def add(self, number: int, piece: bytes) -> None:
         """Keep a piece. InputError where there is no room for it."""
@@ -41,9 +43,11 @@ class Spool:
         if self._end - self._written >= BUFFER_BYTES:
             self._write()
 
-    def _write(self) -> None:
+    def _write(self, *, is_last: bool = False) -> None:
         try:
             self._file.write(b"".join(self._pieces))
+            if is_last:
+                self._file.flush()
         except OSError as fault:
             raise InputError(f"a temporary file cannot be written: {fault.strerror or fault}") from fault
         self._pieces.clear()
@@ -55,7 +59,7 @@ class Spool:
 
     def numbered(self) -> Iterator[tuple[int, bytes]]:
         """The same, each with its number. InputError where there is no room for them."""
-        self._write()
+        self._write(is_last=True)
         at = self._end
         for index in sorted(range(len(self._numbers)), key=self._numbers.__getitem__):
             start, end = self._ends[index], self._ends[index + 1]
