@@ -221,6 +221,12 @@ def test_server_drops_in_the_middle(end: str) -> None:
     assert "after MAIL" in seen.summary
 
 
+def test_server_drops_explains_the_reset() -> None:
+    reset = finding("tcp.reset-mid-request", *START, "C: MAIL FROM:<a@b.example>", end="server-rst")
+    assert reset is not None
+    assert reset.caused_by == DROPS
+
+
 @pytest.mark.parametrize(
     ("lines", "end"),
     [

@@ -20,11 +20,15 @@ from tlsdecrypt.findings.activesync_calls import (
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at
 from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.findings.tls_story import ended_by
+from tlsdecrypt.flow import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tlsdecrypt.findings.scene import Scene, Step, Trace
+
+_, _SERVER = Direction
 
 MANY = 3  # restarts that make a loop
 ALIKE_NS = 3_000_000_000  # between cuts that come after the same time
@@ -161,8 +165,9 @@ def sync_state_invalid(scene: Scene) -> Iterator[Hit]:
 def direct_push_cut(scene: Scene) -> Iterator[Hit]:
     """Connections on which devices wait for changes are cut before the heartbeat ends, after the same time each.
 
-    Two cuts at least that differ by three seconds at most. Silent where the times differ (devices change networks),
-    and where the capture ends too soon or has holes.
+    Two cuts at least that differ by three seconds at most, three where one comes from the side of the devices, and most
+    of all cuts. Silent where the times differ (devices change networks), and where the capture ends too soon or has
+    holes.
     """
     waits: dict[str, list[tuple[int, Step]]] = defaultdict(list)
     heartbeats: dict[tuple[str, str], int] = {}  # a Ping without a body repeats the one before
@@ -174,7 +179,8 @@ def direct_push_cut(scene: Scene) -> Iterator[Hit]:
             waits[step.trace.server.address].append((waited, step))
     for server, cuts in waits.items():
         alike = _alike(cuts)
-        if len(alike) > 1:
+        least = 2 if all(ended_by(each.trace) is _SERVER for _, each in alike) else 3
+        if len(alike) >= least and 2 * len(alike) > len(cuts):
             waited, first = alike[0]
             heartbeat = heartbeats[device_of(first)]
             yield hit_at(

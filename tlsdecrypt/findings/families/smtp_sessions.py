@@ -47,6 +47,7 @@ _LAST_REPLIES = frozenset({221, 421, 554})
     advice="Look at the log of the receive connector for this time, and at filters and firewalls between: a server that"
     " ends a session by itself says 421 first.",
     source="RFC 5321 section 3.8",
+    causes=("tcp.reset-mid-request",),
 )
 def server_drops(scene: Scene) -> Iterator[Hit]:
     """The server's side ended the connection in the middle of the dialogue, without 221 or 421.
