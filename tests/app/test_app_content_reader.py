@@ -38,7 +38,7 @@ def is_endless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         http_exchange,
         "content_reader_of",
-        lambda _service, _type, *, is_request: _reader(request.param, is_request=is_request),
+        lambda _service, _type, status: _reader(request.param, is_request=status is None),
     )
     yield request.param
     annotators.annotators_of.cache_clear()

@@ -5,8 +5,9 @@ name of its protocol. `annotations["http"]` is there when it runs; either side m
 where it was not kept. A module is imported when the first exchange of its kind comes.
 
 Content that goes on for hours (RPC over HTTP) is read as it comes: the module has a function
-`content_reader(is_request, content_type)` that gives a `ContentReader` (see `http_body`), or None for content that is
-to be treated as any other; what it says at the end is `observed` of the message.
+`content_reader(status, content_type)` (the status of an answer, None for a request) that gives a `ContentReader` (see
+`http_body`), or None for content that is to be treated as any other; what it says at the end is `observed` of the
+message.
 """
 
 from __future__ import annotations
@@ -82,11 +83,14 @@ def _reading_module(service: str | None) -> ModuleType | None:
     return None if name is None else import_module(f"tlsdecrypt.app.{name}")
 
 
-def content_reader_of(service: str | None, content_type: str | None, *, is_request: bool) -> ContentReader | None:
-    """A new reader for the content of a message that goes on, None where its content is as any other."""
+def content_reader_of(service: str | None, content_type: str | None, status: int | None) -> ContentReader | None:
+    """A new reader for the content of a message that goes on, None where its content is as any other.
+
+    `status` is that of an answer, None for a request.
+    """
     if service is None or (module := _reading_module(service)) is None:
         return None
-    reader: ContentReader | None = module.content_reader(is_request=is_request, content_type=content_type)
+    reader: ContentReader | None = module.content_reader(status, content_type)
     return reader
 
 

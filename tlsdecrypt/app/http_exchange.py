@@ -37,8 +37,8 @@ def attend(message: Message, sink: ContentSink, service: str | None, *, is_conte
     """Let content be read by whom it concerns: the caller, an annotation, or the search for passwords."""
     content_type = first_field(message.fields, "content-type")
     if service is not None:
-        is_request = isinstance(message.line, RequestLine)
-        sink.reader = content_reader_of(service, content_type, is_request=is_request)
+        status = None if isinstance(message.line, RequestLine) else message.line.status
+        sink.reader = content_reader_of(service, content_type, status)
     is_read = sink.reader is None and is_content_read(service, content_type)
     if is_read or is_content_kept or _is_read_anyhow(service, message, content_type):
         sink.collect()

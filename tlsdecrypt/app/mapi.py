@@ -13,18 +13,19 @@ Its keys, each only where it says something:
 - of Connect: `user_dn`, `code_page`, `dn_prefix`; of Execute: `rops` (names), `has_all_rops`, `sender` (that a message
   is given), `failed_rops` (`{"rop", "value", "name", "meaning"}`), `is_compressed`, `is_obfuscated`
 - of NotificationWait: `has_event`; of GetMailboxUrl and GetAddressBookUrl: `url`
-- `diagnostic`: the start of a text that came instead of an answer
+- `diagnostic`: the start of a text that came instead of an answer; `diagnostic_says`: the faults that it speaks of,
+  wherever in it (see `mapi_diagnostic`)
 - `error_code`: the name of what failed, in text as in `ews`; `faults`: what could not be read; `summary`: one line
 """
 
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from tlsdecrypt.app.mapi_body import put_request_body, put_response_body
+from tlsdecrypt.app.mapi_diagnostic import read_diagnostic
 from tlsdecrypt.app.mapi_errors import RESPONSE_CODES
 from tlsdecrypt.app.mapi_framing import FramedBody, split_body
 from tlsdecrypt.app.xml import put
@@ -35,12 +36,9 @@ if TYPE_CHECKING:
     from tlsdecrypt.app.http import HttpRequest, HttpResponse
 
 MAX_VALUE = 200  # characters of one value
-MAX_DIAGNOSTIC = 200  # characters
-MAX_DIAGNOSTIC_READ = 16 * 1024  # bytes
 
 _ENDPOINT = re.compile(r"/mapi/(emsmdb|nspi|healthcheck)", re.IGNORECASE)
 _TYPE = "application/mapi-http"
-_MARKUP = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^<>]*>|\s+", re.IGNORECASE | re.DOTALL)
 _MAX_DIGITS = 10
 _FIRST_ERROR = 400  # HTTP status codes
 _CONTEXT = "mapicontext="
@@ -121,7 +119,7 @@ def _put_answer(facts: dict[str, Any], response: HttpResponse, faults: list[str]
     if body is not None:
         _put_body(facts, body, faults)
     elif content and (facts.get("response_code") or response.status >= _FIRST_ERROR or not _is_mapi(response)):
-        put(facts, diagnostic=_diagnostic(content))
+        _put_diagnostic(facts, content, response.field("content-type"))
 
 
 def _put_body(facts: dict[str, Any], body: FramedBody, faults: list[str]) -> None:
@@ -129,7 +127,7 @@ def _put_body(facts: dict[str, Any], body: FramedBody, faults: list[str]) -> Non
     if not body.data:
         return
     if facts.get("response_code"):
-        put(facts, diagnostic=_diagnostic(body.data))
+        _put_diagnostic(facts, body.data, None)
     else:
         _read(faults, "response", put_response_body, facts, body.data)
 
@@ -139,13 +137,10 @@ def _number(text: str | None) -> int | None:
     return int(stripped) if stripped.isascii() and stripped.isdigit() and len(stripped) <= _MAX_DIGITS else None
 
 
-def _diagnostic(content: bytes) -> str | None:
-    """The start of a text for people, without markup; None for what is no text."""
-    text = content[:MAX_DIAGNOSTIC_READ].decode("utf-8", "replace")
-    if "\0" in text:
-        return None
-    plain = " ".join(unescape(_MARKUP.sub(" ", text)).split())
-    return plain[:MAX_DIAGNOSTIC] or None
+def _put_diagnostic(facts: dict[str, Any], content: bytes, content_type: str | None) -> None:
+    told = read_diagnostic(content, content_type)
+    if told is not None:
+        put(facts, diagnostic=told.text, diagnostic_says=list(told.signs))
 
 
 def _error_code(facts: dict[str, Any]) -> str | None:

@@ -63,10 +63,11 @@ _ERRORS = {
 }
 
 
-def content_reader(*, is_request: bool, content_type: str | None) -> ChannelReader | None:
+def content_reader(status: int | None, content_type: str | None) -> ChannelReader | None:
     """A reader for a channel; None for pages that proxies send instead."""
     kind = (content_type or "").partition(";")[0].strip().lower()
-    return ChannelReader() if kind == _RPC_TYPE or (is_request and not kind) else None
+    may_be_channel = status is None or status == _STATUS_OK
+    return ChannelReader() if kind == _RPC_TYPE or (may_be_channel and not kind) else None
 
 
 def annotate(request: HttpRequest | None, response: HttpResponse | None, annotations: Annotations) -> None:

@@ -40,6 +40,12 @@ def session_of(step: Step) -> tuple[str, str]:
     return step.trace.client.address, str(mapi.get("mailbox_id") or mapi.get("client_info") or "")
 
 
+def context_of(step: Step) -> str:
+    """A fingerprint of the session's own cookie in a request, empty where it brings none."""
+    sessions = step.http.get("sessions", ())
+    return next((str(each) for each in sessions if str(each).lower().startswith("mapicontext#")), "")
+
+
 def servers_of(step: Step) -> dict[str, str]:
     """The servers that an answer names, by the field that names them, and the address that answered."""
     named = {name: str(step.http[name]).partition("~")[0].lower() for name in _SERVERS if name in step.http}

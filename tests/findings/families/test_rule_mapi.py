@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 from exchange_dialogues import basic, rules_in
@@ -92,6 +93,43 @@ def test_response_code_is_a_note_where_the_client_connects_anew() -> None:
     assert unmended.severity is Severity.ERROR
 
 
+def of_session(said: list[Say], name: str, after: float | None = None) -> list[Say]:
+    """The same with another session's cookie."""
+    asked, answered = said
+    wait = {} if after is None else {"after": after}
+    return [replace(asked, data=asked.data.replace(b"Tr0ub4dor", name.encode())), replace(answered, **wait)]
+
+
+@pytest.mark.parametrize(
+    ("said", "severity"),
+    [
+        ([(execute(), "a"), (execute(), "b"), (execute(10), "a"), (connect(), "a"), (execute(10), "b")], Severity.INFO),
+        ([(execute(), "a"), (execute(10), "a"), (connect(), "a"), (execute(10), "b")], Severity.ERROR),
+        ([(execute(), "a"), (execute(10), "a"), (execute(10), "a")], Severity.ERROR),
+    ],
+)
+def test_response_code_counts_sessions_that_are_lost_together_once(
+    said: list[tuple[list[Say], str]], severity: Severity
+) -> None:
+    calls = [of_session(*each) for each in said]
+    finding = found(scene(connect(), *calls, connect(), execute()), "mapi.response-code")
+    assert finding is not None
+    assert finding.severity is severity
+
+
+def test_response_code_counts_calls_that_were_under_way_once() -> None:
+    made = Scene()
+    made.dialogue([each for call_ in (connect(), execute()) for each in call_])
+    started = made.now
+    made.dialogue(of_session(call("NotificationWait", b"<html/>", 10, kind="text/html"), "Tr0ub4dor", 20.0))
+    made.now = started + 5
+    made.dialogue([each for call_ in (execute(10), connect(), execute()) for each in call_])
+    made.silence(60)
+    finding = found(made, "mapi.response-code")
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+
+
 def test_response_code_is_silent_for_a_challenge() -> None:
     page = b"<html>Anonymous not allowed</html>"
     challenge = call(
@@ -135,6 +173,37 @@ def test_endpoint_disabled_by_code_and_by_text() -> None:
     other_page = call("Connect", b"<html>Hello</html>", None, asked=CONNECT_REQUEST, kind="text/html")
     assert rules_in(scene(other_page), "mapi") == set()
     assert found(scene(other_page), instead)
+
+
+FAULTS = {
+    "mapi.endpoint-disabled": "ProtocolDisabled",
+    "mapi.client-access-rule": "Connection blocked by Client Access Rules",
+    "mapi.culture": "Culture is not supported",
+}
+
+
+@pytest.mark.parametrize("rule", FAULTS)
+@pytest.mark.parametrize(
+    ("encoding", "kind"),
+    [("utf-8", "text/html"), ("utf-16", "text/html"), ("utf-16-le", "text/html; charset=utf-16le")],
+)
+def test_texts_of_failures_are_read_whatever_their_encoding_and_wherever_the_reason_stands(
+    rule: str, encoding: str, kind: str
+) -> None:
+    page = f"<html><h1>{'Serverfehler in der Anwendung. ' * 40}</h1><p>{FAULTS[rule]}</p></html>".encode(encoding)
+    for code, status in ((1, "200 OK"), (None, "500 Internal Server Error")):
+        made = scene(call("Connect", page, code, asked=CONNECT_REQUEST, kind=kind, status=status))
+        finding = found(made, rule)
+        assert finding is not None
+        assert any(FAULTS[rule] in each.what for each in finding.evidence)
+        assert rules_in(made, "mapi") == {rule}
+
+
+def test_endpoint_shutting_down_explains_an_answer_of_503() -> None:
+    answer = call("Execute", b"<html>", 18, "X-FEServer: FE01", kind="text/html", status="503 Service Unavailable")
+    follower = found(scene(connect(), answer), "http.backend-503")
+    assert follower is not None
+    assert follower.caused_by == "mapi.endpoint-shutting-down"
 
 
 def test_endpoint_shutting_down_and_its_near_miss() -> None:

@@ -55,6 +55,7 @@ def test_rule_mrs_ssl_offload_in_the_clear(status: str, confidence: Confidence) 
         http_response("401 Unauthorized", (IIS, "WWW-Authenticate: Negotiate")),
         http_response("404 Not Found", (IIS, "X-CasErrorCode: UserNotFound")),
         http_response("200 OK", (SOAP,), soap("<r/>")),
+        http_response("500 Error", ("Content-Type: application/soap+msbin1",), b"V\x02\x0b\x01s\x04"),
         http_response("500 Error", (XML,), soap("<s:Fault><faultstring>A fault of MRS itself</faultstring></s:Fault>")),
     ],
 )
@@ -166,6 +167,18 @@ def test_rule_mrs_basic_only_offered(offers: Sequence[str], is_told: bool) -> No
     fields = [f"WWW-Authenticate: {each}" for each in offers]
     scene = asked((request(), http_response("401 Unauthorized", fields)))
     assert (found(scene, "mrs.basic-only-offered") is not None) is is_told
+
+
+def test_rule_mrs_basic_only_has_one_cause_with_what_follows() -> None:
+    basic_only = http_response("401 Unauthorized", ("WWW-Authenticate: Basic realm=x",))
+    refused = asked((request(basic("a")), basic_only))
+    follower, cause = (found(refused, each) for each in ("mrs.basic-only-offered", "mrs.401-final"))
+    assert follower is not None
+    assert cause is not None
+    assert (follower.caused_by, cause.caused_by) == ("mrs.401-final", None)
+    asks_ntlm = found(asked((request(ntlm(1)), basic_only)), "http.auth-scheme-not-offered")
+    assert asks_ntlm is not None
+    assert asks_ntlm.caused_by == "mrs.basic-only-offered"
 
 
 def test_rule_mrs_basic_only_is_silent_where_the_client_gets_through() -> None:

@@ -100,6 +100,16 @@ def test_backend_port_closed_by_a_refused_connection() -> None:
     assert not found(refused_port(6001, is_refused=False), "oa.backend-port-closed")
 
 
+def test_backend_port_closed_is_silent_for_a_scan() -> None:
+    made = Scene()
+    for number_, port in enumerate((22, 25, 443, 6001, 6002, 6004), 51_000):
+        here, there = ("10.0.0.5", number_), ("10.0.0.9", port)
+        made.add(Segment(here, there, 1_000, 0, SYN).frame())
+        made.add(Segment(there, here, 0, 1_001, RST | ACK).frame())
+    made.silence(10)
+    assert rules_in(made, "oa") == set()
+
+
 @pytest.mark.parametrize(
     "status", ["400 Bad Request", "403 Forbidden", "405 Method Not Allowed", "501 Not Implemented"]
 )
@@ -118,6 +128,12 @@ def test_rpc_fault_and_a_refused_bind() -> None:
     assert "access denied" in finding.summary
     one(scene(IN, [*OUT, S(BIND_NAK)]), "oa.rpc-fault")
     one(scene(IN, [*OUT, S(fault(0x1C010002))]), "oa.rpc-fault", Severity.INFO)
+
+
+def test_rpc_fault_in_a_channel_that_does_not_name_its_type() -> None:
+    untyped = OPENED.replace(b"Content-Type: application/rpc\r\n", b"")
+    assert untyped != OPENED
+    one(scene(IN, [C(out_head() + CONN_A1), S(untyped), S(CONN_A3 + CONN_C2 + fault(5))]), "oa.rpc-fault")
 
 
 def test_only_one_channel_where_the_other_never_comes() -> None:
@@ -167,6 +183,15 @@ def test_only_one_channel_where_two_proxies_have_one_each(said: bytes, is_split:
     soon.dialogue([C(out_head() + CONN_A1), S(OPENED + CONN_A3)], server="198.51.100.22")
     soon.silence(5)
     assert not found(soon, "oa.only-one-channel")
+
+
+def test_only_one_channel_is_silent_where_one_direction_was_captured() -> None:
+    made = Scene()
+    made.dialogue([C(out_head() + CONN_A1)])
+    made.silence(60)
+    assert found(made, "oa.only-one-channel")
+    made.frames = [each for each in made.frames if each[1][34:36] != (80).to_bytes(2, "big")]
+    assert not found(made, "oa.only-one-channel")
 
 
 def test_only_one_channel_is_silent_for_an_echo() -> None:

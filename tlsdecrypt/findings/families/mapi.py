@@ -19,7 +19,6 @@ _CODES = "[MS-OXCMAPIHTTP] section 2.2.3.3.3"
 _ENDPOINT_DISABLED, _SHUTTING_DOWN = 16, 18
 _SEND_AS_DENIED = "0x000004DC"
 _SENDING = ("SubmitMessage", "TransportSend")
-_DISABLED_WORDS = ("protocoldisabled", "protocol is disabled", "mapi over http is disabled")
 
 
 @rule(
@@ -34,8 +33,7 @@ _DISABLED_WORDS = ("protocoldisabled", "protocol is disabled", "mapi over http i
 def endpoint_disabled(step: Step) -> Iterator[Hit]:
     """The server does not serve this user by MAPI over HTTP: code 16, or a text that says the protocol is disabled."""
     mapi = step.about("mapi")
-    words = f"{mapi.get('diagnostic', '')} {step.http.get('x_caserrorcode', '')}".lower()
-    is_said = any(each in words for each in _DISABLED_WORDS)
+    is_said = _says(step, "protocol disabled") or "protocoldisabled" in step.http.get("x_caserrorcode", "").lower()
     if mapi.get("response_code") == _ENDPOINT_DISABLED or is_said:
         yield Hit(f"MAPI over HTTP is switched off for {who(step)} on {step.host}", (*step.evidence, said_of(step)))
 
@@ -48,6 +46,7 @@ def endpoint_disabled(step: Step) -> Iterator[Hit]:
     source=_CODES,
     services=_SERVICE,
     suppresses=("mapi.response-code",),
+    causes=("http.backend-503",),
 )
 def endpoint_shutting_down(step: Step) -> Iterator[Hit]:
     """The server is going into maintenance, and says so with code 18."""
@@ -101,11 +100,9 @@ def _sender(step: Step) -> str | None:
 )
 def client_access_rule(step: Step) -> Iterator[Hit]:
     """An administrator's client access rule blocks this connection, and the answer says so."""
-    diagnostic = step.about("mapi").get("diagnostic", "")
-    if "client access rule" in diagnostic.lower():
-        yield Hit(
-            f"A client access rule blocks {who(step)} on {step.host}", (*step.evidence, step.answered(diagnostic))
-        )
+    if _says(step, "client access rule"):
+        said = step.answered(step.about("mapi")["diagnostic"])
+        yield Hit(f"A client access rule blocks {who(step)} on {step.host}", (*step.evidence, said))
 
 
 @rule(
@@ -119,6 +116,11 @@ def client_access_rule(step: Step) -> Iterator[Hit]:
 )
 def culture(step: Step) -> Iterator[Hit]:
     """The server cannot serve the language of the mailbox or of Outlook, and says so in its text."""
-    diagnostic = step.about("mapi").get("diagnostic", "")
-    if "culture is not supported" in diagnostic.lower():
-        yield Hit(f"The language of {who(step)} is not supported by {step.host}", (step.answered(diagnostic),))
+    if _says(step, "culture not supported"):
+        said = step.answered(step.about("mapi")["diagnostic"])
+        yield Hit(f"The language of {who(step)} is not supported by {step.host}", (said,))
+
+
+def _says(step: Step, sign: str) -> bool:
+    """Whether the text that came instead of an answer speaks of a fault (see `app.mapi_diagnostic`)."""
+    return sign in step.about("mapi").get("diagnostic_says", ())

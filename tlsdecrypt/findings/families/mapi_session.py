@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.exchange_answers import without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import UNAUTHORIZED, Entries, hit_at, host_of, is_accepted, is_refused, user_of
-from tlsdecrypt.findings.mapi_calls import differing_server, said_of, session_of, who
+from tlsdecrypt.findings.mapi_calls import context_of, differing_server, said_of, session_of, who
 from tlsdecrypt.findings.rule import rule
 
 if TYPE_CHECKING:
@@ -50,16 +50,17 @@ def _has_connected(step: Step) -> bool:
 def response_code(scene: Scene) -> Iterator[Hit]:
     """The server refuses a call with an X-ResponseCode other than 0, mostly inside of HTTP 200.
 
-    A note only where a lost session (codes 6, 10, 13, 15) was seen once and the client has connected anew since.
-    Codes 16 and 18 have rules of their own, and a challenge (401) is none.
+    A note only where sessions were lost (codes 6, 10, 13, 15) once and the client has connected anew since: calls that
+    were under way, and other sessions that were open by then, are lost at the same time. Codes 16 and 18 have rules of
+    their own, and a challenge (401) is none.
     """
     calls = _calls(scene)
-    lost = _by_session(each for each in calls if _code(each) in _ONCE)
+    times_lost = {session: _times_lost(steps) for session, steps in _by_session(calls).items()}
     for step in calls:
         code = _code(step)
         if code in _OWN_RULES or not code or step.status == UNAUTHORIZED:
             continue
-        is_mended = code in _ONCE and len(lost[session_of(step)]) == 1 and _reconnects(scene, step)
+        is_mended = code in _ONCE and times_lost[session_of(step)] == 1 and _reconnects(scene, step)
         mapi = step.about("mapi")
         yield hit_at(
             step,
@@ -74,6 +75,24 @@ def response_code(scene: Scene) -> Iterator[Hit]:
 
 def _reconnects(scene: Scene, step: Step) -> bool:
     return any(_has_connected(each) and session_of(each) == session_of(step) for each in scene.later(step))
+
+
+def _times_lost(calls: list[Step]) -> int:
+    """How many times sessions of a client were lost, by its calls in the order of time."""
+    times, begun_ns, known_ns = 0, 0, 0
+    first_used: dict[str, int] = {}
+    refused: set[str] = set()
+    for step in calls:
+        context = context_of(step)
+        used_ns = first_used.setdefault(context, step.time_ns)
+        if _code(step) not in _ONCE:
+            continue
+        is_other_session = context not in refused and used_ns < begun_ns
+        if not times or not (step.time_ns < known_ns or is_other_session):
+            times, begun_ns, known_ns = times + 1, step.time_ns, step.span.last_time_ns
+            refused.clear()
+        refused.add(context)
+    return times
 
 
 def _by_session(steps: Iterable[Step]) -> dict[tuple[str, str], list[Step]]:

@@ -63,7 +63,8 @@ def ssl_offload(scene: Scene) -> Iterator[Hit]:
 
 def _may_be_offload(step: Step) -> bool:
     statuses = {_NOT_FOUND} | (_LIKELY_OFFLOAD if step.is_clear else frozenset())
-    is_answer_of_mrs = step.about("soap").get("response") == "Fault"
+    is_soap = step.http.get("content_type", "").lower().startswith("application/soap+")
+    is_answer_of_mrs = is_soap or step.about("soap").get("response") == "Fault"
     return step.status in statuses and "x_caserrorcode" not in step.http and not is_answer_of_mrs
 
 
@@ -162,7 +163,7 @@ def _hit(
     "needs Negotiate or NTLM); no device in front may authenticate.",
     source="Microsoft: Hybrid deployment prerequisites",
     suppresses=("http.auth-scheme-not-offered",),
-    causes=("http.auth-loop",),
+    causes=("http.auth-loop", "mrs.basic-only-offered"),
 )
 def unauthorized_finally(scene: Scene) -> Iterator[Hit]:
     """The MRS proxy refuses a complete login.
@@ -192,6 +193,7 @@ def unauthorized_finally(scene: Scene) -> Iterator[Hit]:
     advice="Enable Windows authentication on the EWS virtual directory, or stop the pre-authentication of the device "
     "in front: MRS logs in with Negotiate or NTLM.",
     source="Microsoft: Hybrid deployment prerequisites",
+    causes=("http.auth-scheme-not-offered",),
 )
 def basic_only(scene: Scene) -> Iterator[Hit]:
     """Only Basic is offered for the MRS proxy. Silent where the client gets through with it."""

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.exchange_answers import has_reached_iis
 from tlsdecrypt.findings.finding import Confidence, Severity
-from tlsdecrypt.findings.outlook_anywhere_calls import MAILBOX_PORTS, RPC_VERBS, SERVICE, facts_of, target_of
+from tlsdecrypt.findings.logins import hit_at
+from tlsdecrypt.findings.outlook_anywhere_calls import MAILBOX_PORTS, RPC_VERBS, SERVICE, calls, facts_of, target_of
+from tlsdecrypt.findings.reachability import is_refused, scanned_by
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.findings.scene import Step, Trace
+    from tlsdecrypt.findings.scene import Scene, Step
 
 _RPCH = "[MS-RPCH] section 2.1.2.1"
 _DEVICE_ANSWERS = frozenset({400, 403, 405, 501})
@@ -51,19 +53,27 @@ def rpc_error(step: Step) -> Iterator[Hit]:
     suppresses=("tcp.connect-refused",),
     causes=("oa.rpc-error",),
 )
-def backend_port_closed(trace: Trace) -> Iterator[Hit]:
+def backend_port_closed(scene: Scene) -> Iterator[Hit]:
     """The store, the referral service or the address book cannot be reached behind the proxy (ports 6001, 6002, 6004).
 
-    Either the proxy says so (RPC error 6ba, 6bf or 6d9), or its connection to the port is seen to be refused.
+    Either the proxy says so (RPC error 6ba, 6bf or 6d9), or its connection to the port is seen to be refused. Silent
+    for scans of many ports or hosts.
     """
-    if trace.server.port in MAILBOX_PORTS and trace.tcp is not None and trace.tcp.is_refused:
-        yield Hit(f"{trace.server.address} refuses connections to port {trace.server.port}", (trace.opening,))
-    for step in trace.steps:
+    refused = [trace for trace in scene.traces if is_refused(trace)]
+    scanners = scanned_by(refused)
+    for trace in refused:
+        client, server = trace.pair
+        if trace.server.port in MAILBOX_PORTS and client not in scanners:
+            summary = f"{server} refuses connections to port {trace.server.port}"
+            yield Hit(summary, (trace.opening,), client=client, server=server, place=str(trace.server.port))
+    for step in calls(scene):
         facts = facts_of(step)
         if facts.get("rpc_error") in _NOT_REACHED and facts.get("target_port") in MAILBOX_PORTS:
-            yield Hit(
+            yield hit_at(
+                step,
                 f"The RPC proxy does not reach the {facts['endpoint']} at {target_of(step)}",
-                (*step.evidence, step.answered(f"{step.status} RPC Error: {facts['rpc_error']}")),
+                *step.evidence,
+                step.answered(f"{step.status} RPC Error: {facts['rpc_error']}"),
                 place=target_of(step),
             )
 

@@ -132,7 +132,8 @@ def _is_alone(scene: Scene, step: Step) -> bool:
     setup = facts_of(step).get("client", {}).get("rts")
     if setup and not _FIRST_SETUP.intersection(setup):  # it replaces a channel whose partner may be older than this
         return False
-    if scene.end_ns is None or step.trace.has_gaps or scene.end_ns - begun < PARTNER_NS or not step.trace.has_syn:
+    is_whole = step.trace.has_syn and step.trace.is_two_sided and not step.trace.has_gaps
+    if not is_whole or scene.end_ns is None or scene.end_ns - begun < PARTNER_NS:
         return False
     for trace in scene.by_pair[step.trace.pair]:
         is_near = abs(trace.span.first_time_ns - begun) <= PARTNER_NS
