@@ -40,7 +40,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
     "connections.0.client": {"address": str, "port": int},
     "connections.0.tls": {
         "version": str, "cipher_suite": str, "server_name": str, "alpn": str, "resumed": bool, "key": dict,
-        "certificates": list, "client_certificates": list, "alerts": list, "offered": dict,
+        "certificates": list, "client_certificates": list, "alerts": list, "heartbeats": list, "offered": dict,
     },
     "connections.0.tls.key": {"kind": str, "source": str, "spki_sha256": str},
     "connections.0.tls.certificates.0": {"subject": str, "sha1_thumbprint": str, "names": list},

@@ -11,7 +11,9 @@ import pytest
 from sample_conversations import SECRET, conversation, session
 from telling import paint_text
 
+from tlsdecrypt.flow import Direction, Span
 from tlsdecrypt.report.painter import ColourPainter, PlainPainter, choose_painter
+from tlsdecrypt.tls.events import HeartbeatSeen
 from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
@@ -109,3 +111,16 @@ def test_the_painter_fits_the_stream() -> None:
 def test_what_carried_tls_is_told(empty_analysis: Analysis, redactor: Redactor) -> None:
     carried = replace(empty_analysis, conversations=(conversation(1, session(started_by="STARTTLS (smtp)")),))
     assert "after STARTTLS (smtp)" in painted(carried, redactor, io.StringIO())
+
+
+def test_a_heartbeat_that_claims_more_than_it_has_is_told_and_others_only_at_length(
+    empty_analysis: Analysis, redactor: Redactor
+) -> None:
+    span = Span(7, 7, 0, 0)
+    probe = HeartbeatSeen(Direction.CLIENT_TO_SERVER, "heartbeat_request", 16_384, 0, span)
+    honest = HeartbeatSeen(Direction.SERVER_TO_CLIENT, "heartbeat_response", 14, 30, span)
+    told = replace(empty_analysis, conversations=(conversation(1, session(heartbeats=(probe, honest))),))
+    text = painted(told, redactor, io.StringIO())
+    assert "client sent a heartbeat_request that claims 16,384 bytes and has 0, as Heartbleed probes do" in text
+    assert "heartbeat_response" not in text
+    assert "server sent a heartbeat_response" in painted(told, redactor, io.StringIO(), is_verbose=True)

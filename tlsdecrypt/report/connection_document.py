@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Endpoint
     from tlsdecrypt.redact import Redactor
     from tlsdecrypt.tls.certificates import CertificateFacts
-    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen
+    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, HeartbeatSeen
     from tlsdecrypt.tls.session import KeySource, TlsSession
     from tlsdecrypt.tls.verdict import Verdict
 
@@ -144,6 +144,7 @@ def _session(tls: TlsSession) -> dict[str, Any]:
         "certificates": [_certificate(each) for each in tls.server_certificates],
         "client_certificates": [_certificate(each) for each in tls.client_certificates],
         "alerts": [_alert(each) for each in tls.alerts],
+        "heartbeats": [_heartbeat(each) for each in tls.heartbeats],
         "messages": [_handshake_message(each) for each in tls.messages],
         "records": {
             "decrypted": tls.records_decrypted,
@@ -189,6 +190,16 @@ def _alert(alert: AlertSeen) -> dict[str, Any]:
         "level": alert.level,
         "description": alert.description,
         "frame": alert.span.last_frame,
+    }
+
+
+def _heartbeat(heartbeat: HeartbeatSeen) -> dict[str, Any]:
+    return {
+        "sender": _SENDERS[heartbeat.direction],
+        "name": heartbeat.name,
+        "claimed_length": heartbeat.claimed,
+        "carried_length": heartbeat.carried,
+        "frame": heartbeat.span.last_frame,
     }
 
 

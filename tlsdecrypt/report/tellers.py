@@ -167,7 +167,9 @@ def light(conversation: Conversation) -> Conversation:
     """What summaries count of a conversation, and explanations look at: many of these are kept until the end."""
     tls = conversation.tls
     if tls is not None:
-        tls = replace(tls, messages=(), alerts=(), client_certificates=(), offered_cipher_suites=(), secrets=())
+        tls = replace(
+            tls, messages=(), alerts=(), heartbeats=(), client_certificates=(), offered_cipher_suites=(), secrets=()
+        )
     return replace(
         conversation,
         streams=_NO_STREAMS,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.report.lines import Line, Part, Style
     from tlsdecrypt.report.text_view import TextView
     from tlsdecrypt.tls.certificates import CertificateFacts
-    from tlsdecrypt.tls.events import AlertSeen
+    from tlsdecrypt.tls.events import AlertSeen, HeartbeatSeen
     from tlsdecrypt.tls.session import TlsSession
 
 MAX_NOTES = 20  # holes and the like of one connection that are shown
@@ -90,6 +90,9 @@ def _session_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
         if alert.description in _ROUTINE and not view.is_verbose:
             continue
         yield line(_alert(alert), (view.frames.range(alert.span), "faint"), level=1)
+    for heartbeat in tls.heartbeats:
+        if heartbeat.is_overdrawn or view.is_verbose:
+            yield line(_heartbeat(heartbeat), (view.frames.range(heartbeat.span), "faint"), level=1)
     if view.is_verbose:
         yield from _certificate_lines("server", tls.server_certificates)
         yield from _certificate_lines("client", tls.client_certificates)
@@ -102,6 +105,17 @@ def _alert(alert: AlertSeen) -> Part:
     if alert.description is None:
         return f"{alert.direction.sender} sent an encrypted alert", style
     return f"{alert.direction.sender} sent a {alert.level or 'hidden'} alert: {alert.description}", style
+
+
+def _heartbeat(heartbeat: HeartbeatSeen) -> Part:
+    """`client sent a heartbeat_request`, and how much too much it claims, as attacks do (CVE-2014-0160)."""
+    said = f"{heartbeat.direction.sender} sent a {heartbeat.name or 'heartbeat that is none'}"
+    if not heartbeat.is_overdrawn:
+        return said, "faint"
+    return (
+        f"{said} that claims {heartbeat.claimed:,} bytes and has {heartbeat.carried:,}, as Heartbleed probes do",
+        "bad",
+    )
 
 
 def _traits(tls: TlsSession) -> Iterator[Part]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # Compared once a record or message: what a module holds is found faster than a member of an enumeration.
 APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 _ALERT = int(ContentType.ALERT)
+_HEARTBEAT = int(ContentType.HEARTBEAT)
 _CHANGE_CIPHER_SPEC = int(ContentType.CHANGE_CIPHER_SPEC)
 _HANDSHAKE = int(ContentType.HANDSHAKE)
 _FINISHED, _NEW_SESSION_TICKET = HandshakeType.FINISHED, HandshakeType.NEW_SESSION_TICKET
@@ -353,6 +354,8 @@ class TlsConnection:
                 self._take_message(side, message, message_span)
         elif content_type == _ALERT:
             self.dialogue.take_alert(side, plaintext, span)
+        elif content_type == _HEARTBEAT:
+            self.dialogue.take_heartbeat(side, plaintext, span)
         elif content_type == _CHANGE_CIPHER_SPEC:
             self._change_cipher_spec(side)
 

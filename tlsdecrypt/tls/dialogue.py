@@ -6,9 +6,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import ParseError
-from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, Malformed
+from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, HeartbeatSeen, Malformed
 from tlsdecrypt.tls.negotiation import Negotiation
-from tlsdecrypt.tls.registry import AlertDescription, AlertLevel, HandshakeType, handshake_type, message_name
+from tlsdecrypt.tls.registry import (
+    AlertDescription,
+    AlertLevel,
+    HandshakeType,
+    HeartbeatMessageType,
+    handshake_type,
+    message_name,
+)
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
@@ -16,9 +23,10 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.side import Side
 
 _ALERT_LENGTH = 2
+_HEARTBEAT_HEADER = 3  # its type, and the length of its payload
 _CLIENT_HELLO = message_name(HandshakeType.CLIENT_HELLO)
 _HELLOS = (int(HandshakeType.CLIENT_HELLO), int(HandshakeType.SERVER_HELLO))
-MAX_KEPT = 1_000  # messages and alerts of one connection; what comes after them is only an event
+MAX_KEPT = 1_000  # messages, alerts and heartbeats of one connection; what comes after them is only an event
 
 
 class Dialogue:
@@ -30,6 +38,7 @@ class Dialogue:
         self.negotiations = [Negotiation()]
         self.alerts: list[AlertSeen] = []
         self.messages: list[HandshakeSeen] = []
+        self.heartbeats: list[HeartbeatSeen] = []
         self.faults: list[Malformed] = []
         self.client_hello_span: Span | None = None
 
@@ -57,6 +66,18 @@ class Dialogue:
         self.events.append(alert)
         if len(self.alerts) < MAX_KEPT:
             self.alerts.append(alert)
+
+    def take_heartbeat(self, side: Side, plaintext: bytes, span: Span) -> None:
+        """A heartbeat message, RFC 6520 section 4."""
+        name, claimed = None, 0
+        if len(plaintext) >= _HEARTBEAT_HEADER:
+            name = HeartbeatMessageType(plaintext[0]).name.lower()
+            claimed = int.from_bytes(plaintext[1:_HEARTBEAT_HEADER], "big")
+        carried = max(len(plaintext) - _HEARTBEAT_HEADER, 0)
+        heartbeat = HeartbeatSeen(side.direction, name, claimed, carried, span)
+        self.events.append(heartbeat)
+        if len(self.heartbeats) < MAX_KEPT:
+            self.heartbeats.append(heartbeat)
 
     def take_message(self, side: Side, message: bytes, span: Span) -> HandshakeType | None:
         """A handshake message with its header; its type, None where its body is not what it should be."""

@@ -56,6 +56,24 @@ class AlertSeen(Value, frozen=True):
     span: Span
 
 
+class HeartbeatSeen(Value, frozen=True):
+    """A heartbeat message (RFC 6520): its name, None for bytes that are none.
+
+    `claimed` bytes of payload are to be sent back, says the message; it has `carried` bytes of payload and padding.
+    """
+
+    direction: Direction
+    name: str | None
+    claimed: int
+    carried: int
+    span: Span
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """It claims more than it has, and must be ignored (section 4); who answers gives away its memory."""
+        return self.claimed > self.carried
+
+
 class KeysChanged(Value, frozen=True):
     """From here on this direction is protected with the keys of another epoch (0 is plaintext)."""
 
@@ -87,6 +105,7 @@ TlsEvent: TypeAlias = (
     | UnverifiedData
     | HandshakeSeen
     | AlertSeen
+    | HeartbeatSeen
     | KeysChanged
     | RecordUndecrypted
     | Malformed

@@ -108,6 +108,13 @@ def message_name(kind: HandshakeType) -> str:
     return kind.name.lower()
 
 
+class HeartbeatMessageType(_OpenByte):
+    """TLS HeartbeatMessageType, RFC 6520 section 3."""
+
+    HEARTBEAT_REQUEST = 1
+    HEARTBEAT_RESPONSE = 2
+
+
 class AlertLevel(_OpenByte):
     """TLS AlertLevel, RFC 8446 section 6."""
 

@@ -9,7 +9,7 @@ from tlsdecrypt.value import Hidden, Value
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.certificates import CertificateFacts
-    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, Malformed
+    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, HeartbeatSeen, Malformed
     from tlsdecrypt.tls.verdict import Verdict
 
 
@@ -84,4 +84,5 @@ class TlsSession(Value, frozen=True):
     resumed_ticket: str | None = None
     issued_ticket: str | None = None
     fault: Malformed | None = None
+    heartbeats: Hidden[tuple[HeartbeatSeen, ...]] = ()
     secrets: Hidden[tuple[KeyLogSecret, ...]] = ()

@@ -15,12 +15,12 @@ from tlsdecrypt.tls.session import TlsSession
 if TYPE_CHECKING:
     from tlsdecrypt.tls.certificates import CertificateFacts
     from tlsdecrypt.tls.connection import TlsConnection
-    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen
+    from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, HeartbeatSeen
     from tlsdecrypt.tls.handshake import ClientHello
     from tlsdecrypt.tls.negotiation import Negotiation
     from tlsdecrypt.tls.secrets import SecretStore
 
-_SeenT = TypeVar("_SeenT", "AlertSeen", "HandshakeSeen")
+_SeenT = TypeVar("_SeenT", "AlertSeen", "HandshakeSeen", "HeartbeatSeen")
 
 MAX_CACHED_LABELS: Final = 64  # versions; real ones are a dozen
 MAX_CACHED_OFFERS: Final = 64  # lists of cipher suites and of versions: a client offers the same each time
@@ -60,6 +60,7 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         client_certificates=_certificates(negotiations, of_client=True),
         alerts=_as_sent(connection.dialogue.alerts),
         messages=_as_sent(connection.dialogue.messages),
+        heartbeats=_as_sent(connection.dialogue.heartbeats),
         client_hello_span=connection.dialogue.client_hello_span,
         key=connection.key if decrypted else None,
         verdict=judge(connection, negotiation, store),
