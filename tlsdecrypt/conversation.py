@@ -150,7 +150,10 @@ class CaptureFacts(Value, frozen=True):
 
 
 class KeyFacts(Value, frozen=True):
-    """A secret that was given: never the secret itself. `connections` are the ids of what it opened."""
+    """A secret that was given: never the secret itself. `connections` are the ids of what it opened.
+
+    `names` are the host names in the certificate that came with a private key.
+    """
 
     source: str
     kind: str
@@ -158,6 +161,7 @@ class KeyFacts(Value, frozen=True):
     spki_sha256: str | None
     connections: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class Analysis(Value, frozen=True):

@@ -204,6 +204,7 @@ class Pipeline:
                 spki_sha256=each.spki_sha256,
                 connections=tuple(sorted(self._opened_by.get((each.source, each.spki_sha256), ()))),
                 notes=each.notes,
+                names=each.names,
             )
             for each in self._keys.sources
         )

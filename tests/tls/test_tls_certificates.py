@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls import der as asn1
-from tlsdecrypt.tls.certificates import LONGEST_CACHED, certificate_facts, subject_public_key_info
+from tlsdecrypt.tls.certificates import LONGEST_CACHED, certificate_facts, share_a_name, subject_public_key_info
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,24 @@ def test_names_and_key_are_there_for_people(der: bytes) -> None:
     assert facts.names == ("owa.example.com", "192.0.2.7", "mail.example.com")
     assert (facts.key, facts.signature, facts.fault) == ("RSA 1024 bits", "RSA with SHA256", None)
     assert facts.der == der
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "is_shared"),
+    [
+        (("a.example", "Mail.Example"), ("mail.example",), True),
+        (("*.contoso.com",), ("mail.contoso.com",), True),
+        (("mail.contoso.com",), ("*.contoso.com",), True),
+        (("a.mail.contoso.com",), ("*.contoso.com",), False),
+        (("owa.contoso.com",), ("mail.contoso.com",), False),
+        ((), ("mail.contoso.com",), False),
+    ],
+)
+def test_certificates_share_a_host_by_name_or_by_wildcard(
+    der: bytes, mine: tuple[str, ...], theirs: tuple[str, ...], *, is_shared: bool
+) -> None:
+    first, second = (replace(certificate_facts(der), names=names) for names in (mine, theirs))
+    assert share_a_name(first, second) is is_shared
 
 
 def test_the_same_certificate_is_read_once(der: bytes) -> None:

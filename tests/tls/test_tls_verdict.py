@@ -7,6 +7,7 @@ import pytest
 from tlsdecrypt.tls import verdict
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.verdict import Verdict, VerdictCode
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,17 @@ def test_no_key_names_the_certificate_as_windows_shows_it(key_files: Path) -> No
         assert part in made.remedy
     assert "none of the given private keys is that of" in made.summary
     assert "no private key was given" in verdict.no_key(facts).summary
+
+
+@pytest.mark.parametrize(
+    ("given_from", "told"), [("2020-01-01T00:00:00Z", "renewed"), ("2090-01-01T00:00:00Z", "another time")]
+)
+def test_no_key_names_the_certificate_of_another_time(key_files: Path, given_from: str, told: str) -> None:
+    facts = replace(certificate_facts((key_files / "rsa-certificate.der").read_bytes()), not_before="2025-03-04")
+    made = verdict.no_key(facts, has_keys=True, namesake=replace(facts, not_before=given_from))
+    assert f"{given_from[:10]} to" in made.summary
+    assert "the server's from 2025-03-04" in made.summary
+    assert told in made.summary
 
 
 def test_no_key_of_an_unreadable_certificate_still_names_it() -> None:

@@ -64,6 +64,17 @@ def certificate_facts(der: bytes) -> CertificateFacts:
     return _cached_facts(der) if len(der) <= LONGEST_CACHED else _facts(der)
 
 
+def share_a_name(first: CertificateFacts, second: CertificateFacts) -> bool:
+    """Whether two certificates are for one host at least; a wildcard stands for one label (RFC 9525 section 6.3)."""
+    mine, theirs = ({name.lower() for name in each.names} for each in (first, second))
+    return not ((mine | _wildcards(mine)).isdisjoint(theirs) and mine.isdisjoint(_wildcards(theirs)))
+
+
+def _wildcards(names: set[str]) -> set[str]:
+    """The wildcards that cover these names."""
+    return {f"*.{name.partition('.')[2]}" for name in names if "." in name}
+
+
 def subject_public_key_info(der: bytes) -> bytes:
     """The SubjectPublicKeyInfo of a certificate as it stands there (RFC 5280 section 4.1). Raises ParseError."""
     tbs_certificate = asn1.children(asn1.first_element(der), at_least=1)[0]

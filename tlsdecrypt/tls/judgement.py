@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.tls import verdict
-from tlsdecrypt.tls.certificates import certificate_facts
+from tlsdecrypt.tls.certificates import certificate_facts, share_a_name
 from tlsdecrypt.tls.offered_psk import is_external, selected_psk
 from tlsdecrypt.tls.pre_master_secret import client_key_exchange, matching_keys
 
@@ -107,7 +107,14 @@ def _judge_keyless(connection: TlsConnection, negotiation: Negotiation, store: S
     is_exchange_lost = negotiation.client_key_exchange is None and connection.has_hole_in_handshake
     if is_exchange_lost or (any(side.has_hole for side in connection.sides) and has_key):
         return _truncated(connection)
-    return verdict.no_key(_certificate(negotiation), has_keys=store.has_private_keys)
+    shown = _certificate(negotiation)
+    return verdict.no_key(shown, has_keys=store.has_private_keys, namesake=_namesake(shown, store))
+
+
+def _namesake(shown: CertificateFacts | None, store: SecretStore) -> CertificateFacts | None:
+    """A certificate whose private key was given, that names the same host as the one that was `shown`."""
+    given = (key.certificate for key in store.private_keys)
+    return next((each for each in given if shown and each and share_a_name(shown, each)), None)
 
 
 def _truncated(connection: TlsConnection) -> Verdict:

@@ -62,6 +62,7 @@ class SecretFacts(NamedTuple):
     subject: str | None = None
     spki_sha256: str | None = None
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class SecretStore:
@@ -132,7 +133,7 @@ class SecretStore:
     @property
     def sources(self) -> list[SecretFacts]:
         """All that was given, in the order private keys, key logs, pre-shared keys, session-ticket keys."""
-        keys = [SecretFacts(each.source, each.kind, each.subject, each.spki_sha256) for each in self.private_keys]
+        keys = [_key_facts(each) for each in self.private_keys]
         logs = [SecretFacts(each.source, "key log", notes=_keylog_notes(each)) for each in self._keylog_facts.values()]
         psks = [SecretFacts(each.source, "pre-shared key", _identity(each)) for each in self._psks]
         return keys + logs + psks + self._ticket_key_facts()
@@ -293,6 +294,11 @@ def _digest(ticket: bytes) -> bytes:
 
 def _identity(psk: PreSharedKey) -> str | None:
     return None if psk.identity is None else psk.identity.decode("utf-8", "backslashreplace")
+
+
+def _key_facts(key: PrivateKey) -> SecretFacts:
+    names = () if key.certificate is None else key.certificate.names
+    return SecretFacts(key.source, key.kind, key.subject, key.spki_sha256, names=names)
 
 
 def _keylog_notes(facts: KeyLogFacts) -> tuple[str, ...]:

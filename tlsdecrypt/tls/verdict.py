@@ -71,8 +71,13 @@ def partly_decrypted(source: str, records: int, reason: str) -> Verdict:
     )
 
 
-def no_key(certificate: CertificateFacts | None, *, has_keys: bool = False) -> Verdict:
-    """RSA key exchange, and no private key of the server's certificate (None: it was not seen)."""
+def no_key(
+    certificate: CertificateFacts | None, *, has_keys: bool = False, namesake: CertificateFacts | None = None
+) -> Verdict:
+    """RSA key exchange, and no private key of the server's certificate (None: it was not seen).
+
+    `namesake` is a certificate whose key was given, and that names the same host.
+    """
     given = "none of the given private keys is that of" if has_keys else "no private key was given for"
     if certificate is None:
         return Verdict(
@@ -82,9 +87,18 @@ def no_key(certificate: CertificateFacts | None, *, has_keys: bool = False) -> V
         )
     return Verdict(
         VerdictCode.NO_KEY,
-        f"{given} the server's certificate {certificate.subject or certificate.sha1_thumbprint}",
+        f"{given} the server's certificate {certificate.subject or certificate.sha1_thumbprint}"
+        f"{_renewed(certificate, namesake) if namesake else ''}",
         f"export this certificate with its private key and give it with --pfx: {describe_certificate(certificate)}",
     )
+
+
+def _renewed(shown: CertificateFacts, given: CertificateFacts) -> str:
+    """That one of the given certificates names the same host: which is the later one."""
+    is_later = shown.not_before > given.not_before
+    told = f" (valid {given.not_before[:10]} to {given.not_after[:10]}, the server's from {shown.not_before[:10]})"
+    how = "it was renewed, with a new key" if is_later else "the given one is of another time"
+    return f"; a given certificate names the same host, and is not this one{told}: {how}"
 
 
 def forward_secrecy(suite_name: str, *, has_key: bool, psk_source: str | None = None) -> Verdict:

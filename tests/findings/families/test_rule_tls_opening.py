@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 import recorded_tls
 from packets import C, S, Scene, found, http_request, http_response, rules_of
-from tls_dialogues import identity, public_identity, tls
+from tls_dialogues import Identity, identity, public_identity, tls
 
 from tlsdecrypt.findings.finding import Severity
 
 if TYPE_CHECKING:
     from packets import Say
+
+    from tlsdecrypt.tls.secrets import SecretStore
 
 OWA = (C(http_request("GET /owa/")), S(http_response("200 OK", [], b"hello")))
 GOOD = public_identity("mail.contoso.com")
@@ -91,6 +93,36 @@ def test_pfx_key_mismatch_is_a_note_for_another_server_and_silent_without_keys_a
     assert finding.severity is Severity.INFO
     assert "tls.pfx-key-mismatch" not in rules_of(scene(tls(OWA, GOOD)))
     assert "tls.pfx-key-mismatch" not in rules_of(scene(tls(OWA, GOOD)), keys=GOOD.store)
+
+
+@pytest.mark.parametrize(("names", "is_meant"), [(["mail.contoso.com"], True), (["mail.fabrikam.com"], False)])
+def test_pfx_key_mismatch_knows_a_renewed_certificate_by_its_alternative_names(
+    names: list[str], *, is_meant: bool
+) -> None:
+    before = identity("owa.contoso.net", ["owa.contoso.net", *names])
+    closed = scene(tls(OWA, GOOD))
+    finding = found(closed, "tls.pfx-key-mismatch", keys=before.store)
+    assert finding is not None
+    assert finding.severity is (Severity.WARNING if is_meant else Severity.INFO)
+    assert ("a certificate that was renewed" in finding.summary) is is_meant
+    [conversation] = closed.analysis(keys=before.store).conversations
+    assert conversation.tls is not None
+    assert ("names the same host" in conversation.tls.verdict.summary) is is_meant
+
+
+def _with_other_keylog(of: Identity) -> SecretStore:
+    store = of.store
+    store.add_keylog(b"CLIENT_RANDOM " + b"00" * 32 + b" " + b"11" * 48 + b"\n", "keys.log")
+    return store
+
+
+def test_a_key_log_of_other_sessions_hides_nothing_of_what_the_pfx_cannot() -> None:
+    renewed = identity("CN=mail.contoso.com,O=Old")
+    assert "tls.pfx-key-mismatch" in rules_of(scene(tls(OWA, GOOD)), keys=_with_other_keylog(renewed))
+    closed = scene(tls(OWA, GOOD, ciphers=PFS))
+    assert "tls.pfx-key-mismatch" not in rules_of(closed, keys=_with_other_keylog(renewed))
+    assert "tls.not-decryptable-pfs" in rules_of(closed, keys=_with_other_keylog(GOOD))
+    assert "tls.not-decryptable-pfs" not in rules_of(scene(tls(OWA, GOOD)), keys=_with_other_keylog(renewed))
 
 
 def _recorded(*, resumes: bool) -> list[list[Say]]:

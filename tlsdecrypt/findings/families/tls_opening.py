@@ -28,6 +28,20 @@ def _closed(scene: Scene, code: str) -> Iterator[Trace]:
             yield trace
 
 
+def _without_key(scene: Scene, *, is_rsa: bool) -> Iterator[Trace]:
+    """The connections that stayed closed for want of a secret: with RSA key exchange, or with forward secrecy.
+
+    Where a key log was given too, they are among those that it knows nothing of.
+    """
+    yield from _closed(scene, "no-key" if is_rsa else "forward-secrecy")
+    if any(key.spki_sha256 for key in scene.keys):
+        yield from (trace for trace in _closed(scene, "no-secret") if _uses_rsa(trace) is is_rsa)
+
+
+def _uses_rsa(trace: Trace) -> bool:
+    return trace.tls is not None and (trace.tls.cipher_suite or "").startswith(("TLS_RSA_WITH_", "TLS_RSA_EXPORT"))
+
+
 def _is_between_hubs(trace: Trace) -> bool:
     return trace.tls is not None and (trace.tls.started_by or "").startswith("X-ANONYMOUSTLS")
 
@@ -91,9 +105,9 @@ def not_decryptable(scene: Scene) -> Iterator[Hit]:
     whose key nobody has.
     """
     given = [key for key in scene.keys if key.spki_sha256]
-    domains = {_domain_of(_common_name(key)) for key in given}
+    domains = {_domain_of(name) for key in given for name in _names(key)}
     is_alone = bool(given) and len({trace.server for trace in scene.traces if trace.tls is not None}) == 1
-    for trace in _closed(scene, "forward-secrecy"):
+    for trace in _without_key(scene, is_rsa=False):
         tls = trace.tls
         if tls is None or _is_cloud(trace):
             continue
@@ -127,15 +141,21 @@ def cloud_side(scene: Scene) -> Iterator[Hit]:
             )
 
 
-def _common_name(key: KeyFacts) -> str:
+def _names(key: KeyFacts) -> tuple[str, ...]:
+    """The names in the certificate of a key, its common name among them."""
     parts = (key.subject or "").split(",")
-    return next((part.strip()[3:] for part in parts if part.strip().upper().startswith("CN=")), "")
+    return key.names or tuple(part.strip()[3:] for part in parts if part.strip().upper().startswith("CN="))
+
+
+def _is_for_one_of(key: KeyFacts, hosts: set[str]) -> bool:
+    """Whether the certificate of a key names one of these hosts (or patterns)."""
+    return any(covers(name, host) or name.lower() == host.lower() for name in _names(key) for host in hosts)
 
 
 def _is_only_candidate(scene: Scene, given: list[KeyFacts]) -> bool:
     """Keys without a certificate that opened nothing, and one server that wants a key: they were meant for it."""
     is_idle = all(key.subject is None and not key.connections for key in given)
-    return is_idle and len({trace.server for trace in _closed(scene, "no-key")}) == 1
+    return is_idle and len({trace.server for trace in _without_key(scene, is_rsa=True)}) == 1
 
 
 @rule(
@@ -152,17 +172,21 @@ def key_mismatch(scene: Scene) -> Iterator[Hit]:
     private key was given.
     """
     given = [key for key in scene.keys if key.spki_sha256]
-    for (address, port), traces in _by_server(_closed(scene, "no-key")).items():
+    for (address, port), traces in _by_server(_without_key(scene, is_rsa=True)).items():
         trace = traces[0]
         shown = trace.certificate
         if not given or shown is None or shown.spki_sha256 in {key.spki_sha256 for key in given}:
             continue
         names = {*shown.names, *(name for each in traces for name in each.names)}
-        is_meant = any(
-            covers(_common_name(key), name) or _common_name(key) == name for key in given for name in names
-        ) or _is_only_candidate(scene, given)
+        namesakes = [key for key in given if _is_for_one_of(key, names)]
+        is_meant = bool(namesakes) or _is_only_candidate(scene, given)
         severity = None if is_meant and not _is_cloud(trace) else Severity.INFO
-        keys = "; ".join(f"{key.subject or 'a key without certificate'} (SPKI {key.spki_sha256})" for key in given[:3])
+        told = namesakes or given
+        keys = "; ".join(f"{key.subject or 'a key without certificate'} (SPKI {key.spki_sha256})" for key in told[:3])
+        if namesakes:
+            keys += (
+                ". It is for the same host, with another key: a certificate that was renewed, or one of another server"
+            )
         yield Hit(
             f"{host_of(trace)} shows the certificate {shown.subject} (serial {shown.serial}, SHA-1"
             f" {shown.sha1_thumbprint}), and none of the given keys is its: {keys}",
