@@ -227,6 +227,24 @@ def test_l2_duplicate_ip_is_silent_for_addresses_that_move_or_are_shared(scene: 
     assert "l2.duplicate-ip" not in rules_of(scene)
 
 
+@pytest.mark.parametrize(
+    ("apart", "silent_one", "is_told"),
+    [(300, None, False), (300, 2, True), (5, None, True)],
+    ids=["back", "not", "at once"],
+)
+def test_l2_duplicate_ip_is_silent_where_an_address_moves_and_comes_back(
+    apart: float, silent_one: int | None, *, is_told: bool
+) -> None:
+    scene = Scene()
+    for index, hardware in enumerate((FIRST, SECOND, FIRST)):
+        if index != silent_one:
+            arp(scene, 1, (hardware, HOST), (NOBODY, HOST), apart)
+        arp(scene, 1, (PEER_MAC, PEER), (NOBODY, HOST), apart)
+        arp(scene, 2, (hardware, HOST), (PEER_MAC, PEER), 0.002)
+    scene.silence(5)
+    assert ("l2.duplicate-ip" in rules_of(scene)) is is_told
+
+
 def test_l2_duplicate_ip_is_silent_for_a_proxy_of_many_addresses() -> None:
     scene = Scene()
     for last in range(10, 16):

@@ -113,17 +113,17 @@ def duplicate_ip(scene: Scene) -> Iterator[Hit]:
     defends it against the other's announcement.
 
     Silent for addresses that are shared on purpose (VRRP, HSRP, GLBP, clusters), for teamed network cards (each asking
-    host always gets the same answer), where the new holder announced itself, as at a failover, and for a router that
-    answers for many addresses (proxy ARP).
+    host always gets the same answer), where each new holder announced itself, as at a failover and back, and for a
+    router that answers for many addresses (proxy ARP).
     """
     replies: dict[tuple[str, str], list[ArpMessage]] = defaultdict(list)  # by address, and who asked
     answers_for: dict[str, set[str]] = defaultdict(set)
-    announced: dict[str, set[str]] = defaultdict(set)
+    announced: dict[str, list[ArpMessage]] = defaultdict(list)
     asked: dict[tuple[str, str], int] = {}  # the latest request, by who asked for what
     asked_in: dict[int, int] = {}  # the frame of the request, by that of the answer
     for message in scene.surroundings.arp if scene.surroundings is not None else ():
         if message.sender_ip == message.target_ip:
-            announced[message.sender_ip].add(message.sender_mac)
+            announced[message.sender_ip].append(message)
         elif not message.is_reply:
             asked[message.sender_mac, message.target_ip] = message.frame
         elif not _is_shared(message):
@@ -132,10 +132,11 @@ def duplicate_ip(scene: Scene) -> Iterator[Hit]:
             answers_for[message.sender_mac].add(message.sender_ip)
     for (address, _), answers in replies.items():
         own = [each for each in answers if len(answers_for[each.sender_mac]) < MANY_ADDRESSES]
-        conflict = _conflict(own, asked_in)
+        conflict = _conflict(own, asked_in, announced[address])
         confidence = None
         if conflict is None:
-            conflict, confidence = _unannounced_change(own, announced[address]), Confidence.HINT
+            holders = {each.sender_mac for each in announced[address]}
+            conflict, confidence = _unannounced_change(own, holders), Confidence.HINT
         if conflict is None:
             continue
         yield _claimed_by_several(address, conflict, confidence)
@@ -238,17 +239,32 @@ def _nlb_tail(address: str) -> str:
     return ":".join(f"{int(octet):02x}" for octet in address.split("."))
 
 
-def _conflict(answers: list[ArpMessage], asked_in: dict[int, int]) -> list[ArpMessage] | None:
-    """Two answers to one request, or answers of one host, another, and the first again; None where there is neither."""
+def _conflict(
+    answers: list[ArpMessage], asked_in: dict[int, int], announced: list[ArpMessage]
+) -> list[ArpMessage] | None:
+    """Two answers to one request, or answers of one host, another, and the first again; None where there is neither.
+
+    A change counts unless the new holder had announced itself in between.
+    """
     for first, second in pairwise(answers):
         is_soon = second.time_ns - first.time_ns <= ANSWER_NS
         if first.sender_mac != second.sender_mac and is_soon and asked_in[first.frame] == asked_in[second.frame]:
             return [first, second]
     changes = answers[:1] + [second for first, second in pairwise(answers) if first.sender_mac != second.sender_mac]
     for index in range(2, len(changes)):
-        if changes[index].sender_mac == changes[index - 2].sender_mac:
-            return changes[index - 2 : index + 1]
+        turn = changes[index - 2 : index + 1]
+        if turn[2].sender_mac == turn[0].sender_mac and not all(
+            _is_taken_over(first, second, announced) for first, second in pairwise(turn)
+        ):
+            return turn
     return None
+
+
+def _is_taken_over(before: ArpMessage, after: ArpMessage, announced: list[ArpMessage]) -> bool:
+    """Whether the holder of an address announced itself between the last answer of another and its own first."""
+    return any(
+        each.sender_mac == after.sender_mac and before.time_ns < each.time_ns <= after.time_ns for each in announced
+    )
 
 
 def _fights(messages: Iterable[ArpMessage]) -> Iterator[tuple[str, list[ArpMessage]]]:
