@@ -46,6 +46,13 @@ def test_a_second_factor_that_the_detail_of_a_fault_wants_is_told() -> None:
     assert rules_of(other) == {"wstrust.failed-authentication"}
 
 
+def test_a_second_factor_that_a_page_wants_is_told() -> None:
+    page = f"<html>{'<p>Sign in to your account.</p>' * 30}AADSTS{{}}: the user has to prove more</html>"
+    for code, rules in ((50079, {"oauth.mfa-required"}), (50034, set())):
+        answer = page.format(code).encode()
+        assert rules_of(asked("POST /common/login", answer, "400 Bad Request", "text/html")) == rules
+
+
 def test_other_faults_of_the_sts_want_no_second_factor() -> None:
     scene = asked("POST /rst2.srf", fault("InvalidRequest", "AADSTS50034: no such user"), "200 OK")
     assert rules_of(scene) == {"wstrust.request-failed"}

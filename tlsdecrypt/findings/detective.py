@@ -158,6 +158,7 @@ class Detective:
             place=place if hit.place is None else hit.place,
             connections=tuple(dict.fromkeys((*seen_on, *hit.connections))),
             count=hit.count,
+            caused_by=hit.caused_by,
         )
         key = finding.rule, finding.client, finding.server, finding.place
         sighting = self._sightings.get(key)
@@ -175,7 +176,7 @@ class Detective:
         by_rule = _by_rule(findings)
         for index, each in enumerate(findings):
             cause = self._speaking_over(each, by_rule, "causes")
-            if cause is not None:
+            if cause is not None and each.caused_by is None:
                 findings[index] = replace(each, caused_by=cause.rule)
         return tuple(sorted(findings, key=_gravest_first))
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 AVAILABILITY = "GetUserAvailability"
 
+ABOUT_TOKENS = "token-"  # begins the names of signs that tell what is wrong with a token
+
 Failure = dict[str, Any]
 
 _FAILED = frozenset({"Error", "Warning"})

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tlsdecrypt.app.timestamps import parse_date_time
-from tlsdecrypt.findings.ews_answers import failure_evidence, failures
+from tlsdecrypt.findings.ews_answers import ABOUT_TOKENS, failure_evidence, failures
 from tlsdecrypt.findings.logins import UNAUTHORIZED, auth_of, host_of, scheme_of
 from tlsdecrypt.findings.monitors import is_probe
 
@@ -149,7 +149,7 @@ def _said_itself(step: Step) -> Iterator[tuple[str, TokenFault]]:
 
 def _quoted(step: Step) -> Iterator[tuple[str, TokenFault]]:
     for failure in failures(step):
-        signs = [each for each in failure.get("signs", ()) if each.startswith("token-")]
+        signs = [each for each in failure.get("signs", ()) if each.startswith(ABOUT_TOKENS)]
         if _AMBIGUOUS_PLACE in failure.get("lids", ()) and "token-user-ambiguous" not in signs:
             signs.append("token-user-ambiguous")
         for sign in signs:

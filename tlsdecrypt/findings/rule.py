@@ -40,7 +40,7 @@ class Hit(Value, frozen=True):
 
     What is left out is that of the rule. `client`, `server` (addresses) and `place` tell hits apart that are not the
     same fault. `connections` are those that it concerns besides those of the evidence; `count` says how often it was
-    seen.
+    seen. `caused_by` is the rule whose finding explains this one, where the rule knows better than the table can.
     """
 
     summary: str
@@ -53,6 +53,7 @@ class Hit(Value, frozen=True):
     place: str | None = None
     connections: tuple[int, ...] = ()
     count: int = 1
+    caused_by: str | None = None
 
 
 Apply: TypeAlias = "Callable[[Any], Iterator[Hit]]"

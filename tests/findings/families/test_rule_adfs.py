@@ -119,6 +119,30 @@ def test_windowstransport_external_is_silent_inside_and_where_it_is_closed(clien
     assert found(scene, "adfs.windowstransport-external") is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        (["X-MS-Proxy: WAP01"], True),
+        (["X-Forwarded-For: 203.0.113.7, 10.0.0.9"], True),
+        (["X-Forwarded-For: 10.0.0.7"], False),
+        (["X-Forwarded-For: unknown"], False),
+    ],
+)
+def test_windowstransport_external_is_seen_behind_a_proxy(fields: list[str], is_told: bool) -> None:  # noqa: FBT001
+    refused = get(WINDOWS, "401 Unauthorized", ["WWW-Authenticate: Negotiate"], asked=fields)
+    scene = scene_of(refused, client="10.0.0.200", server="10.1.1.40")
+    assert (found(scene, "adfs.windowstransport-external") is not None) is is_told
+
+
+def test_metadata_503_of_a_page_that_asks_for_patience_is_a_note() -> None:
+    page = b"<html><h1>Sorry</h1>Maintenance until 10 p.m.</html>"
+    for server, severity in (("BigIP", Severity.INFO), ("Microsoft-HTTPAPI/2.0", Severity.ERROR)):
+        scene = scene_of(get(MEX, fields=[f"Server: {server}", "Content-Type: text/html"], page=page))
+        finding = found(scene, "adfs.metadata-503")
+        assert finding is not None
+        assert finding.severity is severity
+
+
 @pytest.mark.parametrize(("client", "is_told"), [("2001:db8:16:5::7", False), ("2001:db8:44::7", True)])
 def test_windowstransport_external_counts_the_48_of_a_site_as_inside(client: str, is_told: bool) -> None:  # noqa: FBT001
     refused = get(WINDOWS, "401 Unauthorized", ["WWW-Authenticate: Negotiate"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.timestamps import parse_date_time
-from tlsdecrypt.findings.addresses import is_internal, is_same_site
+from tlsdecrypt.findings.addresses import is_address, is_internal, is_same_site
 from tlsdecrypt.findings.exchange_answers import without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at, host_of
@@ -22,6 +23,7 @@ _DAY_S = 86_400
 _UNAVAILABLE, _NOT_FOUND, _FIRST_SERVER_ERROR, _FIRST_ERROR, _FIRST_REDIRECT = 503, 404, 500, 400, 300
 _CLOSED = frozenset({403, 404, 503})
 _MEX, _SIGN_IN, _TRUST = "/adfs/services/trust/mex", "/adfs/ls", "/adfs/services/trust/"
+_SORRY = re.compile(r"\bsorry\b|maintenance|wartung|try again later|sp\S{1,2}ter noch ?mal|back soon", re.IGNORECASE)
 _UNREACHABLE = "federatedstsunreachable"
 _WHERE_UNREACHABLE = ("error_text", "page_text", "x_autodiscovery_error", "x_ms_diagnostics")
 
@@ -38,8 +40,9 @@ def metadata_503(scene: Scene) -> Iterator[Hit]:
     """AD FS answers 503: with Server: Microsoft-HTTPAPI, http.sys has nobody who listens on that URL.
 
     An error only where no other URL of AD FS on that address answers, and http.sys itself speaks. A warning where a
-    device says so, and at a proxy of AD FS, whose metadata must be asked of the farm itself. Silent with Retry-After,
-    where sign-in works but mex does not, and where mex works but one endpoint for tokens does not (rules of their own).
+    device says so (a note where its page asks for patience), and at a proxy of AD FS, whose metadata must be asked of
+    the farm itself. Silent with Retry-After, where sign-in works but mex does not, and where mex works but one endpoint
+    for tokens does not (rules of their own).
     """
     steps = [step for step in without_probes(scene.steps_by_service["ws-trust"]) if _is_adfs(step)]
     for step in steps:
@@ -62,10 +65,16 @@ def metadata_503(scene: Scene) -> Iterator[Hit]:
             *step.evidence,
             step.answered(f"Server: {step.http.get('server', 'not named')}"),
             *((works.answered(f"{works.path} answered {works.status}"),) if works else ()),
-            severity=None if is_error else Severity.WARNING,
+            severity=None if is_error else Severity.INFO if _is_sorry_page(step) else Severity.WARNING,
             confidence=None if is_http_sys else Confidence.LIKELY,
             place="/adfs" if is_error else None,  # one service is down, however many of its URLs are asked
         )
+
+
+def _is_sorry_page(step: Step) -> bool:
+    """Whether a device that knows of the failure asks for patience: a page for people, not of Windows."""
+    is_microsoft = "microsoft" in str(step.http.get("server", "")).lower()
+    return not is_microsoft and _SORRY.search(str(step.http.get("error_text", ""))) is not None
 
 
 def _is_adfs(step: Step) -> bool:
@@ -160,16 +169,26 @@ def passive_error(step: Step) -> Iterator[Hit]:
     services=("ws-trust",),
 )
 def windowstransport_external(step: Step) -> Iterator[Hit]:
-    """The endpoint for Windows logins can be reached from a public address.
+    """The endpoint for Windows logins can be reached from a public address, directly or by a proxy that names it.
 
     Silent for internal clients, for those in the server's own network (the /48 of a site for IPv6, where public
     addresses are used inside), and where the endpoint is closed.
     """
-    client, server = step.trace.client.address, step.trace.server.address
+    client, server = _origin(step), step.trace.server.address
     is_open = step.status is not None and step.status not in _CLOSED and step.status < _FIRST_SERVER_ERROR
-    is_windows = step.path.startswith(_TRUST) and step.path.endswith("/windowstransport")
-    if is_windows and is_open and not is_internal(client) and not is_same_site(client, server):
+    if not (is_open and step.path.startswith(_TRUST) and step.path.endswith("/windowstransport")):
+        return
+    if not is_internal(client) and not is_same_site(client, server):
         yield Hit(f"{step.path} of {host_of(step)} is open to {client}, a public address", step.evidence)
+    elif "x_ms_proxy" in step.http:
+        passed_on = step.asked(f"X-MS-Proxy: {step.http['x_ms_proxy']}")
+        yield Hit(f"{step.path} of {host_of(step)} is open to the outside by a proxy", (*step.evidence, passed_on))
+
+
+def _origin(step: Step) -> str:
+    """From where a request came first, as far as devices on its way say."""
+    named = str(step.http.get("x_forwarded_for", "")).partition(",")[0].strip()
+    return named if is_address(named) else step.trace.client.address
 
 
 @rule(

@@ -10,10 +10,12 @@ from tlsdecrypt.findings.addresses import domain_of
 from tlsdecrypt.findings.autodiscover_answers import error_of
 from tlsdecrypt.findings.ews_answers import (
     AVAILABILITY,
+    codes_of,
     failed_at,
     failed_with,
     failure_evidence,
     failure_hit,
+    failures,
     operation_of,
     user_of,
 )
@@ -21,6 +23,7 @@ from tlsdecrypt.findings.exchange_answers import has_failed, without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity, quote
 from tlsdecrypt.findings.inner_requests import InnerRequests
 from tlsdecrypt.findings.rule import Hit, rule
+from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +33,22 @@ if TYPE_CHECKING:
 
 _TROUBLESHOOTING = "Microsoft: Resolve free/busy errors in hybrid; [MS-OXWSCDATA] section 2.2.5.24"
 _NONE: frozenset[str] = frozenset()
+_NO_ACCESS, _NO_CONFIGURATION, _NOT_IN_TIME = frozenset({47652, 44348, 40764}), frozenset({47932}), frozenset({43404})
+_TOO_MANY, _CROSS_ORGANIZATION, _AMBIGUOUS_USER = frozenset({54796}), frozenset({39660}), frozenset({43532})
+# What a failed part may say of its reason: places in the code (LID), signs in its text, codes; and the rule for it.
+_REASONS: tuple[tuple[frozenset[int], frozenset[str], frozenset[str], str], ...] = (
+    (_NO_ACCESS, _NONE, codes.NO_FREE_BUSY_ACCESS, "freebusy.no-access"),
+    (_NO_CONFIGURATION, frozenset({"no-configuration"}), codes.ORGANIZATION_RELATIONSHIP, "freebusy.org-relationship"),
+    (_NOT_IN_TIME, frozenset({"not-in-time"}), _NONE, "freebusy.timeout"),
+    (_TOO_MANY, frozenset({"too-many-entries"}), codes.RESULT_TOO_BIG, "freebusy.too-many-entries"),
+    (_CROSS_ORGANIZATION, frozenset({"cross-organization"}), _NONE, "freebusy.cross-org-not-allowed"),
+    (frozenset(), frozenset({"object-moved"}), _NONE, "freebusy.object-moved"),
+    (_AMBIGUOUS_USER, frozenset({"token-user-ambiguous"}), _NONE, "oauth.ambiguous-user"),
+    (frozenset(), frozenset({"token-user-missing"}), _NONE, "oauth.user-missing"),
+    (frozenset(), frozenset({"token-signature"}), _NONE, "oauth.signature"),
+    (frozenset(), frozenset({"token-role-missing"}), _NONE, "oauth.rbac-missing"),
+    (frozenset(), frozenset({"token-host-name"}), _NONE, "oauth.audience-ssl-offload"),
+)
 _ASKED_ON = frozenset({"ews", "autodiscover-soap", "autodiscover-pox"})
 _EXTERNAL_GROUP = "external (fydibohf25spdlt)"
 
@@ -47,7 +66,6 @@ def _whom(step: Step, failure: Failure) -> str:
     "into the organization relationship.",
     source=_TROUBLESHOOTING,
     services=("ews",),
-    causes=("freebusy.proxy-failed",),
 )
 def no_access(step: Step) -> Iterator[Hit]:
     """The requester may not see the free/busy of a mailbox.
@@ -56,7 +74,7 @@ def no_access(step: Step) -> Iterator[Hit]:
     A warning where another mailbox of the same domain was shown: then the relationship works, and this calendar may be
     private on purpose.
     """
-    failure = failed_at(step, codes.NO_FREE_BUSY_ACCESS, lids=frozenset({47652, 44348, 40764}))
+    failure = failed_at(step, codes.NO_FREE_BUSY_ACCESS, lids=_NO_ACCESS)
     if failure is None:
         return
     whom = _whom(step, failure)
@@ -73,11 +91,10 @@ def no_access(step: Step) -> Iterator[Hit]:
     advice="Add the domain to the organization relationship or to the IntraOrganizationConnector of this side.",
     source=_TROUBLESHOOTING,
     services=("ews",),
-    causes=("freebusy.proxy-failed", "freebusy.autodiscover-failed"),
 )
 def org_relationship(step: Step) -> Iterator[Hit]:
     """No organization relationship or connector of this side covers the domain that was asked for."""
-    failure = failed_at(step, codes.ORGANIZATION_RELATIONSHIP, "no-configuration", frozenset({47932}))
+    failure = failed_at(step, codes.ORGANIZATION_RELATIONSHIP, "no-configuration", _NO_CONFIGURATION)
     if failure is not None:
         domain = domain_of(_whom(step, failure))
         yield failure_hit(step, failure, f"{step.trace.server.address} has no organization relationship for {domain}.")
@@ -116,7 +133,8 @@ def not_federated(step: Step) -> Iterator[Hit]:
 def proxy_failed(scene: Scene) -> Iterator[Hit]:
     """A server could not get the free/busy from the other organization, and says what came back.
 
-    Silent where the capture shows the request that it made for this and its failure: that is told instead.
+    Silent where the capture shows the request that it made for this and its failure: that is told instead. A follower
+    where the text says what was wrong there (no access, not in time, a token ...).
     """
     requests = InnerRequests(scene)
     for step, failure in _failures(scene, codes.AVAILABILITY_PROXY):
@@ -124,7 +142,7 @@ def proxy_failed(scene: Scene) -> Iterator[Hit]:
             continue
         inner = failure.get("values", {}).get("InnerErrorMessageText") or failure.get("message_text", "")
         summary = f"{step.trace.server.address} could not get the free/busy of {_whom(step, failure)}: {inner}"
-        yield _scene_hit(step, failure, quote(summary.rstrip(": ")))
+        yield _passed_on(step, failure, summary)
 
 
 @rule(
@@ -137,14 +155,15 @@ def proxy_failed(scene: Scene) -> Iterator[Hit]:
 def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
     """A server did not find out where the free/busy of the other organization is served.
 
-    Silent where the capture shows its Autodiscover requests and their failure: that is told instead.
+    Silent where the capture shows its Autodiscover requests and their failure: that is told instead. A follower where
+    the text says what was wrong.
     """
     requests = InnerRequests(scene)
     for step, failure in _failures(scene, codes.AVAILABILITY_DISCOVERY):
         if not _fails_visibly_behind(requests, step):
             why = failure.get("message_text", "")
             summary = f"{step.trace.server.address} found no Autodiscover service for {_whom(step, failure)}: {why}"
-            yield _scene_hit(step, failure, quote(summary.rstrip(": ")))
+            yield _passed_on(step, failure, summary)
 
 
 @rule(
@@ -153,13 +172,12 @@ def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
     advice="Check the way out of this server to the other organization and to the federation gateway: proxy, firewall, "
     "name resolution.",
     source=_TROUBLESHOOTING,
-    causes=("freebusy.proxy-failed", "freebusy.autodiscover-failed"),
 )
 def timeout(scene: Scene) -> Iterator[Hit]:
     """Free/busy was not there in time. One case alone is a note: a slow moment is no fault."""
     found = defaultdict(list)
     for step in without_probes(scene.steps_by_service.get("ews", ())):
-        failure = failed_at(step, _NONE, "not-in-time", frozenset({43404}))
+        failure = failed_at(step, _NONE, "not-in-time", _NOT_IN_TIME)
         if failure is None and operation_of(step) == AVAILABILITY:
             failure = failed_with(step, codes.TIMEOUT_EXPIRED)
         if failure is not None:
@@ -176,11 +194,10 @@ def timeout(scene: Scene) -> Iterator[Hit]:
     advice="Ask for a shorter time, or tidy the calendar.",
     source=_TROUBLESHOOTING,
     services=("ews",),
-    causes=("freebusy.proxy-failed",),
 )
 def too_many_entries(step: Step) -> Iterator[Hit]:
     """A calendar has more entries in the time asked for than free/busy shows (a thousand)."""
-    failure = failed_at(step, codes.RESULT_TOO_BIG, "too-many-entries", frozenset({54796}))
+    failure = failed_at(step, codes.RESULT_TOO_BIG, "too-many-entries", _TOO_MANY)
     if failure is not None:
         yield failure_hit(step, failure, f"The calendar of {_whom(step, failure)} has too many entries in this time.")
 
@@ -211,7 +228,7 @@ def dl_limit(step: Step) -> Iterator[Hit]:
 )
 def cross_org_not_allowed(step: Step) -> Iterator[Hit]:
     """A server refuses to pass a request of another organization on to a third one."""
-    failure = failed_at(step, _NONE, "cross-organization", frozenset({39660}))
+    failure = failed_at(step, _NONE, "cross-organization", _CROSS_ORGANIZATION)
     if failure is not None:
         summary = f"A request from outside for {_whom(step, failure)} is not passed on to a third organization."
         yield failure_hit(step, failure, summary)
@@ -237,9 +254,19 @@ def legacy_public_folder(step: Step) -> Iterator[Hit]:
 
 def _failures(scene: Scene, wanted: frozenset[str]) -> Iterator[tuple[Step, Failure]]:
     for step in without_probes(scene.steps_by_service.get("ews", ())):
-        failure = failed_with(step, wanted)
+        meant = [each for each in failures(step) if not wanted.isdisjoint(codes_of(each))]
+        failure = next((each for each in meant if _explained_by(each) is None), meant[0] if meant else None)
         if failure is not None:
             yield step, failure
+
+
+def _explained_by(failure: Failure) -> str | None:
+    """The rule that tells the reason which a failed part itself gives."""
+    lids, signs, own = failure.get("lids", ()), failure.get("signs", ()), codes_of(failure)
+    for places, texts, meant, rule_id in _REASONS:
+        if not (places.isdisjoint(lids) and texts.isdisjoint(signs) and meant.isdisjoint(own)):
+            return rule_id
+    return None
 
 
 def _fails_visibly_behind(requests: InnerRequests, step: Step) -> bool:
@@ -249,6 +276,13 @@ def _fails_visibly_behind(requests: InnerRequests, step: Step) -> bool:
         if inner.service in _ASKED_ON and (has_failed(inner) or is_error):
             return True
     return False
+
+
+def _passed_on(step: Step, failure: Failure, summary: str) -> Hit:
+    """A failure that a server tells of another one; a follower where the text says what was wrong there."""
+    cause = _explained_by(failure)
+    hit = _scene_hit(step, failure, quote(summary.rstrip(": ")))
+    return hit if cause is None else replace(hit, caused_by=cause, place=f"{step.place}: {cause}")
 
 
 def _scene_hit(step: Step, failure: Failure, summary: str, severity: Severity | None = None) -> Hit:

@@ -190,7 +190,6 @@ def _is_taken(step: Step, skew: int) -> bool:
     "itself.",
     source="Microsoft: Resolve free/busy errors in hybrid ('Object moved')",
     services=_SERVICES,
-    causes=("freebusy.proxy-failed", "freebusy.autodiscover-failed"),
 )
 def object_moved(step: Step) -> Iterator[Hit]:
     """The URL for free/busy of the other organization redirects, which servers do not follow.

@@ -167,9 +167,9 @@ def mfa_required(step: Step) -> Iterator[Hit]:
         return
     facts, trust = step.about("oauth"), step.about("wstrust")
     trust_reason = " ".join(str(trust[name]) for name in ("reason", "internal_text") if name in trust)
-    codes = (codes_of(facts) | {*trust.get("codes", ())} | set(_AADSTS.findall(trust_reason))) & _MFA_CODES
     texts = step.http.get("error_text"), reason_of(step), facts.get("error_description"), trust_reason
     said = " ".join(str(each) for each in texts if each)
+    codes = (codes_of(facts) | {*trust.get("codes", ())} | set(_AADSTS.findall(said))) & _MFA_CODES
     is_said = _MFA in said.lower()
     is_status = step.status == _MFA_STATUS and step.service != "activesync"
     if codes or is_said or is_status:
