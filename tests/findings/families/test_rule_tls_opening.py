@@ -61,6 +61,17 @@ def test_not_decryptable_pfs_is_a_warning_for_all_hosts_of_the_domain_of_the_cer
     assert finding.severity is Severity.WARNING
 
 
+@pytest.mark.parametrize(("port", "severity"), [(443, Severity.WARNING), (636, Severity.INFO), (3389, Severity.INFO)])
+def test_not_decryptable_pfs_is_a_note_for_other_services_of_the_domain(port: int, severity: Severity) -> None:
+    mixed = scene(tls(OWA, GOOD))
+    said = tls(OWA, public_identity("dc1.contoso.com"), name="dc1.contoso.com", ciphers=PFS)
+    mixed.dialogue(said, port=port, server="198.51.100.21")
+    mixed.silence(5)
+    finding = found(mixed, "tls.not-decryptable-pfs", keys=GOOD.store)
+    assert finding is not None
+    assert finding.severity is severity
+
+
 def test_not_decryptable_pfs_is_silent_for_rsa_and_for_the_cloud() -> None:
     assert "tls.not-decryptable-pfs" not in rules_of(scene(tls(OWA, GOOD)), keys=GOOD.store)
     cloud = public_identity("outlook.office365.com")
@@ -121,7 +132,9 @@ def test_a_key_log_of_other_sessions_hides_nothing_of_what_the_pfx_cannot() -> N
     assert "tls.pfx-key-mismatch" in rules_of(scene(tls(OWA, GOOD)), keys=_with_other_keylog(renewed))
     closed = scene(tls(OWA, GOOD, ciphers=PFS))
     assert "tls.pfx-key-mismatch" not in rules_of(closed, keys=_with_other_keylog(renewed))
-    assert "tls.not-decryptable-pfs" in rules_of(closed, keys=_with_other_keylog(GOOD))
+    finding = found(closed, "tls.not-decryptable-pfs", keys=_with_other_keylog(GOOD))
+    assert finding is not None
+    assert finding.severity is Severity.INFO
     assert "tls.not-decryptable-pfs" not in rules_of(scene(tls(OWA, GOOD)), keys=_with_other_keylog(renewed))
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.scene import Scene, Trace
 
 
+# Web and mail: what a certificate of Exchange is for, beside other services of its domain.
+_SERVED = frozenset({25, 80, 110, 143, 443, 444, 465, 587, 993, 995, 2525, 8443})
+
+
 def _closed(scene: Scene, code: str) -> Iterator[Trace]:
     """The connections that stayed closed for one reason, but for TLS between Exchange servers.
 
@@ -77,6 +81,8 @@ def _is_meant(trace: Trace, given: list[KeyFacts], domains: set[str]) -> bool:
     shown = trace.certificate
     if shown is not None and any(shown.spki_sha256 == key.spki_sha256 for key in given):
         return True
+    if trace.server.port not in _SERVED:
+        return False
     names = (*trace.names, *(shown.names if shown is not None else ()))
     if not names or any(key.subject is None and not key.connections for key in given):
         return True
@@ -100,10 +106,11 @@ def _by_server(traces: Iterable[Trace]) -> dict[tuple[str, int], list[Trace]]:
 def not_decryptable(scene: Scene) -> Iterator[Hit]:
     """The session has forward secrecy, (EC)DHE or TLS 1.3: no private key of the server can open it.
 
-    Only a note where no private key was given, and for servers that none of the given keys is for: neither their
-    certificate nor their names say so. Silent where another secret opened it, and for servers of Microsoft's cloud,
-    whose key nobody has.
+    Only a note where no private key was given, or a key log, too; and for servers that none of the given keys is for:
+    neither their certificate nor their names say so, or their port is that of another service. Silent where another
+    secret opened it, and for servers of Microsoft's cloud, whose key nobody has.
     """
+    has_keylog = any(key.kind == "key log" for key in scene.keys)
     given = [key for key in scene.keys if key.spki_sha256]
     domains = {_domain_of(name) for key in given for name in _names(key)}
     is_alone = bool(given) and len({trace.server for trace in scene.traces if trace.tls is not None}) == 1
@@ -112,10 +119,11 @@ def not_decryptable(scene: Scene) -> Iterator[Hit]:
         if tls is None or _is_cloud(trace):
             continue
         what = f"{tls.version} with {tls.cipher_suite}"
+        is_fault = bool(given) and not has_keylog and (is_alone or _is_meant(trace, given, domains))
         yield Hit(
             f"the session with {host_of(trace)} has forward secrecy ({what}): a PFX cannot open it",
             (trace.saw(hello_frame(trace), f"{trace.client} to {trace.server}: {what}"),),
-            severity=None if given and (is_alone or _is_meant(trace, given, domains)) else Severity.INFO,
+            severity=None if is_fault else Severity.INFO,
             client="",
             server=trace.server.address,
             place=str(trace.server.port),
