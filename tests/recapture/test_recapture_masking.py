@@ -108,6 +108,12 @@ PLACES: dict[str, tuple[bytes, bytes]] = {
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + f"{basic(MARKER)}\r\n\r\n".encode(),
         OK,
     ),
+    "extensions of chunks": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + f'3;password={MARKER}\r\nabc\r\n3 ; a=b;token="{TOKEN}"\r\ndef\r\n0\r\n\r\n'.encode(),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n"
+        + f"0;password={MARKER}\r\nX-A: password={MARKER}\r\n\r\n".encode(),
+    ),
     "a long request line": (http_request(f"GET /?x={'y' * 6000}&code={TOKEN}", [f"Cookie: sid={TOKEN}"]), OK),
     "table": (http_request("GET /"), answered(f'User,Password\r\nkim,{MARKER}\r\nbob,"{TOKEN}"\r\n', "text/csv")),
     "json in a string of json": (

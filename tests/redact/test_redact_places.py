@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 from cli_runs import run
 from http_samples import exchange_of
-from packets import C, S, http_request, http_response
-from test_redact_logins import assert_hidden, outputs
+from packets import C, S, Scene, http_request, http_response
+from test_redact_logins import NAMES, assert_hidden, outputs
 
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.redact.names import is_secret_field
@@ -18,6 +19,8 @@ from tlsdecrypt.report.exchange_document import exchange_document, redacted_valu
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from packets import Say
 
 MARKER = "Tr0ub4dor-marker!"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4IiwiaXNzIjoieSJ9.QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo"
@@ -182,3 +185,31 @@ def test_a_content_without_a_secret_stays(kind: str, content: str) -> None:
 def test_an_element_that_only_speaks_of_passwords_stays(name: str) -> None:
     text = f"<a><{name}>{MARKER}</{name}></a>".encode()
     assert Redactor().content(text, "text/xml") == text
+
+
+def login(content: str) -> list[Say]:
+    return [
+        C(http_request("POST /login", ["Content-Type: application/x-www-form-urlencoded"], content.encode())),
+        S(http_response("200 OK")),
+    ]
+
+
+@pytest.mark.parametrize("length", [0, 6_000])
+def test_what_repeats_the_password_of_another_connection_is_hidden(length: int, tmp_path: Path) -> None:
+    scene = Scene()
+    scene.dialogue(login(f"user=kim&password={quote(MARKER)}"), port=80)
+    scene.silence(1)
+    content = f"see {MARKER}" + length * "."
+    answer = http_response("200 OK", ["Content-Type: text/plain"], content.encode())
+    scene.dialogue([C(http_request(f"GET /reset/{MARKER}/now", [f"X-Path: /x/{MARKER}"])), S(answer)], port=80)
+    (tmp_path / "scene.pcap").write_bytes(scene.pcap())
+    wanted = [*NAMES, "a.pcapng", "a.pcap"]
+    options = [option for each in wanted for option in ("-o", tmp_path / each)]
+    result = run(tmp_path / "scene.pcap", "--verbose", *options, "--objects", tmp_path / "objects")
+    assert result.exit_code == 0
+    archive = zipfile.ZipFile(tmp_path / "a.saz")
+    files = [*(tmp_path / each for each in wanted), *(tmp_path / "objects").iterdir()]
+    shown = {each.name: each.read_bytes() for each in files} | {each: archive.read(each) for each in archive.namelist()}
+    shown["standard output"] = result.stdout_bytes
+    assert [name for name, data in shown.items() if MARKER.encode() in data or MARKER in name] == []
+    assert b"GET /reset/" in shown["a.pcapng"]

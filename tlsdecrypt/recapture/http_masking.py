@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tlsdecrypt.app.content import decode_content
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from tlsdecrypt.redact.in_place import InPlaceMasker
 
 MAX_CONTENT = 16 << 20  # bytes of one content that are looked at as a whole; a longer one in windows of this size
-SHORT_CONTENT = 256 << 10  # bytes: what is no longer is looked at as a whole, or not at all
+TINY_CONTENT = 4 << 10  # bytes: what is no longer is looked at in any case
+SHORT_CONTENT = 256 << 10  # bytes: in what is no longer and looks dull, what the run knows is sought
 FIRST_STEP, STEP = 4 << 10, 64 << 10  # bytes read at once: where a message is expected, and beyond
+LONGEST_SIZE = 12  # bytes of the size of a chunk of up to 4 GiB, with the ends of lines around it
 LONGEST_LINE = 32 << 10  # bytes of a start line that is found in the middle of a stream
 
 _NOWHERE = Span(0, 0, 0, 0)
@@ -35,6 +38,7 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _REQUEST_END = re.compile(rb" HTTP/1\.[01]\r?$", re.MULTILINE)  # of a request line; junk may stand before it
 _REQUEST_START = re.compile(rb"[A-Z_-]{3,20} \S")
 _RESPONSE_START = re.compile(rb"HTTP/1\.[01] \d\d\d\b")
+_LAST_CHUNK = re.compile(rb"(?:\r?\n)?0+[ \t]*;[^\r\n]*")
 _FIELD = re.compile(rb"([^:\r\n]+):([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)")
 _TARGET = re.compile(rb"[!#-'*+.0-9A-Z^-z|~-]+[ \t]+(\S.*?)(?=[ \t]+HTTP/|\r?\Z)", re.DOTALL)
 _CODING = re.compile(rb"^content-encoding(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
@@ -92,6 +96,7 @@ class HttpMasking:
             places, after = _content_places(stream, body, head.end)
             renames = self._mask_content(stream, message, places)
             if isinstance(body, ChunkedBody):
+                self._mask_extensions(stream, places, head.end)
                 self._mask_trailers(stream, places[-1].end if places else head.end, after)
             masked = self._masked_head(text, is_request=is_request)
             if renames:
@@ -128,11 +133,24 @@ class HttpMasking:
             line = self._masker.text(line)
         return line + ending + _FIELD.sub(self._masked_field, rest)
 
+    def _mask_extensions(self, stream: StreamBytes, places: list[_Place], start: int) -> None:
+        """What stands behind the sizes of chunks (RFC 9112 section 7.1.1)."""
+        for before, place in pairwise([_Place(start, start), *places]):
+            if place.start - before.end <= LONGEST_SIZE:
+                continue
+            for between in _whole(stream, before.end, place.start):
+                text = stream.read(*between)
+                masked = self._masker.text(text)
+                if masked != text:
+                    stream.overwrite(between.start, masked)
+
     def _mask_trailers(self, stream: StreamBytes, start: int, end: int) -> None:
-        """Fields behind the last chunk (RFC 9112 section 7.1.2)."""
+        """Extensions of the last chunk, and fields behind it (RFC 9112 section 7.1.2)."""
         for place in _whole(stream, start, end):
             text = stream.read(*place)
-            masked = _FIELD.sub(self._masked_field, text)
+            extended = _LAST_CHUNK.match(text)
+            masked = self._masker.text(extended[0]) + text[extended.end() :] if extended else text
+            masked = _FIELD.sub(self._masked_field, masked)
             if masked != text:
                 stream.overwrite(place.start, masked)
 
@@ -156,14 +174,22 @@ class HttpMasking:
         length = sum(end - start for start, end in places)
         if places and is_binary_secret(content_type, _start_of(stream, places[0])):
             content_type = content_type or RPC  # so that what follows the first window is known, too
-        elif not self._masker.may_repeat_without(MARKS):
+        elif length > TINY_CONTENT and not self._masker.may_repeat_without(MARKS):
             lively = [_Place(*each) for place in places for each in stream.lively(*place)]
+            if not lively and length <= SHORT_CONTENT:
+                self._mask_known(stream, places)
             places = places if lively and length <= SHORT_CONTENT else lively
         for window in _windows(places):
             data = b"".join(stream.read(*place) for place in window)
             masked = self._masked(data, content_type)
             if masked != data:
                 _overwrite(stream, window, masked)
+
+    def _mask_known(self, stream: StreamBytes, places: list[_Place]) -> None:
+        data = b"".join(stream.read(*place) for place in places)
+        masked = self._masker.repeated(data)
+        if masked != data:
+            _overwrite(stream, places, masked)
 
     def _mask_coded(
         self, stream: StreamBytes, places: list[_Place], codings: list[str], content_type: str | None

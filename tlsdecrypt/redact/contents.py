@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 
 from tlsdecrypt.redact import names
 from tlsdecrypt.redact.binary import is_binary_secret, star_binary
+from tlsdecrypt.redact.labelled_values import labelled_values
 from tlsdecrypt.redact.tables import secret_cells
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class Masker(Protocol):
 
     def text(self, text: str) -> str:
         """Free text with masks."""
+
+    def coded(self, text: str) -> str:
+        """Text with masks in place of Base64 that holds secrets."""
 
 
 def mask_content(data: bytes, content_type: str | None, masker: Masker, depth: int = MAX_MULTIPART_DEPTH) -> bytes:
@@ -129,7 +133,9 @@ def _mask_value(value: Any, masker: Masker) -> Any:
         return [_mask_value(each, masker) for each in value]
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON in a string of JSON, as some programs log it
         return _mask_json(value, masker)
-    return _mask_markup(value, masker) if isinstance(value, str) and value.lstrip()[:1] == "<" else value
+    if isinstance(value, str):
+        return _mask_markup(value, masker) if value.lstrip()[:1] == "<" else masker.coded(value)
+    return value
 
 
 def _mask_member(name: str, member: Any, masker: Masker) -> Any:
@@ -143,6 +149,7 @@ def _mask_markup(text: str, masker: Masker) -> str:
     """Elements that hold secrets, with all that is inside them; hidden inputs of forms."""
     text = _mask_places(text, secret_elements(text), masker)
     text = _mask_places(text, _named_values(text), masker)
+    text = _mask_places(text, labelled_values(text), masker)
     if "&lt;" in text:
         text = _mask_places(text, ((*match.span(1), names.PASSWORD) for match in _ESCAPED.finditer(text)), masker)
     return _NAMED_TAG.sub(lambda match: _mask_named_tag(match, masker), text)

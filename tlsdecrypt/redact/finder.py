@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.redact import names
 from tlsdecrypt.redact.learned import escaped_forms
-from tlsdecrypt.redact.redactor import Redactor
+from tlsdecrypt.redact.redactor import Redactor, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,8 @@ class SecretFinder(Redactor):
     """Finds by the rules of the Redactor that it was made of, and teaches and counts for it.
 
     `found` are the secrets of what was looked at since it was emptied, by kind, but for what was overwritten with stars
-    or zeros already. What this finder has found is found again when it is repeated.
+    or zeros already. What was found, here or in what was looked at earlier in the run, is found again when it is
+    repeated; the long contents in which nothing looks like a secret are searched only for what this finder has found.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -60,4 +61,8 @@ class SecretFinder(Redactor):
             if form in text:
                 self.found[form] = kind
                 text = text.replace(form, self._mask(kind, form))
-        return text
+        if not self._learned:
+            return text
+        for start, stop, mask in self._learned.pieces(text):
+            self.found[text[start:stop]] = kind_of(mask)
+        return self._learned.replace(text)[0]

@@ -14,6 +14,7 @@ from tlsdecrypt.redact import names
 from tlsdecrypt.redact.binary import is_binary_secret, star_binary
 from tlsdecrypt.redact.contents import content_encoding, secret_elements
 from tlsdecrypt.redact.finder import SecretFinder
+from tlsdecrypt.redact.labelled_values import labelled_values
 from tlsdecrypt.redact.learned import escaped_forms
 from tlsdecrypt.redact.tables import secret_cells
 
@@ -62,6 +63,7 @@ class InPlaceMasker:
             masked = self._parameters(masked)
         elif masked.lstrip(b"\xef\xbb\xbf \t\r\n\0\xff\xfe")[:1] == b"<":
             masked = self._places(masked, content_type, secret_elements)
+            masked = self._places(masked, content_type, labelled_values)
         else:
             masked = self._places(masked, content_type, lambda text: secret_cells(text, kind))
         return self._overwritten(masked, lambda piece: self._finder.content(piece, content_type))

@@ -57,18 +57,24 @@ class LearnedSecrets:
 
     def replace(self, text: str) -> tuple[str, list[str]]:
         """`text` with the masks of all that was learned, and those masks in their order."""
-        if len(text) < self._shortest:  # a word is mostly shorter than any secret
-            return text, []
-        squeezed = "".join(text.split())
-        found = list(self._find(squeezed))
+        found = self.pieces(text)
         if not found:
             return text, []
-        places = [at for at, character in enumerate(text) if not character.isspace()]
         pieces, end = [], 0
         for start, stop, mask in found:
-            pieces += [text[end : places[start]], mask]
-            end = places[stop - 1] + 1
+            pieces += [text[end:start], mask]
+            end = stop
         return "".join([*pieces, text[end:]]), [mask for _, _, mask in found]
+
+    def pieces(self, text: str) -> list[tuple[int, int, str]]:
+        """Start, stop and mask of each form of what was learned in `text`, in their order."""
+        if len(text) < self._shortest:  # a word is mostly shorter than any secret
+            return []
+        found = list(self._find("".join(text.split())))
+        if not found:
+            return []
+        places = [at for at, character in enumerate(text) if not character.isspace()]
+        return [(places[start], places[stop - 1] + 1, mask) for start, stop, mask in found]
 
     def _find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Start, stop and mask of each form in `text`, the longest first where several begin at one place."""

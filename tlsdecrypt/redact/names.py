@@ -45,7 +45,7 @@ _SECRET_FIELD = re.compile(
     r"|.*(?:api|auth|access|account|private|subscription)[_-]?key|(?:.*-)?auth\Z"
 )
 
-_PASSWORDS = frozenset({"password", "passwd", "pwd", "pass", "oldpwd", "newpwd1", "newpwd2", "passphrase"})
+_PASSWORDS = frozenset({"password", "passwd", "pwd", "pass", "oldpwd", "newpwd1", "newpwd2", "passphrase", "kennwort"})
 _ONLY_IN_QUERIES = frozenset(
     {"code", "curl", "wctx", "relaystate", "state", "sig", "key", "ticket", "auth", "cadata", "nonce", "samlrequest"}
 )

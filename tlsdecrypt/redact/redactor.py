@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote_plus
 
 from tlsdecrypt.redact import names
 from tlsdecrypt.redact.authorization import show_challenge, show_credentials
+from tlsdecrypt.redact.coded_texts import mask_coded
 from tlsdecrypt.redact.contents import mask_content
 from tlsdecrypt.redact.learned import LearnedSecrets
 from tlsdecrypt.redact.texts import mask_text
@@ -159,7 +160,7 @@ class Redactor:
             target = _PATH_PARAMETER.sub(lambda match: match[1] + self.value("cookie", match[2]), target)
         path, hash_sign, fragment = target.partition("#")
         path, question_mark, query = path.partition("?")
-        path = mask_text(path, self.value)
+        path = mask_text(self.coded(path), self.value)
         if query:
             is_secret = names.is_secret_query(path, query)
             query = self.value(names.TOKEN, query) if is_secret else self.parameters(query, depth)
@@ -186,9 +187,10 @@ class Redactor:
             if decoded.lstrip()[:1] in ("<", "{", "["):
                 kind = "text/xml" if "<" in decoded[:1] else "application/json"
                 masked = mask_content(masked.encode("utf-8", "replace"), kind, self).decode()
-            if masked != decoded:
-                return f"{name}={quote(masked, safe=_SAFE_IN_VALUES)}"
-        return parameter
+        else:
+            masked = decoded
+        masked = self.coded(masked)
+        return parameter if masked == decoded else f"{name}={quote(masked, safe=_SAFE_IN_VALUES)}"
 
     def content(self, data: bytes, content_type: str | None) -> bytes:
         """Content of a message (decoded): forms, JSON, XML, HTML by names, the rest by what is known to be secret."""
@@ -214,7 +216,15 @@ class Redactor:
         text = self._known(text)
         if "://" in text:
             text = _URL.sub(lambda match: self._target(match[0], MAX_NESTING), text)
-        return mask_text(text, self.value)
+        return mask_text(self.coded(text), self.value)
+
+    def coded(self, text: str) -> str:
+        """Text in which Base64 of JSON, XML and their kin is masked where it holds a secret."""
+        return mask_coded(text, self._holds_secret, lambda piece: self.value(names.SECRET, piece))
+
+    def _holds_secret(self, text: str) -> bool:
+        data = text.encode("utf-8", "replace")
+        return mask_content(data, None, self) != data
 
     def named(self, name: str, text: str) -> str:
         """The text of something that is called `name`, which may tell that it is a secret."""
@@ -231,8 +241,13 @@ class Redactor:
             return text
         replaced, masks = self._learned.replace(text)
         if masks:
-            self.counts.update(mask.partition(":")[2].partition(" ")[0] for mask in masks)
+            self.counts.update(map(kind_of, masks))
         return replaced
+
+
+def kind_of(mask: str) -> str:
+    """The kind of secret that a mask stands for."""
+    return mask.partition(":")[2].partition(" ")[0]
 
 
 def _unquoted(text: str) -> str:
