@@ -104,6 +104,15 @@ def test_what_follows_from_another_finding_names_it_and_comes_last() -> None:
     assert told == [("b.cause", None), ("a.follower", "b.cause")]
 
 
+def test_a_cause_that_the_rule_itself_names_counts_more_than_the_table() -> None:
+    def explained(step: Any) -> Iterator[Hit]:
+        yield Hit(f"{step.path} failed", step.evidence, caused_by="c.reason")
+
+    cause = a_rule(on_errors, "b.cause", causes=("a.follower",))
+    told = {each.rule: each.caused_by for each in findings(scene(SAID), a_rule(explained, "a.follower"), cause)}
+    assert told == {"a.follower": "c.reason", "b.cause": None}
+
+
 def test_the_lower_layer_is_named_first_and_hints_after_what_is_sure() -> None:
     rules = [
         a_rule(on_errors, "ews.x"),

@@ -136,7 +136,11 @@ def test_windowstransport_external_is_seen_behind_a_proxy(fields: list[str], is_
 
 def test_metadata_503_of_a_page_that_asks_for_patience_is_a_note() -> None:
     page = b"<html><h1>Sorry</h1>Maintenance until 10 p.m.</html>"
-    for server, severity in (("BigIP", Severity.INFO), ("Microsoft-HTTPAPI/2.0", Severity.ERROR)):
+    for server, severity in (
+        ("BigIP", Severity.INFO),
+        ("Microsoft-IIS/10.0", Severity.WARNING),
+        ("Microsoft-HTTPAPI/2.0", Severity.ERROR),
+    ):
         scene = scene_of(get(MEX, fields=[f"Server: {server}", "Content-Type: text/html"], page=page))
         finding = found(scene, "adfs.metadata-503")
         assert finding is not None
