@@ -5,6 +5,7 @@ Its keys, each only where it says something:
 - `endpoint` (`emsmdb`, `nspi`, `healthcheck`), `mailbox_id` (of the query), `request_type`, `request_id`
 - `client_application`, `server_application` (with the version of Outlook and of Exchange), `client_info`
 - `has_context`: the request brings the cookie of a session; `opens_context`: the answer sets one
+- `affinity`: to which server cookies bind the client, by their names (see `affinity`)
 - `response_code`, `response_code_name`, `meaning`: of the X-ResponseCode that counts; `late_response_code`: True where
   it came behind the meta tags and overrides the one in front
 - `pending_count`, `is_done` (False: the answer ended before its last part), `elapsed_ms`, `started`
@@ -24,6 +25,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from tlsdecrypt.app.affinity import affinity_of
 from tlsdecrypt.app.mapi_body import put_request_body, put_response_body
 from tlsdecrypt.app.mapi_diagnostic import read_diagnostic
 from tlsdecrypt.app.mapi_errors import RESPONSE_CODES
@@ -40,6 +42,7 @@ MAX_VALUE = 200  # characters of one value
 _ENDPOINT = re.compile(r"/mapi/(emsmdb|nspi|healthcheck)", re.IGNORECASE)
 _TYPE = "application/mapi-http"
 _MAX_DIGITS = 10
+_NUMBERS = 8  # bytes of StatusCode and ErrorCode
 _FIRST_ERROR = 400  # HTTP status codes
 _CONTEXT = "mapicontext="
 _FATAL_ROPS = ("Logon", "SubmitMessage", "TransportSend")  # others fail in every healthy session: NotFound, mostly
@@ -55,10 +58,16 @@ def annotate(request: HttpRequest | None, response: HttpResponse | None, annotat
             _read(faults, "request", put_request_body, facts, request.content)
     if response is not None:
         _put_answer(facts, response, faults)
+    put(facts, affinity=_affinity(request, response))
     put(facts, faults=faults)
     put(facts, error_code=_error_code(facts))
     facts["summary"] = _summary(facts, response, annotations["http"].get("user"))
     annotations["mapi"] = facts
+
+
+def _affinity(request: HttpRequest | None, response: HttpResponse | None) -> dict[str, str]:
+    sent = request.all_fields("cookie") if request is not None else ()
+    return affinity_of(sent, response.all_fields("set-cookie") if response is not None else ())
 
 
 def _is_mapi(message: HttpRequest | HttpResponse) -> bool:
@@ -114,11 +123,12 @@ def _put_answer(facts: dict[str, Any], response: HttpResponse, faults: list[str]
     if "response_code" in facts:
         known = RESPONSE_CODES.get(facts["response_code"])
         put(facts, response_code_name=known.name if known else "Unknown", meaning=known.meaning if known else None)
-    if body is None and content and _is_mapi(response) and "response_code" in facts and not facts["response_code"]:
+    is_binary = _is_mapi(response) and not facts.get("response_code") and response.status < _FIRST_ERROR
+    if body is None and is_binary and not _is_text(content):
         body = FramedBody(0, is_done=True, headers={}, data=content)  # from a server that had it ready at once
     if body is not None:
         _put_body(facts, body, faults)
-    elif content and (facts.get("response_code") or response.status >= _FIRST_ERROR or not _is_mapi(response)):
+    elif content:
         _put_diagnostic(facts, content, response.field("content-type"))
 
 
@@ -126,10 +136,15 @@ def _put_body(facts: dict[str, Any], body: FramedBody, faults: list[str]) -> Non
     put(facts, pending_count=body.pending_count or None, is_done=None if body.is_done else False)
     if not body.data:
         return
-    if facts.get("response_code"):
+    if facts.get("response_code") or _is_text(body.data):
         _put_diagnostic(facts, body.data, None)
     else:
         _read(faults, "response", put_response_body, facts, body.data)
+
+
+def _is_text(data: bytes) -> bool:
+    """Every binary answer begins with numbers of 32 bits, of which some byte is zero."""
+    return b"\0" not in data[:_NUMBERS]
 
 
 def _number(text: str | None) -> int | None:

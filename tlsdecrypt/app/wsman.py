@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.app.exchange import Annotations
     from tlsdecrypt.app.http import HttpRequest, HttpResponse
     from tlsdecrypt.app.soap import Envelope
+    from tlsdecrypt.app.soap import Fault as SoapFault
 
 MAX_STREAMS = 200  # of one envelope
 MAX_STREAM = 1024 * 1024  # characters of Base64 that are decoded of one envelope
@@ -48,12 +49,13 @@ def annotate(request: HttpRequest | None, response: HttpResponse | None, annotat
     sealed = _seal(request) or _seal(response)
     if annotations["http"].get("service") != "wsman" and not sealed and not _WSMAN.search(soap.get("action") or ""):
         return
-    asked, answered = _envelope(request), _envelope(response)
+    answer = _document(response)
+    asked, answered = parse_envelope(_document(request)), parse_envelope(answer)
     put(facts, sealed=sealed, application=_application(request))
     _put_header(facts, asked)
     if answered is not None:
         put(facts, answer=_short_action(text_at(answered.header, "Action")))
-        _put_fault(facts, answered)
+    _put_fault(facts, answered.fault if answered is not None else None, answer)
     for name, envelope in (("request", asked), ("response", answered)):
         _put_streams(facts, name, envelope)
     if not facts:
@@ -69,13 +71,13 @@ def _seal(message: HttpRequest | HttpResponse | None) -> str | None:
     return _SEALS[found[1].lower()] if found else None
 
 
-def _envelope(message: HttpRequest | HttpResponse | None) -> Envelope | None:
+def _document(message: HttpRequest | HttpResponse | None) -> _Element | None:
     if message is None or not message.content:
         return None
     content_type = message.field("content-type")
     if content_type and not is_xml_type(content_type):
         return None
-    return parse_envelope(parse_xml(message.content, content_type)[0])
+    return parse_xml(message.content, content_type)[0]
 
 
 def _application(request: HttpRequest | None) -> dict[str, str]:
@@ -104,22 +106,19 @@ def _short_action(uri: str | None) -> str | None:
     return uri.rstrip("/").rpartition("/")[2] if uri else None
 
 
-def _put_fault(facts: dict[str, Any], envelope: Envelope) -> None:
-    """A Fault with f:WSManFault in its detail, MS-WSMV section 2.2.4.43."""
-    if envelope.fault is None:
-        return
-    fault = next(find_all(envelope.fault.detail, "WSManFault"), None)
-    code = attribute(fault, "Code")
+def _put_fault(facts: dict[str, Any], soap: SoapFault | None, answer: _Element | None) -> None:
+    """A Fault with f:WSManFault in its detail, MS-WSMV section 2.2.4.43, or that element alone."""
+    fault = next(find_all(answer, "WSManFault"), None)
     message = next(find_all(fault, "Message"), None)
     inner = [attribute(each, "Code") for each in find_all(message, "WSManFault")]
     put(
         facts,
-        fault=envelope.fault.subcode or envelope.fault.code,
-        fault_code=_code(code),
-        fault_message=text_of(message) or envelope.fault.reason,
+        fault=soap and (soap.subcode or soap.code),
+        fault_code=_code(attribute(fault, "Code")),
+        fault_message=text_of(message) or (soap and soap.reason),
         machine=attribute(fault, "Machine"),
         fault_provider_codes=[each for each in inner if each][:MAX_CODES],
-        redirect=text_of(next(find_all(envelope.fault.detail, "RedirectLocation"), None)),
+        redirect=text_of(next(find_all(soap and soap.detail, "RedirectLocation"), None)),
     )
 
 

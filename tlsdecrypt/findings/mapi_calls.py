@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.findings.finding import Evidence
     from tlsdecrypt.findings.scene import Step
 
-_SERVERS = ("x_beserver", "x_targetbeserver", "x_calculatedbetarget", "x_feserver")
+_SERVERS = ("x_beserver", "x_targetbeserver", "x_calculatedbetarget", "x_feserver", "x_diaginfo")
 
 
 def user_on(step: Step) -> str | None:
@@ -53,9 +53,17 @@ def servers_of(step: Step) -> dict[str, str]:
 
 
 def differing_server(one: Step, other: Step) -> tuple[str, str] | None:
-    """The servers of two answers where they differ by the same field; the back end first."""
+    """The servers of two answers where they differ by the same field; the back end first.
+
+    Cookies tell where no field names the back end.
+    """
     first, second = servers_of(one), servers_of(other)
     for name in (*_SERVERS, "address"):
         if name in first and name in second and first[name] != second[name]:
             return first[name], second[name]
+    if "x_beserver" not in first:
+        bound, bound_now = (each.about("mapi").get("affinity", {}) for each in (one, other))
+        for name in bound.keys() & bound_now.keys():
+            if bound[name] != bound_now[name]:
+                return f"the server of {name} {bound[name]}", f"that of {bound_now[name]}"
     return None

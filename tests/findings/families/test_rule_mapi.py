@@ -150,6 +150,16 @@ def test_context_lost_names_both_servers() -> None:
     assert rules_in(lost, "mapi") == {"mapi.context-lost"}
 
 
+@pytest.mark.parametrize(("cookies", "is_lost"), [(("a", "b"), True), (("a", "a"), False)])
+def test_context_lost_by_the_cookie_of_the_balancer(cookies: tuple[str, str], is_lost: bool) -> None:  # noqa: FBT001
+    before, now = (f"Set-Cookie: BIGipServerpool={each}; path=/" for each in cookies)
+    made = scene(connect(before), execute(0, before), execute(10, now), execute(10, now))
+    assert rules_in(made, "mapi") == {"mapi.context-lost" if is_lost else "mapi.response-code"}
+    one_back_end = "X-BEServer: EX01"
+    calls = connect(before, one_back_end), execute(10, now, one_back_end), execute(10, now, one_back_end)
+    assert rules_in(scene(*calls), "mapi") == {"mapi.response-code"}
+
+
 def test_context_lost_is_silent_for_one_server_and_for_one_call() -> None:
     first, second = "X-BEServer: EX01", "X-BEServer: EX02"
     same = scene(connect(first), execute(10, first), execute(10, first))
@@ -199,6 +209,16 @@ def test_texts_of_failures_are_read_whatever_their_encoding_and_wherever_the_rea
         assert rules_in(made, "mapi") == {rule}
 
 
+@pytest.mark.parametrize("rule", FAULTS)
+@pytest.mark.parametrize("kind", ["application/mapi-http", "text/plain"])
+@pytest.mark.parametrize("code", [0, None])
+def test_texts_of_failures_are_read_without_a_code(rule: str, kind: str, code: int | None) -> None:
+    text = FAULTS[rule].encode()
+    for body in (text, done(text)):
+        assert rules_in(scene(call("Connect", body, code, asked=CONNECT_REQUEST, kind=kind)), "mapi") == {rule}
+    assert rules_in(scene(connect(answered=CONNECT_RESPONSE + text)), "mapi") == set()
+
+
 def test_endpoint_shutting_down_explains_an_answer_of_503() -> None:
     answer = call("Execute", b"<html>", 18, "X-FEServer: FE01", kind="text/html", status="503 Service Unavailable")
     follower = found(scene(connect(), answer), "http.backend-503")
@@ -230,6 +250,13 @@ def test_connect_error_names_what_is_wrong(error: int, name: str) -> None:
     assert finding is not None
     assert finding.severity is Severity.ERROR
     assert name in finding.summary
+
+
+def test_connect_error_without_a_response_code_and_meta_tags() -> None:
+    made = scene(call("Connect", struct.pack("<II", 0, 0x3EB), None, asked=CONNECT_REQUEST))
+    assert rules_in(made, "mapi") == {"mapi.connect-error"}
+    good = scene(call("Connect", struct.pack("<II", 0, 0), None, asked=CONNECT_REQUEST))
+    assert rules_in(good, "mapi") == set()
 
 
 def test_connect_error_is_a_note_where_the_client_asks_autodiscover() -> None:

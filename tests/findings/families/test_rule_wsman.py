@@ -81,6 +81,17 @@ def test_codes_are_known_however_they_are_written(code: str, rule: str) -> None:
     assert rules_of(scene) == {rule}
 
 
+@pytest.mark.parametrize("is_in_envelope", [True, False])
+def test_fault_without_a_fault_of_soap(is_in_envelope: bool) -> None:  # noqa: FBT001
+    answer = '<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault" Code="2150859174"/>'
+    if is_in_envelope:
+        soap = "http://www.w3.org/2003/05/soap-envelope"
+        answer = f'<s:Envelope xmlns:s="{soap}"><s:Body>{answer}</s:Body></s:Envelope>'
+    assert rules_of(scene_of(*wsman(command_request(), answer.encode(), "500 Error"))) == {"wsman.fault"}
+    quoted = answer.replace("<f:", "&lt;f:")
+    assert "wsman.fault" not in rules_of(scene_of(*wsman(command_request(), quoted.encode(), "500 Error")))
+
+
 def test_fault_is_silent_while_there_is_no_output_yet() -> None:
     answer = fault_response(2150858793, "The WS-Management service cannot complete the operation within the time.")
     assert found(scene_of(*wsman(command_request(), answer, "500 Error")), "wsman.fault") is None
