@@ -136,10 +136,13 @@ def _session(tls: TlsSession) -> dict[str, Any]:
         "key_exchange_group": tls.key_exchange_group,
         "extended_master_secret": tls.extended_master_secret,
         "encrypt_then_mac": tls.encrypt_then_mac,
+        "max_fragment_length": tls.max_fragment_length,
+        "record_size_limit": dict(zip(_SENDERS, tls.record_size_limits, strict=True)),
         "compression": tls.compression,
         "handshakes": tls.handshakes,
         "key": _key(tls.key) if tls.key else None,
         "offered": _offer(tls),
+        "ja3s": tls.ja3s,
         "client_certificate_requested": tls.client_certificate_requested,
         "certificates": [_certificate(each) for each in tls.server_certificates],
         "client_certificates": [_certificate(each) for each in tls.client_certificates],
@@ -156,10 +159,16 @@ def _session(tls: TlsSession) -> dict[str, Any]:
 
 def _offer(tls: TlsSession) -> dict[str, Any]:
     """What the client said it can do."""
+    fingerprint = tls.fingerprint
     return {
         "versions": list(tls.offered_versions),
         "cipher_suites": list(tls.offered_cipher_suites),
         "alpn": list(tls.offered_alpn),
+        "groups": list(fingerprint.groups) if fingerprint else [],
+        "signature_algorithms": list(fingerprint.signature_algorithms) if fingerprint else [],
+        "extensions": list(fingerprint.extensions) if fingerprint else [],
+        "ja3": fingerprint.ja3 if fingerprint else None,
+        "ja4": fingerprint.ja4 if fingerprint else None,
     }
 
 

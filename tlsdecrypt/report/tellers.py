@@ -168,7 +168,14 @@ def light(conversation: Conversation) -> Conversation:
     tls = conversation.tls
     if tls is not None:
         tls = replace(
-            tls, messages=(), alerts=(), heartbeats=(), client_certificates=(), offered_cipher_suites=(), secrets=()
+            tls,
+            messages=(),
+            alerts=(),
+            heartbeats=(),
+            fingerprint=None,
+            client_certificates=(),
+            offered_cipher_suites=(),
+            secrets=(),
         )
     return replace(
         conversation,

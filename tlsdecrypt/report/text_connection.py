@@ -94,6 +94,7 @@ def _session_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
         if heartbeat.is_overdrawn or view.is_verbose:
             yield line(_heartbeat(heartbeat), (view.frames.range(heartbeat.span), "faint"), level=1)
     if view.is_verbose:
+        yield from _offer_lines(tls)
         yield from _certificate_lines("server", tls.server_certificates)
         yield from _certificate_lines("client", tls.client_certificates)
         yield from _handshake_lines(tls, view)
@@ -144,6 +145,20 @@ def verdict_lines(tls: TlsSession, view: TextView) -> Iterator[Line]:
     yield line((f"{code}: {verdict.summary}", style), level=1)
     if verdict.remedy:
         yield line((f"remedy: {verdict.remedy}", "caution"), level=1)
+
+
+def _offer_lines(tls: TlsSession) -> Iterator[Line]:
+    """What tells this client program from others, and the limits of both sides."""
+    offered = tls.fingerprint
+    if offered is not None:
+        for what, names in (("groups", offered.groups), ("signature algorithms", offered.signature_algorithms)):
+            yield line((f"client offers {what}: {', '.join(names) or 'none'}", "faint"), level=1)
+        yield line((f"client fingerprints: JA3 {offered.ja3}, JA4 {offered.ja4}", "faint"), level=1)
+    if tls.max_fragment_length is not None:
+        yield line((f"records of at most {tls.max_fragment_length:,} bytes agreed", "faint"), level=1)
+    for direction, limit in zip(Direction, tls.record_size_limits, strict=True):
+        if limit is not None:
+            yield line((f"{direction.sender} takes records of at most {limit:,} bytes", "faint"), level=1)
 
 
 def _certificate_lines(sender: str, certificates: tuple[CertificateFacts, ...]) -> Iterator[Line]:

@@ -98,6 +98,11 @@ class Extensions(Mapping[int, bytes]):
         return self._read(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION, parse_alpn) or ()
 
     @property
+    def first_protocol(self) -> bytes:
+        """The first name of `alpn` as it was sent, empty where there is none."""
+        return self._read(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION, parse_first_protocol) or b""
+
+    @property
     def client_versions(self) -> tuple[int, ...]:
         """`supported_versions` of a ClientHello."""
         return self._read(ExtensionType.SUPPORTED_VERSIONS, parse_client_versions) or ()
@@ -189,6 +194,11 @@ class Extensions(Mapping[int, bytes]):
         return self._read(ExtensionType.SUPPORTED_GROUPS, parse_uint16_list) or ()
 
     @property
+    def point_formats(self) -> tuple[int, ...]:
+        """ECPointFormats, RFC 8422 section 5.1.2."""
+        return self._read(ExtensionType.EC_POINT_FORMATS, parse_uint8_list) or ()
+
+    @property
     def signature_algorithms(self) -> tuple[int, ...]:
         """SignatureSchemes, most wanted first (RFC 8446 section 4.2.3)."""
         return self._read(ExtensionType.SIGNATURE_ALGORITHMS, parse_uint16_list) or ()
@@ -263,6 +273,11 @@ def parse_alpn(data: bytes) -> tuple[str, ...]:
     while names.remaining:
         found.append(decode_name(names.vector(1, "protocol name")))
     return tuple(found)
+
+
+def parse_first_protocol(data: bytes) -> bytes:
+    """The first of a ProtocolNameList."""
+    return Reader(data).sub(2, "protocol names").vector(1, "protocol name")
 
 
 def parse_uint16(data: bytes) -> int:

@@ -64,6 +64,7 @@ class Negotiation:
         self.ticket: bytes | None = None
         self.tickets: list[NewSessionTicket13] = []
         self.alpn: str | None = None
+        self.answered = NO_EXTENSIONS  # to what the client offered: in the ServerHello, or in EncryptedExtensions
         self.has_extended_master_secret = False  # whether both sides agreed on it (RFC 7627) ...
         self.has_encrypt_then_mac = False  # (RFC 7366)
         self.has_truncated_hmac = False  # (RFC 6066 section 7)
@@ -180,6 +181,7 @@ class Negotiation:
         self.version = hello.version
         self.suite = cipher_suite(hello.cipher_suite)
         self.alpn = hello.alpn
+        self.answered = hello.extensions
         self.has_extended_master_secret = hello.extensions.has_extended_master_secret
         self.has_encrypt_then_mac = hello.extensions.has_encrypt_then_mac
         self.has_truncated_hmac = hello.extensions.has_truncated_hmac
@@ -189,6 +191,7 @@ class Negotiation:
     def _add_encrypted_extensions(self, _direction: Direction, body: bytes) -> None:
         extensions = handshake.parse_encrypted_extensions(body)
         self.alpn = extensions.alpn[0] if extensions.alpn else None
+        self.answered = extensions
 
     def _add_certificate(self, direction: Direction, body: bytes) -> None:
         if self.is_tls13:

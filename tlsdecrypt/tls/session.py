@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.certificates import CertificateFacts
     from tlsdecrypt.tls.events import AlertSeen, HandshakeSeen, HeartbeatSeen, Malformed
+    from tlsdecrypt.tls.fingerprint import ClientFingerprint
     from tlsdecrypt.tls.verdict import Verdict
 
 
@@ -48,6 +49,8 @@ class TlsSession(Value, frozen=True):
     `resumed_ticket` and `issued_ticket` are SHA-256 (hex) of the ticket that this session resumes by, and of the one
     that the server gave in it, up to TLS 1.2: they tell which sessions belong together.
     `secrets` are those that opened the session, of each handshake: a key log, never the key that was given.
+    `max_fragment_length` (RFC 6066) is the one that was agreed on, `record_size_limits` (RFC 8449) are what client and
+    server take, in bytes of plaintext; `ja3s` is the fingerprint of the server's hello.
     `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`. `fault` is the first
     thing that was no TLS.
     """
@@ -85,4 +88,8 @@ class TlsSession(Value, frozen=True):
     issued_ticket: str | None = None
     fault: Malformed | None = None
     heartbeats: Hidden[tuple[HeartbeatSeen, ...]] = ()
+    fingerprint: ClientFingerprint | None = None
+    ja3s: str | None = None
+    max_fragment_length: int | None = None
+    record_size_limits: tuple[int | None, int | None] = (None, None)
     secrets: Hidden[tuple[KeyLogSecret, ...]] = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.ciphersuites import cipher_suite
+from tlsdecrypt.tls.fingerprint import client_fingerprint, ja3s
 from tlsdecrypt.tls.judgement import is_seen_to_resume, judge
 from tlsdecrypt.tls.registry import ProtocolVersion, is_grease
 from tlsdecrypt.tls.session import TlsSession
@@ -61,6 +62,13 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         alerts=_as_sent(connection.dialogue.alerts),
         messages=_as_sent(connection.dialogue.messages),
         heartbeats=_as_sent(connection.dialogue.heartbeats),
+        fingerprint=client_fingerprint(hello) if hello else None,
+        ja3s=ja3s(answer) if answer else None,
+        max_fragment_length=negotiation.answered.max_fragment_length,
+        record_size_limits=(
+            hello.extensions.record_size_limit if hello else None,
+            negotiation.answered.record_size_limit,
+        ),
         client_hello_span=connection.dialogue.client_hello_span,
         key=connection.key if decrypted else None,
         verdict=judge(connection, negotiation, store),
