@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import covers
-from tlsdecrypt.findings.exchange_answers import has_reached_iis
+from tlsdecrypt.findings.exchange_answers import has_reached_iis, has_succeeded
 from tlsdecrypt.findings.finding import Evidence, quote
 from tlsdecrypt.findings.reachability import (
     TRIES,
@@ -102,8 +102,11 @@ class Way:
         self.traces = [each for each in own if name in each.names or each.server.address in self.addresses]
 
     def dns_failure(self) -> tuple[str, Evidence, str] | None:
-        """What DNS said instead of an address, or that it said nothing; and the address of the resolver."""
-        if self.addresses or not self._messages:
+        """What DNS said instead of an address, or that it said nothing; and the address of the resolver.
+
+        None where a proxy, which asks DNS itself, takes the client there all the same.
+        """
+        if self.addresses or not self._messages or any(map(_leads_on, self.traces)):
             return None
         answers = [each for each in self._messages if each.is_response]
         failed = next((each for each in answers if each.rcode in _FAILURES), None)
@@ -158,3 +161,8 @@ class Way:
         if any(covers(name, self.name) for name in names):
             return False
         return trace.has_syn and not has_said_something(trace) and ended_by(trace) is Direction.CLIENT_TO_SERVER
+
+
+def _leads_on(trace: Trace) -> bool:
+    """Whether a proxy opened the way to the name that it was asked for."""
+    return any(step.verb == "CONNECT" and has_succeeded(step) for step in trace.steps)

@@ -20,7 +20,7 @@ def is_probe(step: Step) -> bool:
     http = step.http
     if not http:
         return bool(step.about("smtp").get("is_probe"))
-    agent, user = http.get("user_agent"), http.get("user")
+    agent, user = http.get("user_agent"), http.get("user") or step.about("wstrust").get("user")
     return (
         "x_probetype" in http
         or (agent is not None and _is_probe_agent(agent))

@@ -50,6 +50,16 @@ def test_failed_authentication_lists_both_causes_for_a_public_suffix() -> None:
     assert any("AppliesTo: urn:federation:MicrosoftOnline" in each.what for each in finding.evidence)
 
 
+def test_failed_authentication_of_a_test_account_is_none() -> None:
+    """Test-FederationTrust and its like ask in the name of extest_...; who watches them knows."""
+    assert (
+        found(
+            scene_of(trust(token_request("extest_0123456789abc@contoso.com"), fault())), "wstrust.failed-authentication"
+        )
+        is None
+    )
+
+
 def test_failed_authentication_names_a_private_suffix() -> None:
     finding = found(scene_of(trust(token_request("avery@contoso.lan"), fault())), "wstrust.failed-authentication")
     assert finding is not None
