@@ -109,7 +109,7 @@ class Searches:
                 self._by_subject[_subject(step)].append(step)
 
     def succeeds_after(self, step: Step) -> bool:
-        """Whether the same client gets settings for the same address soon after.
+        """Whether the same client gets settings for the same address soon after, or may, for all that the capture lost.
 
         The same program that asks for the same address by the other version of IP is the same client (RFC 8305).
         """
@@ -117,7 +117,7 @@ class Searches:
         for later in self._after(step, self._by_client[step.trace.client.address]):
             address = (address_of(later) or "").lower()
             is_same = address in wanted or not address or wanted == {""}
-            if is_same and has_settings(later):
+            if is_same and (has_settings(later) or _is_lost(later)):
                 return True
             redirect = later.about("autodiscover").get("redirect_address")
             if is_same and redirect:
@@ -131,6 +131,11 @@ class Searches:
         first = bisect_right(steps, step.time_ns, key=_time_of)
         last = bisect_right(steps, step.time_ns + ONE_SEQUENCE_NS, lo=first, key=_time_of)
         return steps[first : min(last, first + MAX_FOLLOWING)]
+
+
+def _is_lost(step: Step) -> bool:
+    """Whether the answer may be what the capture lost."""
+    return step.status is None and step.trace.has_gaps
 
 
 def _time_of(step: Step) -> int:

@@ -117,7 +117,10 @@ def _has_failed(step: Step) -> bool:
 
 
 def autodiscover_clients(scene: Scene) -> set[str]:
-    """Clients that were sent on to another host, or served by an Autodiscover host inside TLS that stays closed."""
+    """Clients that were sent on to another host, or served by an Autodiscover host inside TLS that stays closed.
+
+    Or that may have been, for all that the capture lost.
+    """
     sent_on = {
         step.trace.client.address
         for service in AUTODISCOVER
@@ -129,7 +132,7 @@ def autodiscover_clients(scene: Scene) -> set[str]:
         for trace in scene.traces
         if trace.tls is not None
         and _is_place(trace.server_name or "")
-        and trace.tls.application_records_undecrypted > _CLOSING_RECORDS
+        and (trace.tls.application_records_undecrypted > _CLOSING_RECORDS or trace.has_gaps)
     }
 
 

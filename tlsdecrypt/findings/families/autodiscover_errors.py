@@ -191,7 +191,7 @@ def _who_failed(step: Step) -> str:
 
 @rule(
     "autodiscover.third-party-webserver",
-    Severity.ERROR,
+    Severity.WARNING,
     advice="Let no other web server answer for Autodiscover: correct the DNS record, or let it answer 404 quickly "
     "without a page, or redirect.",
     source="Analysis of Autodiscover traffic: web servers of root domains",

@@ -76,6 +76,7 @@ def _is_trusted(dialogue: SmtpDialogue, servers: set[str]) -> bool:
     tls = dialogue.trace.tls
     return (
         dialogue.user is not None
+        or dialogue.trace.has_gaps  # the login may be what was lost
         or dialogue.trace.client.address in servers
         or bool(tls is not None and tls.client_certificates)
         or is_microsoft(dialogue.server_name)
@@ -122,7 +123,8 @@ def anonymous_relay(scene: Scene) -> Iterator[Hit]:
 
     A server hosts the domain of its own name, and those that several public sources send to. An error where the client
     is outside. Silent for Exchange servers, clients with a certificate, mail of the server's own domain, Microsoft 365,
-    and a mail server that delivers its own organisation's mail to one whose name tells nothing.
+    a mail server that delivers its own organisation's mail to one whose name tells nothing, and where bytes are
+    missing.
     """
     sessions = list(dialogues(scene))
     servers, hosted = exchange_clients(scene), _Hosted(sessions)

@@ -42,7 +42,7 @@ def reset_mid_request(scene: Scene) -> Iterator[Hit]:
     Where the reset took another number of hops than the server's segments, a device between sent it. Silent where the
     client ended first, where the server had ended before the request came, where nothing moved for more than five
     minutes before or a device drops what is idle (`tcp.idle-timeout`), and where bytes of the server are missing in the
-    capture.
+    capture, or bytes of the request that the server may have answered.
     """
     idle = {trace.id for _, _, alike in scene.derived(_idle_groups) for _, trace in alike}
     for trace in scene.traces:
@@ -58,6 +58,8 @@ def _reset_while_waiting(trace: Trace) -> Iterator[Hit]:
     server = tcp.side(_SERVER)
     if server.fin is not None and server.fin.time_ns <= step.time_ns:
         return
+    if trace.streams[_CLIENT].gaps and server.last_payload is not None and server.last_payload.time_ns > step.time_ns:
+        return  # what follows may be its answer
     if ended_by(trace) is _CLIENT or server.is_lost or trace.streams[_SERVER].gaps or _idle_ns(trace) > LONG_IDLE_NS:
         return
     asked = step.asked(f"{step.verb} {step.target}" if step.protocol == "http" else step.verb)

@@ -1,0 +1,55 @@
+"""Captures that lost frames: what may stand in the hole is not told as missing. Each is told where nothing is lost."""
+
+from __future__ import annotations
+
+from autodiscover_dialogues import GOOD, pox_request
+from exchange_dialogues import HTML, ews_success, ok, post
+from packets import C, S, Scene, found, http_response
+from smtp_dialogues import BANNER, MODERN, QUIT, hello, mail, scene_of
+
+from tlsdecrypt.findings.finding import Severity
+
+LOGIN = ["C: AUTH NTLM", "S: 334 NTLM supported", "C: TlRMTVNTUAABAAAA", "S: 235 2.7.0 Authentication successful"]
+
+
+def without(scene: Scene, *parts: bytes) -> Scene:
+    """The same capture without the frames that hold any of these bytes."""
+    kept = [each for each in scene.frames if not any(part in each[1] for part in parts)]
+    assert len(kept) < len(scene.frames)
+    return Scene(kept, scene.now)
+
+
+def test_who_logged_in_where_the_capture_has_a_hole_is_no_anonymous_relay() -> None:
+    rule = "smtp.anonymous-relay-accepted"
+    begun, sent = [BANNER, *hello(*MODERN)], [*mail("avery@contoso.local", "kim@fabrikam.com"), *QUIT]
+    assert found(scene_of(*begun, *sent), rule) is not None
+    whole = scene_of(*begun, *LOGIN, *sent)
+    assert found(whole, rule) is None
+    assert found(without(whole, b"AUTH NTLM\r\n", b"235 2.7.0"), rule) is None
+
+
+def test_what_the_server_says_behind_a_hole_in_the_request_may_be_its_answer() -> None:
+    rule = "tcp.reset-mid-request"
+    large = post("/EWS/Exchange.asmx", b"<a>" + b"x" * 3_000 + b"<!--end--></a>")
+    for said, is_told in (([C(large)], True), ([C(large), S(ok(ews_success("GetItem")))], False)):
+        scene = Scene()
+        scene.dialogue(said, end="server-rst")
+        scene.silence(5)
+        assert (found(scene, rule) is not None) is is_told
+        assert found(without(scene, b"<!--end-->"), rule) is None or is_told
+
+
+def test_a_candidate_is_a_note_where_the_answer_of_a_later_one_was_lost() -> None:
+    page = S(http_response("404 Not Found", ["Server: nginx", HTML], b"<html/>"))
+    scene = Scene()
+    scene.dialogue([C(pox_request(host="contoso.com")), page], server="198.51.100.80")
+    scene.dialogue([C(pox_request()), S(GOOD)])
+    scene.silence(5)
+    for made, severity in (
+        (scene, Severity.INFO),
+        (without(scene, b"HTTP/1.1 200"), Severity.INFO),
+        (Scene(scene.frames[:9], scene.now), Severity.WARNING),
+    ):
+        finding = found(made, "autodiscover.third-party-webserver")
+        assert finding is not None
+        assert finding.severity is severity
