@@ -25,7 +25,7 @@ def test_who_logged_in_where_the_capture_has_a_hole_is_no_anonymous_relay() -> N
     assert found(scene_of(*begun, *sent), rule) is not None
     whole = scene_of(*begun, *LOGIN, *sent)
     assert found(whole, rule) is None
-    assert found(without(whole, b"AUTH GSSAPI", b"334 go on", b"YIImarker", b"235 2.7.0"), rule) is None
+    assert found(without(whole, b"235 2.7.0"), rule) is None
 
 
 def test_what_the_server_says_behind_a_hole_in_the_request_may_be_its_answer() -> None:
