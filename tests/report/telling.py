@@ -6,7 +6,6 @@ import io
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.report.tellers import light
-from tlsdecrypt.report.text_view import subjects_of
 from tlsdecrypt.report.text_writer import TextWriter
 from tlsdecrypt.report.writer import Manner
 from tlsdecrypt.value import replace
@@ -34,5 +33,6 @@ def written(writer: Writer, analysis: Analysis) -> bytes:
 
 def paint_text(analysis: Analysis, redactor: Redactor, painter: Painter, *, is_verbose: bool = False) -> None:
     """The text report."""
-    writer = TextWriter(Manner(redactor, is_verbose, subjects=subjects_of(analysis)), painter.width)
+    subjects = {(key.source, key.spki_sha256): key.subject for key in analysis.keys if key.subject}
+    writer = TextWriter(Manner(redactor, is_verbose, subjects=subjects), painter.width)
     writer.paint(taken(writer, analysis), painter)

@@ -15,12 +15,10 @@ from tlsdecrypt.tls.prf import (
     derive_extended_master_secret,
     derive_keys,
     derive_master_secret,
-    finished_verify_data,
     prf,
     prf_ssl3,
     transcript_hash,
 )
-from tlsdecrypt.tls.protection import make_protection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +62,14 @@ def pre_master_secret_of(dialogue: Dialogue) -> bytes:
     return private_key().decrypt(client_key_exchange[header:], PKCS1v15())
 
 
+def dialogue_before_ticket(messages: bytes) -> bytes:
+    """The server's messages up to and including ServerHelloDone."""
+    position = 0
+    while messages[position] != 14:
+        position += 4 + int.from_bytes(messages[position + 1 : position + 4], "big")
+    return messages[: position + 4]
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2])
 @pytest.mark.parametrize("is_extended", [True, False])
 def test_the_master_secret_of_openssl_is_derived(tmp_path: Path, version: ssl.TLSVersion, *, is_extended: bool) -> None:
@@ -80,44 +86,6 @@ def test_the_master_secret_of_openssl_is_derived(tmp_path: Path, version: ssl.TL
         randoms = dialogue.client_random, dialogue.server_random
         derived = derive_master_secret(dialogue.suite, dialogue.version, secret, *randoms)
     assert derived == dialogue.secrets["CLIENT_RANDOM"]
-
-
-def dialogue_before_ticket(messages: bytes) -> bytes:
-    """The server's messages up to and including ServerHelloDone."""
-    position = 0
-    while messages[position] != 14:
-        position += 4 + int.from_bytes(messages[position + 1 : position + 4], "big")
-    return messages[: position + 4]
-
-
-@pytest.mark.parametrize(
-    "dialogue_of",
-    [
-        lambda folder: tlslite_dialogue((3, 0), "3des", "sha"),  # noqa: ARG005 - as the others
-        lambda folder: openssl_dialogue(folder, ssl.TLSVersion.TLSv1, "AES128-SHA"),
-        lambda folder: openssl_dialogue(folder, ssl.TLSVersion.TLSv1_2, "AES128-SHA"),
-        lambda folder: openssl_dialogue(folder, ssl.TLSVersion.TLSv1_2, "AES256-GCM-SHA384"),
-    ],
-    ids=["SSLv3", "TLSv1.0", "TLSv1.2", "TLSv1.2 SHA-384"],
-)
-def test_both_finished_messages_are_computed(tmp_path: Path, dialogue_of: object) -> None:
-    assert callable(dialogue_of)
-    dialogue: Dialogue = dialogue_of(tmp_path)
-    suite, version, secret = dialogue.suite, dialogue.version, dialogue.secrets["CLIENT_RANDOM"]
-    client, server = (dialogue.clear_handshake(side) for side in (CLIENT, SERVER))
-    hello_end = 4 + int.from_bytes(client[1:4], "big")
-    done_end = len(dialogue_before_ticket(server))
-    messages = client[:hello_end] + server[:done_end] + client[hello_end:]
-    keys = derive_keys(suite, version, secret, dialogue.client_random, dialogue.server_random)
-    for side in (CLIENT, SERVER):
-        is_mac_outside = "_CBC_" in suite.name and version > 0x0300
-        protection = make_protection(suite, version, keys[side], encrypt_then_mac=is_mac_outside)
-        assert protection is not None
-        opened = protection.open(*dialogue.protected(side)[0])
-        assert opened is not None
-        expected = finished_verify_data(suite, version, secret, messages, from_client=side == CLIENT)
-        assert opened[1][4:] == expected
-        messages += opened[1] + server[done_end:]
 
 
 def test_the_master_secret_of_ssl3_is_derived() -> None:

@@ -22,7 +22,6 @@ CASES: dict[str, tuple[Callable[[bytes], object], str, object]] = {
     "uint16": (extensions.parse_uint16, "7f1c", 0x7F1C),
     "groups": (extensions.parse_uint16_list, "0004 001d 0a0a", (29, 0x0A0A)),
     "modes": (extensions.parse_uint8_list, "02 00 01", (0, 1)),
-    "algorithms": (extensions.parse_compression_algorithms, "04 0002 0001", (2, 1)),
     "renegotiation": (extensions.parse_opaque8, "03 010203", b"\1\2\3"),
     "fragment": (extensions.parse_max_fragment_length, "02", 1024),
     "client_shares": (
@@ -119,7 +118,6 @@ def test_drafts_have_their_own_number_for_key_shares() -> None:
 def test_what_is_only_present_or_absent_is_told() -> None:
     names = {
         4: "has_truncated_hmac",
-        5: "has_status_request",
         22: "has_encrypt_then_mac",
         23: "has_extended_master_secret",
         42: "has_early_data",

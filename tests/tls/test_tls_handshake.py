@@ -82,7 +82,6 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "certificate_request": (lambda body: handshake.parse_certificate_request(body, 0x0303), CERTIFICATE_REQUEST),
     "certificate_request_13": (handshake.parse_certificate_request_13, bytes.fromhex("00 0008 000d 0004 0002 0804")),
     "draft_retry": (handshake.parse_draft_hello_retry_request, bytes.fromhex("7f14 1301 0006 0028 0002 0017")),
-    "key_update": (handshake.parse_key_update, b"\x01"),
 }
 # Before extensions existed a hello ended where they begin: a cut there is a whole hello.
 WHOLE_WHEN_CUT = {
@@ -144,10 +143,9 @@ def test_the_client_hello_of_rfc_8448_is_read() -> None:
     assert hello.server_name == "server"
     assert hello.supported_versions == (ProtocolVersion.TLSv1_3,)
     assert [(share.group, len(share.key_exchange)) for share in hello.key_shares] == [(NamedGroup.x25519, 32)]
-    assert (hello.session_ticket, hello.psk_identities, hello.alpn) == (b"", (), ())
+    assert (hello.session_ticket, hello.alpn) == (b"", ())
     assert hello.extensions.record_size_limit == 0x4001
     assert hello.extensions.renegotiation_info == b""
-    assert hello.extensions.psk_key_exchange_modes == (1,)
     assert hello.extensions.supported_groups[:2] == (NamedGroup.x25519, NamedGroup.secp256r1)
     assert hello.extensions.signature_algorithms[0] == 0x0403
     assert not hello.extensions.has_extended_master_secret
@@ -263,15 +261,16 @@ def test_a_certificate_request_is_read_in_each_version() -> None:
     assert request.authorities == (bytes.fromhex("30020500"),)
     old = handshake.parse_certificate_request(bytes.fromhex("01 01 0000"), ProtocolVersion.TLSv1_1)
     assert (old.certificate_types, old.signature_algorithms, old.authorities) == ((1,), (), ())
-    context, extensions = handshake.parse_certificate_request_13(bytes.fromhex("00 0008 000d 0004 0002 0804"))
-    assert (context, extensions.signature_algorithms) == (b"", (0x0804,))
+    new = handshake.parse_certificate_request_13(
+        bytes.fromhex("00 0014 000d 0004 0002 0804 002f 0008 0006 0004 30020500")
+    )
+    assert (new.signature_algorithms, new.authorities) == ((0x0804,), (bytes.fromhex("30020500"),))
 
 
-def test_encrypted_extensions_and_key_updates_are_read() -> None:
+def test_encrypted_extensions_are_read() -> None:
     extensions = handshake.parse_encrypted_extensions(ENCRYPTED_EXTENSIONS)
     assert list(extensions) == [10, 28, 0]
     assert extensions.server_name is None
-    assert handshake.parse_key_update(b"\1") == 1
 
 
 def hellos(key_files: Path, version: ssl.TLSVersion) -> tuple[bytes, bytes]:

@@ -139,9 +139,6 @@ _PAGES = {
     ),
 }
 
-NAMESPACES: tuple[str, ...] = tuple(_PAGES)
-"""The name of each code page, by its number."""
-
 TAGS: dict[int, dict[int, str]] = {
     number: {token: tag for token, tag in enumerate(tags.split(), _FIRST_TOKEN) if tag != "-"}
     for number, tags in enumerate(_PAGES.values())

@@ -154,6 +154,12 @@ def _offer_lines(tls: TlsSession) -> Iterator[Line]:
         for what, names in (("groups", offered.groups), ("signature algorithms", offered.signature_algorithms)):
             yield line((f"client offers {what}: {', '.join(names) or 'none'}", "faint"), level=1)
         yield line((f"client fingerprints: JA3 {offered.ja3}, JA4 {offered.ja4}", "faint"), level=1)
+    if tls.retry_group is not None:
+        yield line((f"server asked for another hello, with {tls.retry_group}", "faint"), level=1)
+    if tls.secure_renegotiation is False:
+        yield line(("server does not know secure renegotiation (RFC 5746)", "caution"), level=1)
+    for issuer in tls.accepted_issuers:
+        yield line((f"server takes client certificates of {issuer}", "faint"), level=1)
     if tls.max_fragment_length is not None:
         yield line((f"records of at most {tls.max_fragment_length:,} bytes agreed", "faint"), level=1)
     for direction, limit in zip(Direction, tls.record_size_limits, strict=True):

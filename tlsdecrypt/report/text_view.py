@@ -9,7 +9,6 @@ from tlsdecrypt.report.visible import shorten
 from tlsdecrypt.value import Value, field
 
 if TYPE_CHECKING:
-    from tlsdecrypt.conversation import Analysis
     from tlsdecrypt.redact import Redactor
     from tlsdecrypt.tls.session import KeySource
 
@@ -33,8 +32,3 @@ class TextView(Value, frozen=True):
         """`keys/mail.pfx (CN=mail.contoso.com)`: the file, and whose key it is where that is known."""
         subject = self.subjects.get((key.source, key.spki_sha256))
         return f"{key.source} ({subject})" if subject else key.source
-
-
-def subjects_of(analysis: Analysis) -> dict[tuple[str, str | None], str]:
-    """The subject of each key that has one."""
-    return {(key.source, key.spki_sha256): key.subject for key in analysis.keys if key.subject}

@@ -12,6 +12,8 @@ from tlsdecrypt.wire import Reader
 
 _Value = TypeVar("_Value")
 
+MOST_AUTHORITIES: Final = 256  # whose certificates a server takes; the rest is not kept
+
 _HEADER: Final = Struct(">HH")
 _HOST_NAME: Final = 0
 _UINT16_LENGTH: Final = 2
@@ -169,11 +171,6 @@ class Extensions(Mapping[int, bytes]):
         return ExtensionType.EARLY_DATA in self._first
 
     @property
-    def has_status_request(self) -> bool:
-        """OCSP stapling, RFC 6066 section 8."""
-        return ExtensionType.STATUS_REQUEST in self._first
-
-    @property
     def has_encrypted_client_hello(self) -> bool:
         """RFC 9849: the true server name may be an inner one (or this is GREASE)."""
         return ExtensionType.ENCRYPTED_CLIENT_HELLO in self._first
@@ -204,19 +201,14 @@ class Extensions(Mapping[int, bytes]):
         return self._read(ExtensionType.SIGNATURE_ALGORITHMS, parse_uint16_list) or ()
 
     @property
+    def certificate_authorities(self) -> tuple[bytes, ...]:
+        """Names in DER of those whose certificates are taken (RFC 8446 section 4.2.4)."""
+        return self._read(ExtensionType.CERTIFICATE_AUTHORITIES, parse_authorities) or ()
+
+    @property
     def renegotiation_info(self) -> bytes | None:
         """`renegotiated_connection` of RFC 5746: empty in a first handshake."""
         return self._read(ExtensionType.RENEGOTIATION_INFO, parse_opaque8)
-
-    @property
-    def compress_certificate(self) -> tuple[int, ...]:
-        """CertificateCompressionAlgorithms, RFC 8879."""
-        return self._read(ExtensionType.COMPRESS_CERTIFICATE, parse_compression_algorithms) or ()
-
-    @property
-    def psk_key_exchange_modes(self) -> tuple[int, ...]:
-        """PskKeyExchangeModes, RFC 8446 section 4.2.9."""
-        return self._read(ExtensionType.PSK_KEY_EXCHANGE_MODES, parse_uint8_list) or ()
 
     @property
     def client_certificate_types(self) -> tuple[int, ...]:
@@ -311,9 +303,13 @@ def parse_client_versions(data: bytes) -> tuple[int, ...]:
     return uint16s(Reader(data).vector(1, "versions"), "versions")
 
 
-def parse_compression_algorithms(data: bytes) -> tuple[int, ...]:
-    """`CertificateCompressionAlgorithm algorithms<2..2^8-2>`, RFC 8879 section 3."""
-    return uint16s(Reader(data).vector(1, "algorithms"), "algorithms")
+def parse_authorities(data: bytes) -> tuple[bytes, ...]:
+    """`DistinguishedName certificate_authorities<0..2^16-1>`, RFC 5246 section 7.4.4."""
+    names = Reader(data).sub(2, "certificate authorities")
+    found: list[bytes] = []
+    while names.remaining and len(found) < MOST_AUTHORITIES:
+        found.append(names.vector(2, "distinguished name"))
+    return tuple(found)
 
 
 def parse_certificate_types(data: bytes) -> tuple[int, ...]:

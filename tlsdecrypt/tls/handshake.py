@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.certificate_compression import decompress_certificate
-from tlsdecrypt.tls.extensions import NO_EXTENSIONS, Extensions, KeyShareEntry, parse_extensions, uint16s
+from tlsdecrypt.tls.extensions import (
+    NO_EXTENSIONS,
+    Extensions,
+    KeyShareEntry,
+    parse_authorities,
+    parse_extensions,
+    uint16s,
+)
 from tlsdecrypt.tls.key_exchange import (
     group_name,
     parse_client_key_exchange,
@@ -38,7 +45,6 @@ __all__ = [
     "parse_draft_hello_retry_request",
     "parse_encrypted_extensions",
     "parse_encrypted_pre_master_secret",
-    "parse_key_update",
     "parse_new_session_ticket",
     "parse_new_session_ticket_13",
     "parse_raw_public_key",
@@ -98,12 +104,6 @@ class ClientHello(Value, frozen=True):
     def session_ticket(self) -> bytes | None:
         """The ticket of RFC 5077; empty where it only says that it knows tickets."""
         return self.extensions.session_ticket
-
-    @property
-    def psk_identities(self) -> tuple[bytes, ...]:
-        """Tickets and external identities of TLS 1.3."""
-        offered = self.extensions.offered_psks
-        return tuple(each.identity for each in offered.identities) if offered else ()
 
     @property
     def key_shares(self) -> tuple[KeyShareEntry, ...]:
@@ -292,16 +292,15 @@ def parse_certificate_request(body: bytes, version: int) -> CertificateRequest:
     types = tuple(reader.vector(1, "certificate types"))
     has_algorithms = version >= ProtocolVersion.TLSv1_2
     algorithms = uint16s(reader.vector(2, "signature algorithms"), "signature algorithms") if has_algorithms else ()
-    names, found = reader.sub(2, "certificate authorities"), []
-    while names.remaining:
-        found.append(names.vector(2, "distinguished name"))
-    return CertificateRequest(types, algorithms, tuple(found))
+    return CertificateRequest(types, algorithms, parse_authorities(reader.rest()))
 
 
-def parse_certificate_request_13(body: bytes) -> tuple[bytes, Extensions]:
-    """The context and the extensions of a CertificateRequest in TLS 1.3, RFC 8446 section 4.3.2."""
+def parse_certificate_request_13(body: bytes) -> CertificateRequest:
+    """CertificateRequest of TLS 1.3, RFC 8446 section 4.3.2, without its context."""
     reader = Reader(body)
-    return reader.vector(1, "certificate request context"), parse_extensions(reader)
+    reader.vector(1, "certificate request context")
+    extensions = parse_extensions(reader)
+    return CertificateRequest((), extensions.signature_algorithms, extensions.certificate_authorities)
 
 
 def parse_new_session_ticket(body: bytes) -> tuple[int, bytes]:
@@ -320,8 +319,3 @@ def parse_new_session_ticket_13(body: bytes) -> NewSessionTicket13:
         ticket=reader.vector(2, "ticket"),
         extensions=parse_extensions(reader),
     )
-
-
-def parse_key_update(body: bytes) -> int:
-    """1 where the peer is to change its keys as well, RFC 8446 section 4.6.3."""
-    return Reader(body).u8("request_update")

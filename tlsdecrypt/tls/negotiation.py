@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tlsdecrypt.tls.ciphersuites import CipherSuite
-    from tlsdecrypt.tls.handshake import ClientHello, NewSessionTicket13, ServerHello
+    from tlsdecrypt.tls.handshake import CertificateRequest, ClientHello, NewSessionTicket13, ServerHello
     from tlsdecrypt.tls.key_exchange import ServerKeyExchange
     from tlsdecrypt.tls.prf import DirectionKeys
     from tlsdecrypt.tls.secrets import FoundSecret
@@ -68,7 +68,9 @@ class Negotiation:
         self.has_extended_master_secret = False  # whether both sides agreed on it (RFC 7627) ...
         self.has_encrypt_then_mac = False  # (RFC 7366)
         self.has_truncated_hmac = False  # (RFC 6066 section 7)
+        self.certificate_request: CertificateRequest | None = None
         self.has_certificate_request = False
+        self.retry_group: str | None = None  # what the server asked for in a HelloRetryRequest
         self.client_key_exchange: bytes | None = None
         self.keys: tuple[FoundSecret, tuple[DirectionKeys, DirectionKeys]] | None = None  # of the last candidate
         self.proved: FoundSecret | None = None  # the master secret, once a record was opened with it
@@ -169,13 +171,19 @@ class Negotiation:
         self._client_hellos += 1
         self.client_hello = handshake.parse_client_hello(body)
 
-    def _add_hello_retry_request(self, _direction: Direction, _body: bytes) -> None:
+    def _add_hello_retry_request(self, _direction: Direction, body: bytes) -> None:
+        self.transcript.has_retry = True  # whatever else it says
+        self._take_retry(handshake.parse_draft_hello_retry_request(body))
+
+    def _take_retry(self, hello: ServerHello) -> None:
         self.transcript.has_retry = True
+        if (group := hello.extensions.retry_group) is not None:
+            self.retry_group = group_name(group)
 
     def _add_server_hello(self, _direction: Direction, body: bytes) -> None:
         hello = handshake.parse_server_hello(body)
         if hello.is_hello_retry_request:
-            self.transcript.has_retry = True
+            self._take_retry(hello)
             return
         self.server_hello = hello
         self.version = hello.version
@@ -225,8 +233,13 @@ class Negotiation:
     def _add_server_hello_done(self, _direction: Direction, _body: bytes) -> None:
         self._server_hello_done = True
 
-    def _add_certificate_request(self, _direction: Direction, _body: bytes) -> None:
+    def _add_certificate_request(self, _direction: Direction, body: bytes) -> None:
         self.has_certificate_request = True
+        if self.is_tls13:
+            self.certificate_request = handshake.parse_certificate_request_13(body)
+        else:
+            version = ProtocolVersion.TLSv1_2 if self.version is None else self.version
+            self.certificate_request = handshake.parse_certificate_request(body, version)
 
     def _add_client_key_exchange(self, _direction: Direction, body: bytes) -> None:
         self.client_key_exchange = body

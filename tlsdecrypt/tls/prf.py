@@ -17,14 +17,10 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphersuites import CipherSuite
 
 MASTER_SECRET_LENGTH: Final = 48
-VERIFY_DATA_LENGTH: Final = 12
 
 SSL3_PAD1: Final = b"\x36" * 48
 SSL3_PAD2: Final = b"\x5c" * 48
 """Pads of the MACs of SSL 3.0, RFC 6101 section 5.2.3.1: 48 bytes with MD5, the first 40 of them with SHA-1."""
-
-_SSL3_SENDER = {True: b"CLNT", False: b"SRVR"}
-_FINISHED_LABEL = {True: b"client finished", False: b"server finished"}
 
 
 class DirectionKeys(Value, frozen=True):
@@ -177,25 +173,3 @@ def _weaken(
         DirectionKeys(client.mac_key, client_key, iv_block[:iv]),
         DirectionKeys(server.mac_key, server_key, iv_block[iv:]),
     )
-
-
-def _finished_ssl3(master_secret: bytes, messages: bytes, *, from_client: bool) -> bytes:
-    """The Finished of SSL 3.0, RFC 6101 section 5.6.9: 16 bytes of MD5 and 20 of SHA-1."""
-    inner = messages + _SSL3_SENDER[from_client] + master_secret
-    md5 = _md5(master_secret + SSL3_PAD2[:48] + _md5(inner + SSL3_PAD1[:48]))
-    sha1 = _sha1(master_secret + SSL3_PAD2[:40] + _sha1(inner + SSL3_PAD1[:40]))
-    return md5 + sha1
-
-
-def finished_verify_data(
-    suite: CipherSuite, version: int, master_secret: bytes, messages: bytes, *, from_client: bool
-) -> bytes:
-    """What a Finished message holds: 12 bytes, RFC 5246 section 7.4.9; 36 in SSL 3.0.
-
-    `messages` are all handshake messages before it, with their headers, HelloRequest excepted.
-    """
-    if version <= ProtocolVersion.SSLv3:
-        return _finished_ssl3(master_secret, messages, from_client=from_client)
-    seed = transcript_hash(suite, version, messages)
-    label = _FINISHED_LABEL[from_client]
-    return prf(_prf_hash(suite, version), master_secret, label, seed, VERIFY_DATA_LENGTH)

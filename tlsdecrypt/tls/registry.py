@@ -384,11 +384,3 @@ class SignatureScheme(_OpenUint16):
     mldsa44 = 0x0904
     mldsa65 = 0x0905
     mldsa87 = 0x0906
-
-
-class CompressionMethod(_OpenByte):
-    """TLS Compression Method Identifiers, RFC 3749."""
-
-    NULL = 0
-    DEFLATE = 1
-    LZS = 64

@@ -121,11 +121,6 @@ class SecretStore:
         return bool(self._ticket_keys)
 
     @property
-    def has_anything(self) -> bool:
-        """Whether any secret was given at all."""
-        return self.has_keylog or self.can_open_parents
-
-    @property
     def can_open_parents(self) -> bool:
         """Whether a secret was given that may tell the PSK of a session in TLS 1.3: no key log can."""
         return self.has_private_keys or self.has_psks or self.has_ticket_keys

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.ciphersuites import cipher_suite
+from tlsdecrypt.tls.distinguished_name import describe_name
 from tlsdecrypt.tls.fingerprint import client_fingerprint, ja3s
 from tlsdecrypt.tls.judgement import is_seen_to_resume, judge
 from tlsdecrypt.tls.registry import ProtocolVersion, is_grease
@@ -64,6 +65,9 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         heartbeats=_as_sent(connection.dialogue.heartbeats),
         fingerprint=client_fingerprint(hello) if hello else None,
         ja3s=ja3s(answer) if answer else None,
+        retry_group=negotiation.retry_group,
+        secure_renegotiation=_has_secure_renegotiation(negotiation),
+        accepted_issuers=_accepted_issuers(negotiations),
         max_fragment_length=negotiation.answered.max_fragment_length,
         record_size_limits=(
             hello.extensions.record_size_limit if hello else None,
@@ -101,6 +105,18 @@ def _as_sent(seen: list[_SeenT]) -> tuple[_SeenT, ...]:
         keys.append(latest[each.direction])
     order = sorted(range(len(seen)), key=keys.__getitem__)
     return tuple(seen[index] for index in order)
+
+
+def _has_secure_renegotiation(negotiation: Negotiation) -> bool | None:
+    if negotiation.server_hello is None or negotiation.is_tls13:
+        return None
+    return negotiation.answered.renegotiation_info is not None
+
+
+def _accepted_issuers(negotiations: list[Negotiation]) -> tuple[str, ...]:
+    """Of the last request for a certificate."""
+    request = next((each.certificate_request for each in reversed(negotiations) if each.certificate_request), None)
+    return tuple(map(describe_name, request.authorities)) if request else ()
 
 
 def _resumed_ticket(negotiation: Negotiation) -> str | None:
