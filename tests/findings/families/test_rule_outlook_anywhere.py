@@ -211,6 +211,10 @@ def test_404_rpcproxy_and_its_near_miss() -> None:
         S(http_response("200 OK", [*fields, "X-ResponseCode: 0"])),
     ]
     assert not found(scene(missing, mapi), "oa.404-rpcproxy")
+    assert not found(scene(missing, IN, OUT), "oa.404-rpcproxy")
+    elsewhere = scene(IN, OUT)
+    elsewhere.dialogue(missing, client="192.0.2.99")
+    one(elsewhere, "oa.404-rpcproxy")
     offer = autodiscover(protocol("EXPR", "mail.contoso.com"), '<Protocol Type="mapiHttp" Version="1"></Protocol>')
     assert not found(scene(missing, offer), "oa.404-rpcproxy")
 

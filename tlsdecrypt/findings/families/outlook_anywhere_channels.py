@@ -163,21 +163,26 @@ def rpcproxy_not_found(scene: Scene) -> Iterator[Hit]:
     """There is no RPC proxy under /rpc: 404.
 
     Silent where that host serves MAPI over HTTP, or Autodiscover offers it to the client, for that may be all that
-    shall be served; and where a channel opens there later. A note where a browser or a scanner asks.
+    shall be served; and where the client opens a channel there later. A note where a browser or a scanner asks.
     """
     missing = [step for step in calls(scene) if step.status == _NOT_FOUND]
     if not missing:
         return
     serving = {host_of(step) for step in scene.steps_by_service["mapi-http"] if (step.status or 0) == 200}  # noqa: PLR2004  OK
-    opened = {host_of(step) for step in calls(scene) if is_channel(step)}
+    opened = {_door(step): step.time_ns for step in calls(scene) if is_channel(step)}  # the last of each
     told = {step.trace.client.address for step in scene.steps_by_service["autodiscover-pox"] if offers_mapi_http(step)}
     for step in missing:
-        if host_of(step) not in serving | opened and step.trace.client.address not in told:
+        is_served = host_of(step) in serving or opened.get(_door(step), 0) > step.time_ns
+        if not is_served and step.trace.client.address not in told:
             yield hit_at(
                 step,
                 f"{host_of(step)} has no RPC proxy at {step.path}",
                 severity=None if step.verb.startswith("RPC_") else Severity.INFO,
             )
+
+
+def _door(step: Step) -> tuple[str, str]:
+    return step.trace.client.address, host_of(step)
 
 
 @rule(
