@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.addresses import covers
-from tlsdecrypt.findings.exchange_answers import has_reached_iis, has_succeeded
+from tlsdecrypt.findings.exchange_answers import has_failed, has_reached_iis
 from tlsdecrypt.findings.finding import Evidence, quote
 from tlsdecrypt.findings.reachability import (
     TRIES,
@@ -164,5 +164,5 @@ class Way:
 
 
 def _leads_on(trace: Trace) -> bool:
-    """Whether a proxy opened the way to the name that it was asked for."""
-    return any(step.verb == "CONNECT" and has_succeeded(step) for step in trace.steps)
+    """Whether a proxy was asked for the way to the name, and did not refuse it."""
+    return any(step.verb == "CONNECT" and not has_failed(step) for step in trace.steps)

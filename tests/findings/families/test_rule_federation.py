@@ -268,12 +268,15 @@ def test_rule_fed_mfg_is_silent_where_a_connection_comes_about() -> None:
     assert found(scene, MFG) is None
 
 
-@pytest.mark.parametrize(("status", "is_told"), [("200 Connection established", False), ("403 Forbidden", True)])
-def test_rule_fed_mfg_by_dns_is_silent_where_a_proxy_leads_on(status: str, is_told: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("status", "is_told"), [("200 Connection established", False), ("403 Forbidden", True), (None, False)]
+)
+def test_rule_fed_mfg_by_dns_is_silent_where_a_proxy_leads_on(status: str | None, is_told: bool) -> None:  # noqa: FBT001
     scene = Scene()
     lookup(scene, EXCHANGE, "domains.live.com", rcode="NXDOMAIN")
     tunnel = http_request("CONNECT domains.live.com:443", host="domains.live.com:443")
-    scene.dialogue([C(tunnel), S(http_response(status))], client=EXCHANGE, server=INSIDE, port=8080)
+    answer = [S(http_response(status))] if status is not None else []
+    scene.dialogue([C(tunnel), *answer], client=EXCHANGE, server=INSIDE, port=8080)
     scene.silence(5)
     assert (found(scene, MFG) is not None) is is_told
 
