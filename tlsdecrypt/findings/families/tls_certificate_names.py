@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.certificates import CertificateFacts
 
 _ADDRESSES = frozenset({"email_address", "mailbox", "smtp_address", "address"})  # annotations that name one
+_NAMING = frozenset({"autodiscover", "ews"})  # annotations in which they stand
 _HEALTH_CHECK = "/healthcheck.htm"  # what load balancers ask each service of Exchange for
 _PREFIX, _SERVICE = "autodiscover.", "_autodiscover._tcp."
 
@@ -96,6 +97,8 @@ def _smtp_domains(trace: Trace) -> frozenset[str]:
     Mailboxes that EWS is asked for count where another organisation asks: those are of the domains served here. The
     suffix of a login counts where it is the domain of the host, too: others need be no mail domains.
     """
+    if not any(_NAMING & step.annotations.keys() or "user" in step.http for step in trace.steps):
+        return frozenset()
     is_hybrid = shows_hybrid(trace)
     said = (
         about[key]
@@ -157,11 +160,13 @@ def autodiscover_name_missing(scene: Scene) -> Iterator[Hit]:
         hosts = {name for name in trace.names if name.startswith("autodiscover.")}
         users = [each for each in traces if not is_microsoft(each.server_name)]
         domains = {f"autodiscover.{domain}" for each in users for domain in _smtp_domains(each)} - redirected
-        severity = None if hosts or any(map(shows_hybrid, traces)) else Severity.INFO
-        for wanted in sorted(hosts | domains):
+        missing = sorted(hosts | domains)
+        is_grave = bool(missing) and (bool(hosts) or any(map(shows_hybrid, traces)))
+        for wanted in missing:
             is_cloud = is_microsoft(wanted) or wanted.endswith(".onmicrosoft.com")
             if not is_cloud and not any(_is_named(each, wanted) for each in served):
                 summary = f"the certificate that {trace.server} shows does not name {wanted}"
+                severity = None if is_grave else Severity.INFO
                 yield replace(certificate_fault(traces, certificate, summary), severity=severity, place=wanted)
 
 
