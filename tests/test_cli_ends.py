@@ -216,6 +216,19 @@ def test_a_reader_that_goes_away_ends_it_quietly(capture: str, form: str) -> Non
     assert (result.returncode, result.stderr) == (cli.PIPE_CLOSED, b"")
 
 
+@pytest.mark.parametrize("form", ["text", "json", "jsonl", "live"])
+def test_a_reader_that_goes_away_costs_no_file(capture: str, folder: Path, form: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    options = ("--format", "text" if form == "live" else form, "-o", folder / "a.json", "-o", folder / "b.html")
+    with os.fdopen(writer, "wb") as closed, Path(capture).open("rb") as piped:
+        source = "-" if form == "live" else capture
+        result = spawn(source, *options, stdout=closed, stderr=subprocess.PIPE, stdin=piped)
+    assert (result.returncode, result.stderr) == (cli.PIPE_CLOSED, b"")
+    assert len(json.loads((folder / "a.json").read_text())["connections"]) == 1
+    assert (folder / "b.html").exists()
+
+
 def fail(*_: Any) -> Iterator[Any]:
     raise RuntimeError(SECRET)
 

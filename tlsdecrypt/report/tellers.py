@@ -59,7 +59,8 @@ class Telling:
     def __init__(self, teller: Teller, outputs: Outputs, anonymiser: Anonymiser | None = None) -> None:
         """With an `anonymiser`, nobody who tells anything is told a real name."""
         self._teller, self._outputs, self._anonymiser = teller, outputs, anonymiser
-        self._fault: InputError | None = None  # of the teller, while there are files to be written all the same
+        # Of the teller, while there are files to be written all the same: it has no room, or its reader went away.
+        self._fault: InputError | BrokenPipeError | None = None
         self.news = None if teller.news is None else self._news
 
     def outlets(self) -> Outlets:
@@ -75,14 +76,17 @@ class Telling:
         """A conversation that is over; what is to be kept of it for the analysis."""
         told = self._renamed(conversation)
         self._outputs.take(told)
+        self._tell(self._teller.take, told)
+        return light(conversation)
+
+    def _tell(self, tell: Callable[[Conversation], None], told: Conversation) -> None:
         if self._fault is None:
             try:
-                self._teller.take(told)
-            except InputError as fault:
+                tell(told)
+            except (InputError, BrokenPipeError) as fault:
                 if self._outputs.is_empty:
                     raise
                 self._fault = fault
-        return light(conversation)
 
     def finish(self, analysis: Analysis) -> None:
         """The end: files first, so that they are there whatever becomes of standard output."""
@@ -95,7 +99,7 @@ class Telling:
 
     def _news(self, conversation: Conversation) -> None:
         if self._teller.news is not None:
-            self._teller.news(self._renamed(conversation))
+            self._tell(self._teller.news, self._renamed(conversation))
 
     def _renamed(self, value: T) -> T:
         return value if self._anonymiser is None else self._anonymiser.renamed(value)
