@@ -89,25 +89,51 @@ def user_of(step: Step) -> str:
 
 
 class Entries:
-    """When clients got past the login of a host and path: to be had by `Scene.derived`, for many rules ask."""
+    """When clients got past the login of a host and path: to be had by `Scene.derived`, for many rules ask.
+
+    Behind a device that hides addresses many accounts are one client: where it can be seen that another account got in,
+    that says nothing of the one that was refused.
+    """
 
     def __init__(self, scene: Scene) -> None:
         """Of all steps of the scene, which are read when first somebody asks."""
         self._scene = scene
 
     @cached_property
-    def _times(self) -> dict[tuple[str, str, str], list[int]]:
-        times: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-        for step in self._scene.steps:
-            if step.protocol == "http" and step.status is not None and _is_in(step):
-                times[_door(step)].append(step.time_ns)
+    def _times(self) -> dict[tuple[str, str, str], dict[str, list[int]]]:
+        """By account, "" where it cannot be seen."""
+        times: dict[tuple[str, str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for trace in self._scene.traces:
+            account = ""
+            for step in trace.steps:
+                if step.protocol != "http":
+                    continue
+                account = _account(step) if scheme_of(step) else account  # else who logged in before goes on
+                if step.status is not None and _is_in(step):
+                    times[_door(step)][account].append(step.time_ns)
+        for accounts in times.values():
+            for each in accounts.values():
+                each.sort()
         return times
 
     def after(self, step: Step) -> int | None:
         """When the same client first got in at the same host and path after `step`, None for never."""
-        times = self._times.get(_door(step), ())
-        at = bisect_right(times, step.time_ns)
-        return times[at] if at < len(times) else None
+        accounts = self._times.get(_door(step), {})
+        mine = _account(step)
+        found = [
+            _first_after(times, step.time_ns) for name, times in accounts.items() if not mine or name in ("", mine)
+        ]
+        return min((each for each in found if each is not None), default=None)
+
+
+def _first_after(times: list[int], time_ns: int) -> int | None:
+    at = bisect_right(times, time_ns)
+    return times[at] if at < len(times) else None
+
+
+def _account(step: Step) -> str:
+    """The name of the account alone, without its domain in front (NTLM) or behind (UPN)."""
+    return user_of(step).lower().rpartition("\\")[2].partition("@")[0]
 
 
 def _door(step: Step) -> tuple[str, str, str]:

@@ -353,3 +353,14 @@ def test_auth_401_follows_the_loop_where_the_client_goes_on() -> None:
     alone = found(scene(*[refused()] * 2), "mapi.auth-401")
     assert alone is not None
     assert alone.caused_by is None
+
+
+def test_auth_401_is_told_although_another_account_gets_in_from_the_same_address() -> None:
+    boss = basic("boss@contoso.com").encode()
+    asked, answered = connect()
+    as_boss = [replace(asked, data=asked.data.replace(AVERY.encode(), boss)), answered]
+    goes_on = [replace(asked, data=asked.data.replace(AVERY.encode() + b"\r\n", b"")), answered]
+    for others, is_told in (([*as_boss, *goes_on], True), (goes_on, False), (connect(), False)):
+        made = scene(refused())
+        made.dialogue(others)
+        assert (found(made, "mapi.auth-401") is not None) is is_told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from exchange_dialogues import XML, asked, basic, dialogue, rules_in, soap
-from packets import C, S, Scene, found, http_request, http_response
+from packets import C, S, Scene, findings_of, found, http_request, http_response
 from tls_dialogues import public_identity, tls
 
 from tlsdecrypt.findings.finding import Confidence, Severity
@@ -157,7 +157,8 @@ def test_rule_mrs_401_final_explains_the_loop() -> None:
 
 def test_rule_mrs_401_final_is_silent_where_it_works_later() -> None:
     again = (request(basic("b")), http_response("200 OK", (SOAP,)))
-    assert found(asked((request(basic("a")), REFUSED), again), "mrs.401-final") is None
+    assert found(asked((request(basic("b")), REFUSED), again), "mrs.401-final") is None
+    assert found(asked((request(basic("a")), REFUSED), again), "mrs.401-final") is not None
 
 
 @pytest.mark.parametrize(
@@ -206,6 +207,18 @@ def test_rule_mrs_connection_cut_explains_uploads_that_break_off_at_one_size() -
     large = found(scene, "http.body-too-large")
     assert large is not None
     assert large.caused_by == "mrs.connection-cut"
+
+
+def test_rule_mrs_connection_cut_of_several_clients_is_one() -> None:
+    scene = Scene()
+    for number in range(3):
+        scene.dialogue([C(POST)], end="server-rst", client=f"40.97.12.{number}")
+    scene.silence(5)
+    finding = found(scene, "mrs.connection-cut")
+    assert finding is not None
+    assert "3 connections of 40.97.12.0 and 2 others" in finding.summary
+    followers = [each.caused_by for each in findings_of(scene) if each.rule == "tcp.reset-mid-request"]
+    assert followers == ["mrs.connection-cut"] * 3
 
 
 def test_rule_mrs_connection_cut_by_silence() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsdecrypt.findings.exchange_answers import has_reached_iis, inner_legs, succeeds_later, without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
+from tlsdecrypt.findings.logins import Entries, is_refused
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.flow import Direction
 
@@ -170,10 +171,9 @@ def unauthorized_finally(scene: Scene) -> Iterator[Hit]:
 
     First legs of NTLM and Negotiate are none; silent where it works later.
     """
+    entries = scene.derived(Entries)
     for step in without_probes(scene.steps_by_service.get(_SERVICE, ())):
-        auth = step.about("auth")
-        is_final = auth.get("is_complete") and auth.get("result", "refused") == "refused"
-        if step.verb == "POST" and step.status == _UNAUTHORIZED and is_final and not succeeds_later(scene, step):
+        if step.verb == "POST" and is_refused(step) and entries.after(step) is None:
             scheme, offers = step.http.get("auth", "a login"), step.http.get("challenges", ())
             client, server = step.trace.pair
             yield Hit(
@@ -218,16 +218,24 @@ def basic_only(scene: Scene) -> Iterator[Hit]:
 )
 def connection_cut(scene: Scene) -> Iterator[Hit]:
     """Connections of a mailbox move are cut while a request waits for its answer, three times or more."""
-    cuts: dict[tuple[str, str], list[tuple[Trace, Step]]] = defaultdict(list)
+    cuts: dict[str, list[tuple[Trace, Step]]] = defaultdict(list)
     for step in scene.steps_by_service.get(_SERVICE, ()):
         is_last = step is step.trace.steps[-1]
         if is_last and step.verb == "POST" and step.status is None and _is_cut(scene, step.trace):
-            cuts[step.trace.pair].append((step.trace, step))
-    for (client, server), cases in cuts.items():
-        if len(cases) >= CUTS:
-            evidence = tuple(piece for trace, step in cases[:3] for piece in (_line(step), _end(trace)))
-            summary = f"{len(cases)} connections of {client} to the MRS proxy on {server} were cut during a request."
-            yield Hit(summary, evidence, client=client, server=server, place=_PATH)
+            cuts[step.trace.server.address].append((step.trace, step))
+    for server, cases in cuts.items():
+        if len(cases) < CUTS:
+            continue
+        clients = list(dict.fromkeys(trace.client.address for trace, _ in cases))
+        who = clients[0] + (f" and {len(clients) - 1} others" if len(clients) > 1 else "")
+        yield Hit(
+            f"{len(cases)} connections of {who} to the MRS proxy on {server} were cut during a request.",
+            tuple(piece for trace, step in cases[:3] for piece in (_line(step), _end(trace))),
+            client=clients[0],
+            server=server,
+            place=_PATH,
+            connections=tuple(trace.id for trace, _ in cases),
+        )
 
 
 def _is_cut(scene: Scene, trace: Trace) -> bool:
