@@ -108,9 +108,12 @@ def test_a_cause_that_the_rule_itself_names_counts_more_than_the_table() -> None
     def explained(step: Any) -> Iterator[Hit]:
         yield Hit(f"{step.path} failed", step.evidence, caused_by="c.reason")
 
-    cause = a_rule(on_errors, "b.cause", causes=("a.follower",))
-    told = {each.rule: each.caused_by for each in findings(scene(SAID), a_rule(explained, "a.follower"), cause)}
-    assert told == {"a.follower": "c.reason", "b.cause": None}
+    rules = a_rule(explained, "a.follower"), a_rule(on_errors, "b.cause", causes=("a.follower",))
+    told = {each.rule: each.caused_by for each in findings(scene(SAID), *rules, a_rule(on_errors, "c.reason"))}
+    assert told == {"a.follower": "c.reason", "b.cause": None, "c.reason": None}
+    told = {each.rule: each.caused_by for each in findings(scene(SAID), *rules)}
+    assert told == {"a.follower": "b.cause", "b.cause": None}, "a cause that was not told is none"
+    assert [each.caused_by for each in findings(scene(SAID), rules[0])] == [None]
 
 
 def test_the_lower_layer_is_named_first_and_hints_after_what_is_sure() -> None:

@@ -202,6 +202,17 @@ def test_a_chain_tells_who_asked_whom_with_which_token_and_which_leg_broke() -> 
     assert "TMG01" in told.legs[1].outcome
 
 
+def test_a_leg_whose_token_is_refused_says_why() -> None:
+    scene = Scene()
+    why = 'x-ms-diagnostics: 2000004;reason="The tenant is not known";error_category="invalid_tenant"'
+    refused = http_response("401 Unauthorized", ("WWW-Authenticate: Bearer", why))
+    asks = post(EWS, FEDERATED, "Authorization: Bearer eyJhbGciOiJub25lIn0.e30.", host="outlook.office365.com")
+    failed = ok(free_busy(("ErrorProxyRequestProcessingFailed", "HTTP status 401")))
+    nested(scene, [(asks, refused, CAS, GATE)], (post(EWS, ASK, basic("kim@contoso.com")), failed))
+    [told] = [each for each in stories_of(scene) if each.kind == "free-busy"]
+    assert told.legs[1].outcome.endswith(": The tenant is not known")
+
+
 def test_a_chain_that_works_says_so_and_goes_down_to_the_last_server() -> None:
     scene = Scene()
     shown = ok(free_busy(("NoError", "")))

@@ -175,8 +175,11 @@ class Detective:
         findings = [each for each in findings if not self._speaking_over(each, by_rule, "suppresses")]
         by_rule = _by_rule(findings)
         for index, each in enumerate(findings):
+            if each.caused_by in by_rule:
+                continue
+            findings[index] = replace(each, caused_by=None)  # what a rule named may not have been told after all
             cause = self._speaking_over(each, by_rule, "causes")
-            if cause is not None and each.caused_by is None:
+            if cause is not None:
                 findings[index] = replace(each, caused_by=cause.rule)
         return tuple(sorted(findings, key=_gravest_first))
 

@@ -15,6 +15,7 @@ from tlsdecrypt.findings.autodiscover_answers import error_of, redirect_of
 from tlsdecrypt.findings.ews_answers import AVAILABILITY, failures
 from tlsdecrypt.findings.inner_requests import InnerRequests
 from tlsdecrypt.findings.monitors import is_probe
+from tlsdecrypt.findings.oauth_refusals import reason_of
 from tlsdecrypt.findings.reachability import is_refused, is_unanswered
 from tlsdecrypt.findings.story import MAX_LEGS, MAX_STORIES, Leg, Story
 from tlsdecrypt.findings.tls_story import has_said_something
@@ -161,7 +162,8 @@ def _outcome(step: Step) -> tuple[str, State]:
             and "/wssecurity" not in step.path
         )
         sender = step.http.get("via") or step.http.get("server") or "no Server field"
-        return f"HTTP {step.status} ({sender})", "goes on" if is_first else "bad"
+        why = reason_of(step)
+        return f"HTTP {step.status} ({sender}){why and f': {why}'}", "goes on" if is_first else "bad"
     return f"HTTP {step.status}", "good"
 
 

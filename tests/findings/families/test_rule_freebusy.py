@@ -20,7 +20,7 @@ from exchange_dialogues import (
     rules_in,
     soap,
 )
-from packets import C, S, Scene, found, http_request, http_response
+from packets import ACK, RST, SYN, C, S, Scene, Segment, found, http_request, http_response
 
 from tlsdecrypt.findings.finding import Confidence, Severity
 
@@ -153,6 +153,32 @@ def test_rule_freebusy_proxy_failed_gives_way_to_the_failure_behind() -> None:
     scene.dialogue([C(post(EWS, ASK), after=0.0001), S(ok(failed), after=inner_end + 1)])
     scene.silence(5)
     assert rules_in(scene, "freebusy") == {"freebusy.preauth-blocks-wssecurity"}
+
+
+@pytest.mark.parametrize(("port", "cause"), [(443, "tcp.connect-refused"), (389, None)])
+def test_rule_freebusy_proxy_failed_follows_a_connection_that_fails_meanwhile(port: int, cause: str | None) -> None:
+    scene = Scene(now=1.0)
+    for _ in range(3):
+        here, there = ("198.51.100.20", 50_100), ("203.0.113.30", port)
+        scene.add(Segment(here, there, 100, 0, SYN).frame())
+        scene.add(Segment(there, here, 0, 101, RST | ACK).frame(), 0.5)
+    inner_end = scene.now
+    scene.now = 0.0
+    failed = free_busy(("NoError", ""), (PROXY, "Unable to connect to the remote server"))
+    scene.dialogue([C(post(EWS, ASK), after=0.0001), S(ok(failed), after=inner_end + 15)])
+    scene.silence(5)
+    told = {each.rule: each.caused_by for each in scene.analysis().findings}
+    assert told["freebusy.proxy-failed"] == cause
+    assert told["http.slow-response"] == "freebusy.proxy-failed"
+
+
+def test_rule_freebusy_timeout_is_why_the_answer_was_slow() -> None:
+    for code, cause in (("ErrorTimeoutExpired", "freebusy.timeout"), ("NoError", None)):
+        scene = Scene()
+        scene.dialogue([C(post(EWS, ASK)), S(ok(free_busy(("NoError", ""), (code, ""))), after=25)])
+        scene.silence(5)
+        told = {each.rule: each.caused_by for each in scene.analysis().findings}
+        assert told["http.slow-response"] == cause
 
 
 def test_rule_freebusy_proxy_failed_is_told_where_what_is_seen_behind_went_well() -> None:

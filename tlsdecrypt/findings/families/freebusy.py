@@ -22,6 +22,7 @@ from tlsdecrypt.findings.ews_answers import (
 from tlsdecrypt.findings.exchange_answers import has_failed, without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity, quote
 from tlsdecrypt.findings.inner_requests import InnerRequests
+from tlsdecrypt.findings.reachability import is_refused, is_unanswered
 from tlsdecrypt.findings.rule import Hit, rule
 from tlsdecrypt.value import replace
 
@@ -50,6 +51,7 @@ _REASONS: tuple[tuple[frozenset[int], frozenset[str], frozenset[str], str], ...]
     (frozenset(), frozenset({"token-host-name"}), _NONE, "oauth.audience-ssl-offload"),
 )
 _ASKED_ON = frozenset({"ews", "autodiscover-soap", "autodiscover-pox"})
+_WEB_PORTS = frozenset({80, 443})
 _EXTERNAL_GROUP = "external (fydibohf25spdlt)"
 
 
@@ -129,12 +131,14 @@ def not_federated(step: Step) -> Iterator[Hit]:
     advice="Test from this server to the EWS URL of the other organization: name, connection, certificate, login "
     "(Test-OrganizationRelationship, Test-OAuthConnectivity).",
     source=_TROUBLESHOOTING,
+    causes=("http.slow-response",),
 )
 def proxy_failed(scene: Scene) -> Iterator[Hit]:
     """A server could not get the free/busy from the other organization, and says what came back.
 
     Silent where the capture shows the request that it made for this and its failure: that is told instead. A follower
-    where the text says what was wrong there (no access, not in time, a token ...).
+    where the text says what was wrong there (no access, not in time, a token ...), or where a connection of the server
+    did not come about meanwhile.
     """
     requests = InnerRequests(scene)
     for step, failure in _failures(scene, codes.AVAILABILITY_PROXY):
@@ -142,7 +146,7 @@ def proxy_failed(scene: Scene) -> Iterator[Hit]:
             continue
         inner = failure.get("values", {}).get("InnerErrorMessageText") or failure.get("message_text", "")
         summary = f"{step.trace.server.address} could not get the free/busy of {_whom(step, failure)}: {inner}"
-        yield _passed_on(step, failure, summary)
+        yield _passed_on(step, failure, summary, _connection_fault(requests, step))
 
 
 @rule(
@@ -151,6 +155,7 @@ def proxy_failed(scene: Scene) -> Iterator[Hit]:
     advice="Test Autodiscover of the other domain from this server: name, connection, certificate, answer; or set "
     "TargetAutodiscoverEpr and TargetSharingEpr of the organization relationship.",
     source=_TROUBLESHOOTING,
+    causes=("http.slow-response",),
 )
 def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
     """A server did not find out where the free/busy of the other organization is served.
@@ -163,7 +168,7 @@ def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
         if not _fails_visibly_behind(requests, step):
             why = failure.get("message_text", "")
             summary = f"{step.trace.server.address} found no Autodiscover service for {_whom(step, failure)}: {why}"
-            yield _passed_on(step, failure, summary)
+            yield _passed_on(step, failure, summary, _connection_fault(requests, step))
 
 
 @rule(
@@ -172,6 +177,7 @@ def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
     advice="Check the way out of this server to the other organization and to the federation gateway: proxy, firewall, "
     "name resolution.",
     source=_TROUBLESHOOTING,
+    causes=("http.slow-response",),
 )
 def timeout(scene: Scene) -> Iterator[Hit]:
     """Free/busy was not there in time. One case alone is a note: a slow moment is no fault."""
@@ -278,9 +284,24 @@ def _fails_visibly_behind(requests: InnerRequests, step: Step) -> bool:
     return False
 
 
-def _passed_on(step: Step, failure: Failure, summary: str) -> Hit:
-    """A failure that a server tells of another one; a follower where the text says what was wrong there."""
-    cause = _explained_by(failure)
+def _connection_fault(requests: InnerRequests, step: Step) -> str | None:
+    """The rule that tells why the server did not get through to another, while it worked on `step`."""
+    for trace in requests.connections_behind(step):
+        if trace.server.port not in _WEB_PORTS:
+            continue
+        if is_unanswered(trace):
+            return "tcp.connect-timeout"
+        if is_refused(trace):
+            return "tcp.connect-refused"
+    return None
+
+
+def _passed_on(step: Step, failure: Failure, summary: str, otherwise: str | None) -> Hit:
+    """A failure that a server tells of another one.
+
+    A follower where the text says what was wrong there, or else where a connection failed meanwhile.
+    """
+    cause = _explained_by(failure) or otherwise
     hit = _scene_hit(step, failure, quote(summary.rstrip(": ")))
     return hit if cause is None else replace(hit, caused_by=cause, place=f"{step.place}: {cause}")
 
