@@ -140,6 +140,13 @@ def test_not_found_vdir_is_silent_where_it_works_later() -> None:
     assert "http.not-found-vdir" not in rules_of(later)
 
 
+@pytest.mark.parametrize(("status", "is_told"), [("200 OK", False), ("401 Unauthorized", True)])
+def test_not_found_vdir_is_silent_for_one_file_of_an_address_book_that_is_there(status: str, *, is_told: bool) -> None:
+    first = exchange("GET /OAB/1/oab.xml", status, [IIS])
+    made = scene([*first, *exchange("GET /OAB/1/binpatch-12.lzx", "404 Not Found", [IIS])])
+    assert ("http.not-found-vdir" in rules_of(made)) is is_told
+
+
 def test_not_found_vdir_of_one_candidate_of_autodiscover_is_a_note() -> None:
     pox = "POST /autodiscover/autodiscover.xml"
     first = [C(http_request(pox, XML, SOAP, host="contoso.com")), S(http_response("404 Not Found"))]

@@ -214,9 +214,12 @@ def test_anonymous_relay_is_silent_for_a_domain_that_several_sources_send_to() -
 DROPS = "smtp.server-drops"
 
 
-@pytest.mark.parametrize("end", ["server-fin", "server-rst"])
-def test_server_drops_in_the_middle(end: str) -> None:
-    seen = finding(DROPS, *START, "C: MAIL FROM:<a@b.example>", end=end)
+@pytest.mark.parametrize(
+    ("end", "reply"),
+    [("server-fin", []), ("server-rst", []), ("server-fin", ["S: 250 ok"]), ("server-rst", ["S: 550 no"])],
+)
+def test_server_drops_in_the_middle(end: str, reply: list[str]) -> None:
+    seen = finding(DROPS, *START, "C: MAIL FROM:<a@b.example>", *reply, end=end)
     assert seen is not None
     assert "after MAIL" in seen.summary
 
@@ -237,6 +240,7 @@ def test_server_drops_explains_the_reset() -> None:
         ([*START, "C: MAIL FROM:<a@b.example>"], "client-rst"),
         ([*START, "C: RSET", "S: 550 5.7.1 blocked, closing connection"], "server-fin"),
         (["S: 554 5.7.1 no service here"], "server-fin"),
+        ([*START, "C: MAIL FROM:<a@b.example>", "S: 451 4.7.651 rate limited"], "server-fin"),
     ],
 )
 def test_server_drops_is_silent_where_the_end_was_told(lines: list[str], end: str) -> None:

@@ -113,11 +113,14 @@ def path_not_found(scene: Scene) -> Iterator[Hit]:
     """The path of an Exchange service is not there: not published, no virtual directory, or the wrong host.
 
     Only for the POSTs of a protocol (or GET below /oab). Silent with X-CasErrorCode, which is about a user, where the
-    path works later, and for the MRS proxy and Outlook Anywhere, whose own rules know more. One candidate of several
-    of Autodiscover is only a note where another one succeeds.
+    path works later, where another file of an address book is there, and for the MRS proxy and Outlook Anywhere, whose
+    own rules know more. One candidate of several of Autodiscover is only a note where another one succeeds.
     """
+    books = {step.trace.server.address for step in scene.steps_by_service["oab"] if has_succeeded(step)}
     for step in scene.steps:
         if not _is_missing_path(step) or succeeds_later(scene, step):
+            continue
+        if step.service == "oab" and step.trace.server.address in books:
             continue
         is_candidate = step.service in _AUTODISCOVER and _another_candidate_succeeds(scene, step)
         yield Hit(

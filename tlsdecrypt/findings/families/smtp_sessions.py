@@ -52,8 +52,8 @@ _LAST_REPLIES = frozenset({221, 421, 554})
 def server_drops(scene: Scene) -> Iterator[Hit]:
     """The server's side ended the connection in the middle of the dialogue, without 221 or 421.
 
-    Silent for monitors, after QUIT, after a reply that says that it closes, inside of TLS that stayed closed, and
-    where bytes are missing.
+    Silent for monitors, after QUIT, after a reply that says that it closes, after a refusal where no reset follows,
+    inside of TLS that stayed closed, and where bytes are missing.
     """
     monitors = {trace.id for series in periodic_probes(scene) for trace in series}
     for dialogue in dialogues(scene):
@@ -87,7 +87,8 @@ def _is_over(dialogue: SmtpDialogue, last: Step) -> bool:
     is_refused = last.status >= REFUSED
     is_turned_away = is_refused and not last.verb  # by the greeting
     is_said = is_refused and _CLOSES.search(reply_text(last)) is not None
-    return last.status in _LAST_REPLIES or is_turned_away or is_said
+    is_orderly = dialogue.trace.tcp is not None and dialogue.trace.tcp.reset is None
+    return last.status in _LAST_REPLIES or is_turned_away or is_said or (is_refused and is_orderly)
 
 
 @rule(
