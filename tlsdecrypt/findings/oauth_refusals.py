@@ -59,11 +59,12 @@ def category_of(step: Step) -> str:
 
 
 def is_token_refused(step: Step) -> bool:
-    """Whether a token was refused with diagnostics; an empty Bearer only asks how to log in."""
-    if step.status != UNAUTHORIZED or not diagnostics_of(step):
-        return False
-    is_question = scheme_of(step) == "bearer" and not auth_of(step).get("is_complete")
-    return bool(scheme_of(step)) and not is_question
+    """Whether a token, or another complete login, was refused with diagnostics.
+
+    An empty Bearer only asks how to log in; Exchange puts diagnostics into the first legs of NTLM and Negotiate too.
+    """
+    is_refused = step.status == UNAUTHORIZED and bool(diagnostics_of(step))
+    return is_refused and bool(scheme_of(step)) and bool(auth_of(step).get("is_complete"))
 
 
 def token_evidence(step: Step) -> tuple[Evidence, ...]:

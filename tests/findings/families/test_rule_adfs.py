@@ -179,6 +179,16 @@ def test_federated_sts_unreachable_is_found_in_body_and_field() -> None:
     assert found(scene_of(get("/autodiscover/autodiscover.xml")), "adfs.federated-sts-unreachable") is None
 
 
+def test_federated_sts_unreachable_is_why_the_answer_was_slow() -> None:
+    scene = Scene()
+    asks, answers = get("/owa/", "503 No", ["Content-Type: text/html"], b"<p>FederatedStsUnreachable</p>")
+    scene.dialogue([asks, S(answers.data, after=30)])  # type: ignore[list-item,attr-defined]
+    scene.silence(5)
+    slow = found(scene, "http.slow-response")
+    assert slow is not None
+    assert slow.caused_by == "adfs.federated-sts-unreachable"
+
+
 def metadata(*days: float) -> Scene:
     document = federation_metadata(*(certificate(NOW + timedelta(days=each)) for each in days))
     return scene_of(get(METADATA, "200 OK", ["Content-Type: text/xml"], document.encode()))

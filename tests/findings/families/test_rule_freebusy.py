@@ -240,6 +240,14 @@ def test_rule_freebusy_preauth_near_misses(request_bytes: bytes, status: str, fi
     assert found(asked((request_bytes, http_response(status, fields))), "freebusy.preauth-blocks-wssecurity") is None
 
 
+def test_rule_freebusy_preauth_says_all_of_a_redirect_on_the_leg_in_clear() -> None:
+    target = "/autodiscover/autodiscover.svc/WSSecurity"
+    form = http_response("302 Found", ("Location: /CookieAuth.dll?GetLogon?curl=x", "Server: TMG"))
+    assert rules_in(asked((post(target, FEDERATED), form)), "freebusy", "autodiscover") == {
+        "freebusy.preauth-blocks-wssecurity"
+    }
+
+
 def test_rule_freebusy_preauth_is_silent_where_the_client_gets_through_later() -> None:
     first = (post(WSS, FEDERATED), http_response(*GATES[0]))
     scene = asked(first, (post(WSS, FEDERATED), ok(free_busy(("NoError", "")))))

@@ -63,6 +63,20 @@ def test_x_ms_diagnostics_quotes_the_reason() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("login", "is_told"),
+    [
+        ("NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAAGAbEdAAAADw==", False),  # the first of its messages
+        ("Bearer", False),
+        ("Basic YTpi", True),
+        ("Bearer b3BhcXVl", True),
+    ],
+)
+def test_x_ms_diagnostics_is_silent_for_the_legs_of_a_login(login: str, is_told: bool) -> None:  # noqa: FBT001
+    said = ask(f"Authorization: {login}", offers=BEARER, answered=[diagnostics(4000000, "No.", "oauth_not_available")])
+    assert (found(scene_of(said), "oauth.x-ms-diagnostics") is not None) is is_told
+
+
 def test_x_ms_diagnostics_is_silent_for_a_question_and_for_what_has_its_own_rule() -> None:
     assert rules_of(scene_of([*QUESTION, *ACCEPTED])) == set()
     assert found(scene_of(refused(2000000, "no", "invalid_signature")), "oauth.x-ms-diagnostics") is None

@@ -198,6 +198,7 @@ def _origin(step: Step) -> str:
     " its published name.",
     source="Fiddler extension for Office 365: FederatedSTSUnreachable",
     protocols=("http",),
+    causes=("http.slow-response",),
 )
 def federated_sts_unreachable(step: Step) -> Iterator[Hit]:
     """The cloud says that it could not reach the STS to which the organization sends its logins."""

@@ -47,7 +47,13 @@ def is_federated(step: Step) -> bool:
     advice="Publish /EWS/* and /Autodiscover/* without pre-authentication ('No authentication', and clients may "
     "authenticate directly): these endpoints do not support it.",
     source="Microsoft: Hybrid deployment prerequisites (endpoints and pre-authentication); Resolve free/busy errors",
-    suppresses=("http.redirect-to-login", "http.html-instead-of-xml", "http.no-auth-offered", "freebusy.object-moved"),
+    suppresses=(
+        "http.redirect-to-login",
+        "http.html-instead-of-xml",
+        "http.no-auth-offered",
+        "freebusy.object-moved",
+        "autodiscover.redirect-url-not-https",
+    ),
 )
 def preauth_blocks_wssecurity(scene: Scene) -> Iterator[Hit]:
     """A device in front of Exchange demands a login where the token of federated free/busy stands in the SOAP header.
