@@ -1,4 +1,4 @@
-"""How frames are written: blocks of pcapng, or records of pcap with nanoseconds; headers of many frames at once.
+"""How frames are written: blocks of pcapng, or records of pcap; headers of many frames at once.
 
 https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng, https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap
 """
@@ -25,7 +25,7 @@ _AROUND = 32  # bytes of a packet block that are no frame
 _NANOSECONDS = 9
 _ETHERNET = 1  # link type of a capture without frames
 _SNAP_LENGTH = 262_144
-_PCAP_NANOSECONDS = 0xA1B23C4D
+_PCAP = {1_000: 0xA1B2C3D4, 1: 0xA1B23C4D}  # by nanoseconds in a unit of time
 _PAD = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
@@ -118,6 +118,11 @@ class Pcap:
 
     def __init__(self) -> None:
         self._link_type: int | None = None
+        self._tick_ns = 1_000  # older programs know no other
+
+    def need_nanoseconds(self) -> None:
+        """Times are finer than microseconds; to be told before anything is written."""
+        self._tick_ns = 1
 
     def head(self, comment: str = "") -> bytes:  # noqa: ARG002 - there is no room for any
         """See Container: the header stands before the first frame, which tells the link type."""
@@ -131,7 +136,7 @@ class Pcap:
         """See Container."""
         if self._link_type is None:
             self._link_type = link_type
-            return 0, struct.pack("<IHHiIII", _PCAP_NANOSECONDS, 2, 4, 0, 0, _SNAP_LENGTH, link_type)
+            return 0, struct.pack("<IHHiIII", _PCAP[self._tick_ns], 2, 4, 0, 0, _SNAP_LENGTH, link_type)
         return (0 if link_type == self._link_type else None), b""
 
     def comment(self, text: str) -> bytes:  # noqa: ARG002 - there is no room for any
@@ -142,7 +147,7 @@ class Pcap:
         """See Container."""
         seconds = np.clip(columns.time_ns // BILLION, 0, 0xFFFFFFFF)
         words = np.empty((len(columns.length), 4), "<u4")
-        words[:, 0], words[:, 1] = seconds, columns.time_ns % BILLION
+        words[:, 0], words[:, 1] = seconds, columns.time_ns % BILLION // self._tick_ns
         words[:, 2], words[:, 3] = columns.length, columns.original_length
         return words.view(np.uint8)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.recapture.container import Container
     from tlsdecrypt.report.writer import Manner
 
+_MICROSECOND = 1_000  # nanoseconds
+
 
 class DecryptedWriter:
     """Reads the captures once more when the analysis is there."""
@@ -95,7 +97,15 @@ class PcapngWriter(DecryptedWriter):
 
 
 class PcapWriter(DecryptedWriter):
-    """As pcap, with times in nanoseconds."""
+    """As pcap, with times in nanoseconds where the captures have them, else in microseconds."""
 
     def __init__(self, manner: Manner) -> None:
-        super().__init__(manner, Pcap())
+        self._pcap = Pcap()
+        super().__init__(manner, self._pcap)
+
+    def finish(self, analysis: Analysis, stream: BinaryIO) -> None:
+        """See Writer."""
+        times = [time for each in analysis.captures for time in (each.start_ns, each.end_ns) if time is not None]
+        if any(time % _MICROSECOND for time in times):
+            self._pcap.need_nanoseconds()
+        super().finish(analysis, stream)
