@@ -93,6 +93,15 @@ def test_response_code_is_a_note_where_the_client_connects_anew() -> None:
     assert unmended.severity is Severity.ERROR
 
 
+def test_response_code_of_a_lost_session_is_a_note_where_the_capture_ends_too_soon() -> None:
+    for code, severity in ((10, Severity.INFO), (12, Severity.ERROR)):
+        made = Scene()
+        made.dialogue([*connect(), *execute(code)])
+        finding = found(made, "mapi.response-code")
+        assert finding is not None
+        assert finding.severity is severity
+
+
 def of_session(said: list[Say], name: str, after: float | None = None) -> list[Say]:
     """The same with another session's cookie."""
     asked, answered = said
@@ -104,6 +113,7 @@ def of_session(said: list[Say], name: str, after: float | None = None) -> list[S
     ("said", "severity"),
     [
         ([(execute(), "a"), (execute(), "b"), (execute(10), "a"), (connect(), "a"), (execute(10), "b")], Severity.INFO),
+        ([(execute(10), "a"), (execute(10), "b")], Severity.INFO),
         ([(execute(), "a"), (execute(10), "a"), (connect(), "a"), (execute(10), "b")], Severity.ERROR),
         ([(execute(), "a"), (execute(10), "a"), (execute(10), "a")], Severity.ERROR),
     ],
@@ -271,6 +281,11 @@ def test_connect_error_is_a_note_where_the_client_asks_autodiscover() -> None:
     assert finding is not None
     assert finding.severity is Severity.INFO
     assert not found(scene(connect()), "mapi.connect-error")
+    ends = Scene()
+    ends.dialogue(connect(answered=struct.pack("<II", 0, 0x478)))
+    soon = found(ends, "mapi.connect-error")
+    assert soon is not None
+    assert soon.severity is Severity.INFO
 
 
 @pytest.mark.parametrize("flags", [0x04, 0x06])

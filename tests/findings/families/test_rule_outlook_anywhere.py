@@ -194,6 +194,13 @@ def test_only_one_channel_is_silent_where_one_direction_was_captured() -> None:
     assert not found(made, "oa.only-one-channel")
 
 
+def test_only_one_channel_is_silent_where_the_other_one_may_be_in_a_hole() -> None:
+    lost = scene(OUT, [C(b"x" * 300), C(b"y" * 300)])
+    assert found(lost, "oa.only-one-channel")
+    lost.frames = [each for each in lost.frames if b"x" * 300 not in each[1]]
+    assert not found(lost, "oa.only-one-channel")
+
+
 def test_only_one_channel_is_silent_for_an_echo() -> None:
     echo = in_head().replace(b"1073741824", b"4") + bytes.fromhex("f8e81808")
     assert not found(scene([C(echo), S(OPENED)]), "oa.only-one-channel")

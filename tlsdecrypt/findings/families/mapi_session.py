@@ -51,8 +51,9 @@ def response_code(scene: Scene) -> Iterator[Hit]:
     """The server refuses a call with an X-ResponseCode other than 0, mostly inside of HTTP 200.
 
     A note only where sessions were lost (codes 6, 10, 13, 15) once and the client has connected anew since: calls that
-    were under way, and other sessions that were open by then, are lost at the same time. Codes 16 and 18 have rules of
-    their own, and a challenge (401) is none.
+    were under way, and other sessions that were open by then, are lost at the same time. Also a note where the capture
+    ends too soon, or lacks too much, to show that. Codes 16 and 18 have rules of their own, and a challenge (401) is
+    none.
     """
     calls = _calls(scene)
     times_lost = {session: _times_lost(steps) for session, steps in _by_session(calls).items()}
@@ -60,7 +61,8 @@ def response_code(scene: Scene) -> Iterator[Hit]:
         code = _code(step)
         if code in _OWN_RULES or not code or step.status == UNAUTHORIZED:
             continue
-        is_mended = code in _ONCE and times_lost[session_of(step)] == 1 and _reconnects(scene, step)
+        may_be_mended = _reconnects(scene, step) or not _shows_what_follows(scene, step)
+        is_mended = code in _ONCE and times_lost[session_of(step)] == 1 and may_be_mended
         mapi = step.about("mapi")
         yield hit_at(
             step,
@@ -77,19 +79,27 @@ def _reconnects(scene: Scene, step: Step) -> bool:
     return any(_has_connected(each) and session_of(each) == session_of(step) for each in scene.later(step))
 
 
+def _shows_what_follows(scene: Scene, step: Step) -> bool:
+    """Whether the capture would show how the client goes on (guard 1)."""
+    return scene.goes_on_after(step.span.last_time_ns) and not step.trace.has_gaps
+
+
 def _times_lost(calls: list[Step]) -> int:
     """How many times sessions of a client were lost, by its calls in the order of time."""
     times, begun_ns, known_ns = 0, 0, 0
     first_used: dict[str, int] = {}
     refused: set[str] = set()
+    has_connected = False  # since then: a session that is new here may be a new one
     for step in calls:
         context = context_of(step)
         used_ns = first_used.setdefault(context, step.time_ns)
         if _code(step) not in _ONCE:
+            has_connected = has_connected or _has_connected(step)
             continue
-        is_other_session = context not in refused and used_ns < begun_ns
+        is_other_session = context not in refused and (used_ns < begun_ns or not has_connected)
         if not times or not (step.time_ns < known_ns or is_other_session):
             times, begun_ns, known_ns = times + 1, step.time_ns, step.span.last_time_ns
+            has_connected = False
             refused.clear()
         refused.add(context)
     return times
@@ -147,13 +157,15 @@ def context_lost(scene: Scene) -> Iterator[Hit]:
 def connect_error(scene: Scene) -> Iterator[Hit]:
     """Connect fails inside of an answer that says success: the mailbox cannot be opened.
 
-    A note only where the mailbox is on another server and the client asks Autodiscover then, as it should.
+    A note only where the mailbox is on another server and the client asks Autodiscover then, as it should, or the
+    capture ends too soon to show it.
     """
     for step in _calls(scene):
         mapi = step.about("mapi")
         if not _is_connect(step) or "error" not in mapi:
             continue
-        is_moved = mapi["error_name"] == "WrongServer" and _asks_autodiscover(scene, step)
+        may_ask = _asks_autodiscover(scene, step) or not _shows_what_follows(scene, step)
+        is_moved = mapi["error_name"] == "WrongServer" and may_ask
         yield hit_at(
             step,
             f"{who(step)} cannot open the mailbox on {step.host}: {mapi['error']} {mapi['error_name']}, "

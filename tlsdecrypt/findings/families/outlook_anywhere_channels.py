@@ -137,7 +137,7 @@ def _is_alone(scene: Scene, step: Step) -> bool:
         return False
     for trace in scene.by_pair[step.trace.pair]:
         is_near = abs(trace.span.first_time_ns - begun) <= PARTNER_NS
-        is_unread = (trace.tls is not None and not trace.is_opened) or not trace.has_syn
+        is_unread = (trace.tls is not None and not trace.is_opened) or not trace.has_syn or trace.has_gaps
         if is_near and (is_unread or any(_may_be_partner(each, step) for each in trace.steps if not is_channel(each))):
             return False
     return True
