@@ -72,6 +72,27 @@ def test_what_fails_beside_a_search_is_told_even_where_the_search_succeeds() -> 
     assert {each.place.lower() for each in told} >= {f"post {EWS.lower()}"}
 
 
+@pytest.mark.parametrize(
+    ("pause", "is_named", "severity"),
+    [(1, False, Severity.INFO), (90, False, Severity.ERROR), (1, True, Severity.ERROR)],
+)
+def test_a_refused_place_without_a_name_is_a_note_right_before_the_settings_are_found(
+    pause: float, severity: Severity, *, is_named: bool
+) -> None:
+    scene = Scene()
+    client, server = IPV4[0], "203.0.113.80"
+    if is_named:
+        lookup(scene, client, "www.fabrikam.com", server)
+    scene.add(Segment((client, 50_900), (server, 443), 1_000, 0, SYN).frame(), 0.01)
+    scene.add(Segment((server, 443), (client, 50_900), 0, 1_001, RST | ACK).frame(), 0.001)
+    scene.now += pause
+    scene.dialogue([ASKED, S(GOOD)])
+    scene.silence(5)
+    finding = found(scene, "tcp.connect-refused")
+    assert finding is not None
+    assert finding.severity is severity
+
+
 @pytest.mark.parametrize("is_sent_on", [True, False])
 def test_refused_places_are_notes_where_autodiscover_is_sent_on_to_what_stays_closed(*, is_sent_on: bool) -> None:
     scene = Scene()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
+import pytest
 from autodiscover_dialogues import GOOD, pox_request
+from dns_dialogues import lookup
 from exchange_dialogues import EWS, HTML, ews_success, ok, post
-from packets import C, S, Scene, found, http_request, http_response
+from packets import CLIENT, SERVER, C, S, Scene, found, http_request, http_response, rules_of
 from smtp_dialogues import BANNER, MODERN, QUIT, hello, mail, scene_of
 
 from tlsdecrypt.findings.finding import Severity
@@ -54,3 +58,15 @@ def test_a_candidate_is_a_note_where_the_answer_of_a_later_one_was_lost() -> Non
         finding = found(made, "autodiscover.third-party-webserver")
         assert finding is not None
         assert finding.severity is severity
+
+
+@pytest.mark.parametrize("is_one_sided", [True, False])
+def test_resolvers_that_are_never_heard_are_not_silent_in_a_capture_of_one_direction(*, is_one_sided: bool) -> None:
+    scene = Scene()
+    for _ in range(3):
+        lookup(scene, CLIENT, "mail.contoso.com", answered=False)
+    scene.dialogue([C(pox_request()), S(GOOD)])
+    scene.silence(5)
+    from_server = socket.inet_aton(SERVER) + socket.inet_aton(CLIENT)
+    made = without(scene, from_server) if is_one_sided else scene
+    assert ("dns.servfail" in rules_of(made)) is not is_one_sided

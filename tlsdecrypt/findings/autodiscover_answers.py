@@ -135,7 +135,7 @@ class Searches:
 
 def _is_lost(step: Step) -> bool:
     """Whether the answer may be what the capture lost."""
-    return step.status is None and step.trace.has_gaps
+    return step.status is None and (step.trace.has_gaps or not step.trace.is_two_sided)
 
 
 def _time_of(step: Step) -> int:

@@ -24,6 +24,7 @@ _PREFIX = "autodiscover."
 _SERVICE = "_autodiscover._tcp."
 _OK = 200
 _FALLBACK_NS = 30_000_000_000
+_SEARCH_NS = 60_000_000_000  # within which the places of one search are tried
 _COMPARED_MAX = 100
 _CLOSING_RECORDS = 2  # alerts look like data in TLS 1.3
 _LOOPBACK = {"::1", "127.0.0.1"}
@@ -52,6 +53,12 @@ def is_unanswered(trace: Trace) -> bool:
     side = tcp.side(_CLIENT)
     has_heard = tcp.side(_SERVER).is_lost  # it acknowledges what the capture does not hold
     return side.first_payload is None and side.fin is None and not has_heard and client.segments <= 2 * tcp.syn_count
+
+
+def is_one_sided(trace: Trace) -> bool:
+    """The client says more than SYN to a server of which no frame was captured: it does get answers."""
+    client, server = trace.streams
+    return not server.segments and client.segments > 0 and not is_unanswered(trace)
 
 
 def target_of(trace: Trace) -> Target:
@@ -121,6 +128,7 @@ def autodiscover_clients(scene: Scene) -> set[str]:
 
     Or that may have been, for all that the capture lost.
     """
+    names = scene.derived(names_by_address)
     sent_on = {
         step.trace.client.address
         for service in AUTODISCOVER
@@ -131,7 +139,7 @@ def autodiscover_clients(scene: Scene) -> set[str]:
         trace.client.address
         for trace in scene.traces
         if trace.tls is not None
-        and _is_place(trace.server_name or "")
+        and any(map(_is_place, [trace.server_name] if trace.server_name else names[trace.server.address]))
         and (trace.tls.application_records_undecrypted > _CLOSING_RECORDS or trace.has_gaps)
     }
 
@@ -155,7 +163,17 @@ def is_settled_candidate(scene: Scene, target: Target) -> bool:
     has_answer = client in scene.derived(autodiscover_answers) or client in scene.derived(autodiscover_clients)
     if port not in _WEB_PORTS or not has_answer:
         return False
-    return server in scene.derived(autodiscover_addresses)
+    return server in scene.derived(autodiscover_addresses) or _is_tried_before_the_answer(scene, target)
+
+
+def _is_tried_before_the_answer(scene: Scene, target: Target) -> bool:
+    """A place without a name in the capture, tried right before the client found its settings elsewhere."""
+    client, server, _ = target
+    answer = scene.derived(autodiscover_answers).get(client)
+    if answer is None or scene.derived(names_by_address)[server]:
+        return False
+    tried = (trace.span.first_time_ns for trace in scene.by_pair[client, server])
+    return all(0 <= answer.time_ns - time_ns <= _SEARCH_NS for time_ns in tried)
 
 
 def _is_place(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tlsdecrypt.findings.addresses import is_internal, is_microsoft, is_private_name
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.lookups import Lookups, is_answered
-from tlsdecrypt.findings.reachability import autodiscover_answers
+from tlsdecrypt.findings.reachability import autodiscover_answers, dns_of, is_one_sided
 from tlsdecrypt.findings.rule import Hit, rule
 
 if TYPE_CHECKING:
@@ -98,9 +98,11 @@ def servfail(scene: Scene) -> Iterator[Hit]:
     """A resolver fails, refuses, or does not answer at all, and no other gives the client an answer for that name.
 
     No answer: two tries or more, and the capture goes on for 3 s. Silent for reverse lookups, and where one of several
-    tries, resolvers or types of record is answered.
+    tries, resolvers or types of record is answered. No answer means nothing in a capture of one direction.
     """
     lookups = scene.derived(Lookups)
+    heard = {each.server.address for each in dns_of(scene) if each.is_response}
+    is_whole = not any(map(is_one_sided, scene.traces))
     for lookup in lookups.by_clients():
         same = [other for other in lookups.of(lookup.name) if other.client == lookup.client]
         is_served = any(other.is_found or (other.type == lookup.type and other.is_settled) for other in same)
@@ -110,7 +112,7 @@ def servfail(scene: Scene) -> Iterator[Hit]:
         if failed is not None:
             summary = f"The resolver {failed.server.address} {_FAILURES[failed.rcode]} ({failed.rcode}): {lookup.name}"
             yield _about(lookup, failed, Hit(summary, (_told(failed),)))
-        elif not lookup.answers:
+        elif not lookup.answers and (is_whole or any(each.server.address in heard for each in lookup.queries)):
             yield from _silence(scene, lookup)
 
 

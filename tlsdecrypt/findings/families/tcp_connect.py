@@ -11,6 +11,7 @@ from tlsdecrypt.findings.reachability import (
     by_target,
     falls_back,
     has_accepted,
+    is_one_sided,
     is_refused,
     is_settled_candidate,
     is_unanswered,
@@ -51,7 +52,7 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
     where the capture ends too soon. No more than `info` where Autodiscover tries a place and finds another, and where
     the client comes through by the other version of IP.
     """
-    one_sided = {trace.server.address for trace in scene.traces if _is_one_sided(trace)}
+    one_sided = {trace.server.address for trace in scene.traces if is_one_sided(trace)}
     if one_sided and not any(map(has_accepted, scene.traces)):
         return
     for target, traces in by_target(scene.traces).items():
@@ -129,12 +130,6 @@ def snat_port_exhaustion(scene: Scene) -> Iterator[Hit]:
 def _at(target: Target, hit: Hit) -> Hit:
     client, server, port = target
     return replace(hit, client=client, server=server, place=str(port))
-
-
-def _is_one_sided(trace: Trace) -> bool:
-    """The client says more than SYN to a server of which no frame was captured: it does get answers."""
-    client, server = trace.streams
-    return not server.segments and client.segments > 0 and not is_unanswered(trace)
 
 
 def _tries(trace: Trace) -> Iterator[Evidence]:
