@@ -59,11 +59,11 @@ def backend_port_closed(scene: Scene) -> Iterator[Hit]:
     Either the proxy says so (RPC error 6ba, 6bf or 6d9), or its connection to the port is seen to be refused. Silent
     for scans of many ports or hosts.
     """
-    refused = [trace for trace in scene.traces if is_refused(trace)]
-    scanners = scanned_by(refused)
+    refused = [trace for trace in scene.traces if trace.server.port in MAILBOX_PORTS and is_refused(trace)]
+    scanners = scanned_by(each for each in scene.traces if is_refused(each)) if refused else set()
     for trace in refused:
         client, server = trace.pair
-        if trace.server.port in MAILBOX_PORTS and client not in scanners:
+        if client not in scanners:
             summary = f"{server} refuses connections to port {trace.server.port}"
             yield Hit(summary, (trace.opening,), client=client, server=server, place=str(trace.server.port))
     for step in calls(scene):
