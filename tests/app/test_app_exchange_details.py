@@ -9,6 +9,7 @@ import pytest
 from http_feeding import span
 from hypothesis import given
 from hypothesis import strategies as st
+from trust_messages import SECRET, assertion
 
 from tlsdecrypt.app.annotate import annotate_http
 from tlsdecrypt.app.http import HttpRequest, HttpResponse
@@ -123,6 +124,19 @@ def test_the_clocks_of_both_sides_are_compared(date: str, skew: int | None, is_e
     soap = annotate(f"{EWS}/WSSecurity", asked, None, fields=(XML, ("Date", date)))["soap"]
     assert (soap.get("clock_skew_s"), soap.get("is_security_expired")) == (skew, is_expired)
     assert soap["has_encrypted_assertion"] is True
+
+
+def test_an_assertion_in_the_clear_says_who_issued_it_for_whom_and_how_long() -> None:
+    asked = secured("2011-12-22T03:00:00Z", "2011-12-22T03:05:00Z").replace(
+        "</o:Security>", assertion() + "</o:Security>"
+    )
+    annotations = annotate(f"{EWS}/WSSecurity", asked, None)
+    facts = annotations["soap"]["assertion"]
+    assert facts["issuer"] == "http://sts.contoso.com/adfs/services/trust"
+    assert facts["audiences"] == ["urn:federation:MicrosoftOnline"]
+    assert (facts["not_before"], facts["not_on_or_after"]) == ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z")
+    assert SECRET not in str(annotations)
+    assert "assertion" not in annotate(f"{EWS}/WSSecurity", secured("a", "b"), None)["soap"]
 
 
 def test_an_mrs_operation_is_named_and_its_fault_quoted() -> None:

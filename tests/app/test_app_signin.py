@@ -61,6 +61,19 @@ def test_the_token_in_the_page_that_carries_it_on_is_read() -> None:
     assert facts["issued"]["assertion"]["audiences"] == ["urn:federation:MicrosoftOnline"]
 
 
+@pytest.mark.parametrize("path", ["/owa/", "/ecp/default.aspx"])
+def test_the_token_that_a_browser_brings_to_outlook_on_the_web_is_read(path: str) -> None:
+    form = f"wa=wsignin1.0&wresult={quote(issued())}&wctx={quote(SECRET)}"
+    facts = _signin(f"POST {path}", form, answer_fields=["Location: /owa/"])
+    assert (facts["protocol"], facts["action"]) == ("ws-federation", "wsignin1.0")
+    assert facts["issued"]["assertion"]["issuer"] == "http://sts.contoso.com/adfs/services/trust"
+    assert facts["issued"]["assertion"]["not_on_or_after"] == "2026-01-01T01:00:00Z"
+
+
+def test_other_forms_of_outlook_on_the_web_bring_no_token() -> None:
+    assert "signin" not in annotations_of("POST /owa/ev.owa2", FORM, "ns=PendingRequest&wa=1")
+
+
 def test_the_error_of_a_page_is_told() -> None:
     page = '<span id="errorText" for="">Activity ID: 1 Error details: MSIS7012: An error occurred &amp; so on</span>'
     facts = _signin("GET /adfs/ls/?wa=wsignin1.0&wtrealm=x", answer=page)

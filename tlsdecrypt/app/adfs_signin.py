@@ -46,6 +46,7 @@ _ERROR_TEXT = re.compile(
 _HIDDEN = re.compile(
     r"<input\b([^<>]{0,300}?)\bname=[\"'](wresult|SAMLResponse)[\"'][^<>]{0,300}?value=([\"'])", re.IGNORECASE
 )
+_TOKENS = frozenset({"wresult", "samlresponse"})  # fields of forms that bring a token to whom it is for
 _REALM_NAMES = {
     "namespacetype": "account_type", "account_type": "account_type", "domainname": "domain", "domain_name": "domain",
     "federationbrandname": "brand", "authurl": "sts", "federation_active_auth_url": "sts", "stsauthurl": "sts",
@@ -55,7 +56,7 @@ _REALM_NAMES = {
 
 
 def annotate(request: HttpRequest | None, response: HttpResponse | None, annotations: Annotations) -> None:
-    """Add `signin` where the request is one of a browser that signs in, or asks where it shall."""
+    """Add `signin` where the request is one of a browser that signs in, or asks where it shall, or brings a token."""
     path = request.target.partition("?")[0] if request is not None else ""
     facts: dict[str, Any] = {}
     realm = _REALM.search(path)
@@ -65,6 +66,8 @@ def annotate(request: HttpRequest | None, response: HttpResponse | None, annotat
         _put_request(facts, request)
         if response is not None and response.content:
             _put_page(facts, response.content)
+    elif request is not None and request.method == "POST" and not _TOKENS.isdisjoint(form_of(request)):
+        _put_request(facts, request)  # at a service that trusts the STS, as Outlook on the web may
     if facts:
         facts["summary"] = _summary(facts, response.status if response is not None else None)
         annotations["signin"] = facts

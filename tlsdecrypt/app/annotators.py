@@ -57,6 +57,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("wstrust", frozenset({"ws-trust"}), is_for_xml=True),
     Binding("federation_metadata", frozenset({"ws-trust"})),
     Binding("adfs_signin", frozenset({"ws-trust"}), reads_content=True),
+    Binding("adfs_signin", frozenset({"owa", "ecp"})),
     Binding("oauth", frozenset({"oauth", "ws-trust"}), reads_content=True),
     Binding("wsman", frozenset({"wsman"})),
     Binding("activesync", frozenset({"activesync"}), reads_content=True),

@@ -6,7 +6,8 @@ The annotation `soap` has these keys, each only where it says something:
   `to`: WS-Addressing; `request`, `response`: local name of the first element in the Body
 - `fault_code`, `fault_subcode`, `fault_reason`, `fault_detail`: text of a Fault, without prefixes in the codes
 - `security`: local names of what stands in wsse:Security of the request; `security_created`, `security_expires`: its
-  wsu:Timestamp; `security_user`: the user name of a UsernameToken; `has_encrypted_assertion` (a federation token)
+  wsu:Timestamp; `security_user`: the user name of a UsernameToken; `has_encrypted_assertion` (a federation
+  token); `assertion`: what a SAML assertion says that stands there in the clear (see `saml`)
 - `clock_skew_s`: by how many seconds the Date of the answer is later than Created of the request (negative: earlier);
   `is_security_expired`: that Date lies behind Expires
 - `summary`: one line
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tlsdecrypt.app.saml import assertion_facts
 from tlsdecrypt.app.timestamps import parse_date_time, parse_http_date
 from tlsdecrypt.app.xml import elements, find, find_all, local_name, put, text_at, text_of
 
@@ -122,6 +124,7 @@ def put_security(facts: dict[str, Any], security: _Element | None) -> None:
         security_created=text_at(security, "Timestamp", "Created"),
         security_expires=text_at(security, "Timestamp", "Expires"),
         security_user=text_at(user, "Username"),
+        assertion=assertion_facts(security) if "Assertion" in tokens else None,
     )
 
 
