@@ -108,3 +108,24 @@ def test_refused_places_are_notes_where_autodiscover_is_sent_on_to_what_stays_cl
     finding = found(scene, "tcp.connect-refused")
     assert finding is not None
     assert finding.severity is (Severity.INFO if is_sent_on else Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("pause", "neighbours", "severity"),
+    [(0.3, (), Severity.INFO), (9, (), Severity.ERROR), (0.3, ("192.0.2.11", "192.0.2.12"), Severity.ERROR)],
+    ids=["at once", "later", "a router"],
+)
+def test_a_station_that_turns_to_the_other_version_of_ip_at_once_loses_nothing_without_dns(
+    pause: float, neighbours: tuple[str, ...], severity: Severity
+) -> None:
+    scene = Scene()
+    (here, there), said = IPV6, [C(b"hello"), S(b"hello")]
+    scene.add(Segment((here, 50_900), (there, 8443), 1_000, 0, SYN).frame(), 0.01)
+    scene.add(Segment((there, 8443), (here, 50_900), 0, 1_001, RST | ACK).frame(), 0.001)
+    scene.now += pause
+    for client in (IPV4[0], *neighbours):
+        scene.dialogue(said, client=client, port=8443)
+    scene.silence(5)
+    finding = found(scene, "tcp.connect-refused")
+    assert finding is not None
+    assert finding.severity is severity

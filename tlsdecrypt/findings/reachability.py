@@ -23,7 +23,7 @@ _CLIENT, _SERVER = Direction
 _PREFIX = "autodiscover."
 _SERVICE = "_autodiscover._tcp."
 _OK = 200
-_FALLBACK_NS = 30_000_000_000
+_FALLBACK_NS, _AT_ONCE_NS = 30_000_000_000, 2_000_000_000
 _SEARCH_NS = 60_000_000_000  # within which the places of one search are tried
 _COMPARED_MAX = 100
 _CLOSING_RECORDS = 2  # alerts look like data in TLS 1.3
@@ -190,7 +190,10 @@ def accepted_by_port(scene: Scene) -> dict[int, list[Trace]]:
 
 
 def falls_back(scene: Scene, trace: Trace) -> bool:
-    """The same host reached the same name and port soon, by the other version of IP: nothing is lost (RFC 8305)."""
+    """The same host reached the same name and port soon, by the other version of IP: nothing is lost (RFC 8305).
+
+    Where no name of the address was captured, the same station that turns to the other version at once counts.
+    """
     mine, names = trace.server.address, scene.derived(names_by_address)
     accepted = scene.derived(accepted_by_port)[trace.server.port]
     begin = bisect_left(accepted, trace.span.first_time_ns, key=lambda each: each.span.first_time_ns)
@@ -202,7 +205,32 @@ def falls_back(scene: Scene, trace: Trace) -> bool:
         is_one = _is_one_station(trace, other) or _was_told(scene, (trace, other), mine)
         if {mine, address} == _LOOPBACK or (is_one and names[mine] & names[address]):
             return True
+        if not names[mine] and _is_at_once(trace, other) and _is_host(scene, trace, other):
+            return True
     return False
+
+
+def _is_at_once(trace: Trace, other: Trace) -> bool:
+    """As soon after as clients try the other version of IP (RFC 8305 section 8: two seconds at most)."""
+    return other.span.first_time_ns - trace.span.first_time_ns <= _AT_ONCE_NS
+
+
+def _is_host(scene: Scene, trace: Trace, other: Trace) -> bool:
+    """Both come from one address on the link, behind which no more hosts stand."""
+    macs = {each.tcp.side(_CLIENT).mac if each.tcp is not None else None for each in (trace, other)}
+    mac = macs.pop()
+    return not macs and mac is not None and len(scene.derived(ipv4_by_station)[mac]) == 1
+
+
+def ipv4_by_station(scene: Scene) -> dict[str, set[str]]:
+    """Which IPv4 addresses stand behind each address on the link: a router's has many."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for trace in scene.traces:
+        for end, way in ((trace.client, _CLIENT), (trace.server, _SERVER)):
+            mac = trace.tcp.side(way).mac if trace.tcp is not None else None
+            if mac is not None and ":" not in end.address:
+                found[mac].add(end.address)
+    return found
 
 
 def _is_one_station(trace: Trace, other: Trace) -> bool:
