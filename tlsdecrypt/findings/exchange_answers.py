@@ -58,6 +58,12 @@ def succeeds_later(scene: Scene, step: Step, within_ns: int | None = None) -> bo
     return False
 
 
+def station_of(step: Step) -> tuple[str, str]:
+    """Which server answers: its address, and behind a proxy, whose address says nothing, its name too."""
+    is_passed_on = "://" in step.target or any(each.verb == "CONNECT" for each in step.trace.steps)
+    return step.trace.server.address, (step.host or "").lower() if is_passed_on else ""
+
+
 def without_probes(steps: Iterable[Step]) -> list[Step]:
     """The steps that are not made by monitors (guard 4): rules of the scene must look themselves."""
     return [step for step in steps if not is_probe(step)]

@@ -83,6 +83,16 @@ def test_mex_port_conflict_is_silent_at_a_proxy_and_where_nothing_works() -> Non
     assert found(scene_of(get(LS, "200 OK", [], b""), get(MEX, "200 OK")), "adfs.mex-port-conflict") is None
 
 
+@pytest.mark.parametrize("scheme_and_host", ["", "http://other.example"])
+def test_what_another_sts_answers_behind_the_same_proxy_says_nothing_of_this_one(scheme_and_host: str) -> None:
+    """The address is that of the proxy; directly, the same address is the same server, whatever it is called."""
+    other = C(http_request(f"GET {scheme_and_host}{LS}", host="other.example")), S(http_response("200 OK"))
+    via = "" if not scheme_and_host else f"http://{STS}"
+    scene = scene_of(get(f"{via}{MEX}"), list(other))
+    told = {"adfs.metadata-503"} if scheme_and_host else {"adfs.mex-port-conflict"}
+    assert {each for each in rules_of(scene) if each.startswith("adfs.")} == told
+
+
 def sign_in_page(inside: str) -> list[object]:
     page = f'<html><span id="errorText" for="">{inside}</span></html>'.encode()
     return get(f"{LS}?wa=wsignin1.0&wtrealm=urn:a", "200 OK", ["Content-Type: text/html"], page)

@@ -72,6 +72,12 @@ def test_rule_fed_is_the_cause_of_the_web_server_that_answers() -> None:
     assert {each.rule for each in findings if each.caused_by == RULE} == {"autodiscover.third-party-webserver"}
 
 
+def test_rule_fed_is_the_cause_of_the_redirect_that_answers() -> None:
+    away = http_response("302 Found", ("Location: http://www.fabrikam.com/start",))
+    findings = asked((federation_request(), away), client=EXCHANGE).analysis().findings
+    assert {each.rule for each in findings if each.caused_by is None and each.severity > Severity.INFO} == {RULE}
+
+
 def test_rule_fed_is_silent_where_another_candidate_works() -> None:
     refused = (federation_request(host="contoso.com"), http_response("404 Not Found"))
     assert rules_in(asked(refused, (federation_request(), federation_response())), "fed") == set()

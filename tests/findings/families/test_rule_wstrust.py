@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from packets import C, S, Scene, found, http_request, http_response, rules_of
 from trust_messages import (
@@ -200,6 +202,16 @@ def test_endpoint_disabled_leaves_out_what_is_closed_on_purpose(verb: str, clien
         scene.dialogue(said, client=client)  # type: ignore[arg-type]
     scene.silence(5)
     assert (found(scene, "wstrust.endpoint-disabled") is not None) is is_told
+
+
+def test_endpoint_disabled_is_silent_for_metadata_of_another_sts_behind_the_same_proxy() -> None:
+    def tunnel(host: str, said: list[Any]) -> list[Any]:
+        return [C(http_request(f"CONNECT {host}:443", host=f"{host}:443")), S(http_response("200 OK")), *said]
+
+    for host, is_told in (("other.example", False), (STS, True)):
+        asked = [C(http_request("GET /adfs/services/trust/mex", host=host)), S(http_response("200 OK"))]
+        scene = scene_of(tunnel(host, asked), tunnel(STS, trust(status="404 Not Found")))
+        assert (found(scene, "wstrust.endpoint-disabled") is not None) is is_told
 
 
 def test_endpoint_disabled_is_silent_without_metadata_that_works() -> None:

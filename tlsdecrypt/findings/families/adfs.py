@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.timestamps import parse_date_time
 from tlsdecrypt.findings.addresses import is_address, is_internal, is_same_site
-from tlsdecrypt.findings.exchange_answers import without_probes
+from tlsdecrypt.findings.exchange_answers import station_of, without_probes
 from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at, host_of
 from tlsdecrypt.findings.rule import Hit, rule
@@ -48,7 +48,7 @@ def metadata_503(scene: Scene) -> Iterator[Hit]:
     for step in steps:
         if step.status != _UNAVAILABLE or "retry_after" in step.http:
             continue
-        here = [other for other in steps if other.trace.server.address == step.trace.server.address]
+        here = [other for other in steps if station_of(other) == station_of(step)]
         if _is_told_elsewhere(step, here):
             continue
         is_http_sys = "httpapi" in str(step.http.get("server", "")).lower()
@@ -123,9 +123,9 @@ def mex_port_conflict(scene: Scene) -> Iterator[Hit]:
     Silent at a proxy of AD FS, which answers so always, and with Retry-After.
     """
     steps = [step for step in without_probes(scene.steps_by_service["ws-trust"]) if _is_adfs(step)]
-    works = {step.trace.server.address: step for step in steps if step.path.startswith(_SIGN_IN) and _works(step)}
+    works = {station_of(step): step for step in steps if step.path.startswith(_SIGN_IN) and _works(step)}
     for step in steps:
-        sign_in = works.get(step.trace.server.address)
+        sign_in = works.get(station_of(step))
         is_quiet = "x_ms_proxy" in step.http or "retry_after" in step.http
         if sign_in is not None and step.path == _MEX and step.status == _UNAVAILABLE and not is_quiet:
             yield hit_at(

@@ -52,7 +52,7 @@ _REASONS = {
         "freebusy.not-federated",
         "http.not-found-vdir",
     ),
-    causes=("autodiscover.third-party-webserver",),
+    causes=("autodiscover.third-party-webserver", "autodiscover.redirect-url-not-https"),
 )
 def get_federation_information_failed(scene: Scene) -> Iterator[Hit]:
     """An organization gets no federation information of a domain; the first layer that fails is named as the cause.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.findings.addresses import is_internal, is_private_name
-from tlsdecrypt.findings.exchange_answers import without_probes
+from tlsdecrypt.findings.exchange_answers import station_of, without_probes
 from tlsdecrypt.findings.finding import Confidence, Evidence, Severity
 from tlsdecrypt.findings.logins import hit_at, host_of, steps_about
 from tlsdecrypt.findings.rule import Hit, rule
@@ -241,12 +241,12 @@ def endpoint_disabled(scene: Scene) -> Iterator[Hit]:
     """
     steps = [step for step in scene.steps_by_service["ws-trust"] if step.path.startswith("/adfs/services/trust/")]
     works = {
-        step.trace.server.address: step
+        station_of(step): step
         for step in steps
         if step.path.endswith("/mex") and step.status is not None and step.status < _FIRST_REDIRECT
     }
     for step in without_probes(steps):
-        mex = works.get(step.trace.server.address)
+        mex = works.get(station_of(step))
         is_gone = step.status in (_UNAVAILABLE, _NOT_FOUND) and "retry_after" not in step.http
         if mex is not None and is_gone and _is_wanted(step):
             endpoint = step.path.removeprefix("/adfs/services/trust/")
