@@ -10,6 +10,7 @@ from dns_dialogues import lookup
 from exchange_dialogues import EWS, HTML, ews_success, ok, post
 from packets import CLIENT, SERVER, C, S, Scene, found, http_request, http_response, rules_of
 from smtp_dialogues import BANNER, MODERN, QUIT, hello, mail, scene_of
+from tls_dialogues import public_identity, tls
 
 from tlsdecrypt.findings.finding import Severity
 
@@ -70,3 +71,15 @@ def test_resolvers_that_are_never_heard_are_not_silent_in_a_capture_of_one_direc
     from_server = socket.inet_aton(SERVER) + socket.inet_aton(CLIENT)
     made = without(scene, from_server) if is_one_sided else scene
     assert ("dns.servfail" in rules_of(made)) is not is_one_sided
+
+
+def test_a_client_that_acknowledges_what_was_lost_did_not_leave_at_the_certificate() -> None:
+    shown = public_identity("mail.contoso.com")
+    scene = Scene()
+    scene.dialogue(tls([C(b"x" * 3_000), S(b"y" * 3_000)], shown), port=443, end="client-rst")
+    scene.silence(5)
+    hole = Scene([*scene.frames[:8], *scene.frames[-2:]], scene.now)  # from behind the certificate up to the reset
+    [conversation] = hole.analysis().conversations
+    assert conversation.tls is not None
+    assert [each.name for each in conversation.tls.messages][-1] == "server_hello_done"
+    assert "tls.client-rejected-cert" not in rules_of(hole)

@@ -217,8 +217,9 @@ class Trace:
 
     @property
     def has_gaps(self) -> bool:
-        """Whether bytes of either side are missing."""
-        return any(stream.gaps for stream in self.streams)
+        """Whether bytes of either side are missing: between others, or such as only the peer's acknowledgment shows."""
+        is_lost = self.tcp is not None and any(side.is_lost for side in self.tcp.sides)
+        return is_lost or any(stream.gaps for stream in self.streams)
 
     @property
     def is_two_sided(self) -> bool:
