@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tlsdecrypt.app.base64_text import decode_base64
 from tlsdecrypt.app.psrp import describe_messages, messages_of
 from tlsdecrypt.app.soap import parse_envelope
-from tlsdecrypt.app.xml import attribute, elements, find_all, is_xml_type, parse_xml, put, text_at, text_of
+from tlsdecrypt.app.xml import attribute, elements, find_all, is_xml_type, local_name, parse_xml, put, text_at, text_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -118,8 +118,18 @@ def _put_fault(facts: dict[str, Any], soap: SoapFault | None, answer: _Element |
         fault_message=text_of(message) or (soap and soap.reason),
         machine=attribute(fault, "Machine"),
         fault_provider_codes=[each for each in inner if each][:MAX_CODES],
-        redirect=text_of(next(find_all(soap and soap.detail, "RedirectLocation"), None)),
+        redirect=_redirect(soap and soap.detail),
     )
+
+
+def _redirect(detail: _Element | None) -> str | None:
+    """The address in a fault, in an element that speaks of a redirect: implementations name it in several ways."""
+    for each in detail.iter("{*}*") if detail is not None else ():
+        if "redirect" in local_name(each).lower():
+            text = text_of(each) or ""
+            if text.lower().startswith("http"):
+                return text
+    return None
 
 
 def _code(text: str | None) -> int | None:

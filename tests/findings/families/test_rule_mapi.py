@@ -379,3 +379,13 @@ def test_auth_401_is_told_although_another_account_gets_in_from_the_same_address
         made = scene(refused())
         made.dialogue(others)
         assert (found(made, "mapi.auth-401") is not None) is is_told
+
+
+def test_auth_401_follows_a_scheme_that_is_not_offered() -> None:
+    asked, answered = refused()
+    other = replace(answered, data=answered.data.replace(b"Basic realm=x", b"Negotiate"))
+    made = scene([asked, other])
+    cause, follower = found(made, "http.auth-scheme-not-offered"), found(made, "mapi.auth-401")
+    assert cause is not None
+    assert follower is not None
+    assert (cause.caused_by, follower.caused_by) == (None, "http.auth-scheme-not-offered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 
 import pytest
@@ -236,6 +237,11 @@ def test_auth_mismatch_between_autodiscover_and_the_proxy() -> None:
     finding = one(scene(autodiscover(basic), legs), "oa.auth-mismatch")
     assert "with Basic" in finding.summary
     assert "NTLM" in finding.summary
+    with_basic = re.sub(rb"Authorization: [^\r]+", b"Authorization: Basic YTpi", legs[0].data)
+    sent = [C(with_basic), legs[1]]
+    follower = found(scene(autodiscover(basic), sent), "http.auth-scheme-not-offered")
+    assert follower is not None
+    assert follower.caused_by == "oa.auth-mismatch"
     fits = protocol("EXPR", "mail.contoso.com", AuthPackage="Ntlm")
     assert not found(scene(autodiscover(fits), legs), "oa.auth-mismatch")
     assert not found(scene(autodiscover(basic), [*legs, *IN], OUT), "oa.auth-mismatch")

@@ -43,6 +43,10 @@ def test_access_denied_where_a_complete_login_is_refused() -> None:
     loop = found(thrice, "http.auth-loop")
     assert loop is not None
     assert loop.caused_by == "wsman.access-denied"
+    not_offered = scene_of(*ask(basic(), line=SHELL, offers=["WWW-Authenticate: Negotiate"]))
+    follower = found(not_offered, "http.auth-scheme-not-offered")
+    assert follower is not None
+    assert follower.caused_by == "wsman.access-denied"
 
 
 def test_access_denied_where_the_fault_has_code_5() -> None:
@@ -107,6 +111,22 @@ def test_redirect_names_the_other_address() -> None:
     assert finding is not None
     assert finding.severity is Severity.INFO
     assert found(scene_of(*wsman(create_request(), b"")), "wsman.redirect") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [
+        ("RedirectLocation", "https://ps.outlook.com/powershell", "wsman.redirect"),
+        ("Redirect", "https://ps.outlook.com/powershell", "wsman.redirect"),
+        ("Redirect", "none", "wsman.fault"),
+        ("Location", "https://ps.outlook.com/powershell", "wsman.fault"),
+    ],
+)
+def test_redirect_in_a_fault(name: str, text: str, rule: str) -> None:
+    fault = fault_response(2150859193, "The client is to ask another server.")
+    [end] = {each for each in (b"</s:Detail>", b"</soap:Detail>") if each in fault}
+    answer = fault.replace(end, f'<w:{name} xmlns:w="http://example.com/w">{text}</w:{name}>'.encode() + end)
+    assert rules_of(scene_of(*wsman(create_request(), answer, "500 Error"))) == {rule}
 
 
 def test_encrypted_body_is_named() -> None:

@@ -101,6 +101,7 @@ def _loops(entries: Entries, failures: list[Step]) -> Iterator[list[Step]]:
     " is offered.",
     source="RFC 9110 section 11.6.1",
     suppresses=("http.auth-loop",),
+    causes=("mapi.auth-401",),
     spares_candidates=True,
 )
 def scheme_not_offered(scene: Scene) -> Iterator[Hit]:

@@ -163,8 +163,7 @@ def _hit(
     advice="Check the migration account and its password, and the authentication of the EWS virtual directory (MRS "
     "needs Negotiate or NTLM); no device in front may authenticate.",
     source="Microsoft: Hybrid deployment prerequisites",
-    suppresses=("http.auth-scheme-not-offered",),
-    causes=("http.auth-loop", "mrs.basic-only-offered"),
+    causes=("http.auth-loop", "http.auth-scheme-not-offered", "mrs.basic-only-offered"),
 )
 def unauthorized_finally(scene: Scene) -> Iterator[Hit]:
     """The MRS proxy refuses a complete login.

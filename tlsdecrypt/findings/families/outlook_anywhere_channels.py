@@ -191,7 +191,7 @@ def _door(step: Step) -> tuple[str, str]:
     advice="Let Set-OutlookAnywhere (ExternalClientAuthenticationMethod, InternalClientAuthenticationMethod) and"
     " IISAuthenticationMethods of the virtual directory name the same scheme.",
     source="[MS-OXDSCLI] section 2.2.4.1.1.2.6 (AuthPackage); RFC 9110 section 11.6.1",
-    causes=("http.auth-loop",),
+    causes=("http.auth-loop", "http.auth-scheme-not-offered"),
 )
 def auth_mismatch(scene: Scene) -> Iterator[Hit]:
     """Autodiscover tells Outlook to log in by a scheme that the RPC proxy does not offer.

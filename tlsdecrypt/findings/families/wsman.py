@@ -27,7 +27,7 @@ _FIRST_REDIRECT, _FIRST_ERROR = 300, 400
     " role is assigned, and which authentication the virtual directory takes.",
     source="MS-WSMV section 2.2.4.43; Windows error 5",
     suppresses=("wsman.fault",),
-    causes=("http.auth-loop",),
+    causes=("http.auth-loop", "http.auth-scheme-not-offered"),
 )
 def access_denied(scene: Scene) -> Iterator[Hit]:
     """Remote PowerShell does not let a user in: 401 to a complete login, or a fault with code 5.
