@@ -30,7 +30,7 @@ _LIVE_OPTIONS = (
 )
 _KEY_OPTIONS = (
     _files("--pfx", "PKCS #12 file with the server's certificate and private key, as Windows exports it."),
-    _files("--key", "Private key, PEM or DER: of the server's certificate, or of a key share that was known before."),
+    _files("--key", "Private key, PEM or DER: of a certificate, a known key share, or Encrypted Client Hello."),
     _files("--keylog", "TLS key log, as SSLKEYLOGFILE makes programs write it."),
     click.option("--psk", multiple=True, metavar="[IDENTITY:]HEX", help="Pre-shared key. May be repeated."),
     _files("--ticket-key", "Session-ticket keys of the server, as nginx, Apache and HAProxy have them."),

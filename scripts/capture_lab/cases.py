@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capture_lab.keys import PASSWORD
 from capture_lab.truth import Key
-from tlsdecrypt.value import replace
 
 MAIL_KEY = Key("key", "keys/mail.key.pem")
 MAIL = (Key("pfx", "keys/mail-password.pfx", PASSWORD),)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
-
-from tlsdecrypt.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from capture_lab.network import run
 
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 
 PASSWORD = "tlsdecrypt"  # noqa: S105 - published in keys/README.md
 PSK_IDENTITY, PSK = "outlook", "0f0e0d0c0b0a09080706050403020100"
+PUBLIC_NAME = "public.contoso.com"  # what a hello shows that hides the name it wants
+ECH_KEY = "ech.pem"
 SUBJECT = "/C=US/O=Contoso/CN=mail.contoso.com"
 CLIENT_SUBJECT = "/O=Contoso/CN=avery@contoso.com"
 NAMES = "DNS:mail.contoso.com,DNS:autodiscover.contoso.com,DNS:mail6.contoso.com"
@@ -41,6 +48,7 @@ KEY_FILES = {
     "other.pfx": "another RSA key and certificate with the same subject: fits no capture",
     "nginx-ticket-key-48.key": "the session-ticket key of `captures/nginx-ticket-key-48.pcap`, 48 bytes",
     "nginx-ticket-key-80.key": "the session-ticket key of `captures/nginx-ticket-key-80.pcap`, 80 bytes",
+    ECH_KEY: "the key of Encrypted Client Hello in `captures/go-encrypted-hello.pcap` and its configuration",
     "ec.pfx": "an EC P-256 key and certificate with the same subject: cannot open RSA key exchange",
 }
 
@@ -118,6 +126,24 @@ def _pfx_forms(folder: Path, keys: Path) -> None:
     _pfx(folder, "ec", keys / "ec.pfx")
 
 
+def ech_configurations(key: X25519PrivateKey) -> bytes:
+    """An ECHConfigList with one configuration, RFC 9849 section 4."""
+    share = key.public_key().public_bytes_raw()
+    start = struct.pack(">BHH", 1, 0x0020, len(share)) + share  # configuration 1, DHKEM(X25519, HKDF-SHA256)
+    suites = struct.pack(">HHH", 4, 1, 1)  # one: HKDF-SHA256, AES-128-GCM
+    contents = start + suites + bytes([100, len(PUBLIC_NAME)]) + PUBLIC_NAME.encode() + bytes(2)  # no extensions
+    configuration = struct.pack(">HH", 0xFE0D, len(contents)) + contents
+    return struct.pack(">H", len(configuration)) + configuration
+
+
+def _ech_key() -> str:
+    """A new key and its configurations in one file, RFC 9934."""
+    key = X25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    configurations = b64encode(ech_configurations(key)).decode()
+    return f"{private}-----BEGIN ECHCONFIG-----\n{configurations}\n-----END ECHCONFIG-----\n"
+
+
 def make_keys(keys: Path) -> ServerKey:
     """The server's key; all of KEY_FILES are made unless they exist (the committed captures need the old ones)."""
     if not (keys / "mail.pfx").exists():
@@ -133,6 +159,8 @@ def make_keys(keys: Path) -> ServerKey:
             (keys / "mail.crt.pem").write_text(chain)
             shutil.copy(folder / "ca.pem", keys / "lab-ca.pem")
             (keys / "mail.password").write_text(f"{PASSWORD}\n")
+    if not (keys / ECH_KEY).exists():
+        (keys / ECH_KEY).write_text(_ech_key())
     for length in TICKET_KEY_BYTES:
         path = keys / f"nginx-ticket-key-{length}.key"
         if not path.exists():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from capture_lab.keys import PASSWORD
+from capture_lab.keys import PASSWORD, ech_configurations
 from capture_lab.network import run
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 HTTPS = 443
 HOST = "mail.contoso.com"
-PUBLIC_NAME = "public.contoso.com"  # what a hello shows that hides the name it wants
 REQUEST = b"GET /page.txt HTTP/1.0\r\nHost: mail.contoso.com\r\n\r\n"
 NICKNAME = "Contoso mail"
 RSA_SUITES = ("009C", "009D", "003C", "002F", "000A")  # AES-GCM, AES-CBC with SHA-256 and SHA-1, 3DES
@@ -102,18 +100,13 @@ class Nss:
         path = self.scratch / "nss-encrypted-hello.pcap"
         with self.lab.serving(self.openssl_server(), HTTPS), self.lab.recording(path):
             self.ask(*ONLY_TLS13, "-i", "64")
-            self.ask(*ONLY_TLS13, "-N", ech_configurations(), check=False)
+            self.ask(*ONLY_TLS13, "-N", _unknown_configurations(), check=False)
         return path
 
 
-def ech_configurations() -> str:
-    """An ECHConfigList in Base64, RFC 9849 section 4, for a new X25519 key that nobody keeps."""
-    share = X25519PrivateKey.generate().public_key().public_bytes_raw()
-    key = struct.pack(">BHH", 1, 0x0020, len(share)) + share  # configuration 1, DHKEM(X25519, HKDF-SHA256)
-    suites = struct.pack(">HHH", 4, 1, 1)  # one: HKDF-SHA256, AES-128-GCM
-    contents = key + suites + bytes([100, len(PUBLIC_NAME)]) + PUBLIC_NAME.encode() + bytes(2)  # no extensions
-    configuration = struct.pack(">HH", 0xFE0D, len(contents)) + contents
-    return base64.b64encode(struct.pack(">H", len(configuration)) + configuration).decode()
+def _unknown_configurations() -> str:
+    """In Base64, for a new key that nobody keeps."""
+    return base64.b64encode(ech_configurations(X25519PrivateKey.generate())).decode()
 
 
 def record_nss(lab: Lab, key: ServerKey, scratch: Path) -> list[Path]:

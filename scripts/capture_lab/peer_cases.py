@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capture_lab.cases import CASES, MAIL, OPENSSL, OTHER_KEYS, TLSLITE, Case, key_log
 from capture_lab.gnutls_story import POST_HANDSHAKE_SAID
+from capture_lab.go_story import GO_SAID
 from capture_lab.keys import PSK, PSK_IDENTITY
 from capture_lab.truth import Key
 
@@ -86,6 +87,12 @@ PEER_CASES = (
         key_log("nss-server-tls13"),
     ),
     Case("nss-encrypted-hello.pcap", "openssl s_server and NSS's tstclnt: Encrypted Client Hello, GREASE and refused"),
+    Case(
+        "go-encrypted-hello.pcap",
+        "Go, both sides: Encrypted Client Hello accepted, resumed, and after a HelloRetryRequest",
+        key_log("go-encrypted-hello"),
+        said=GO_SAID,
+    ),
     Case("openssl-tls13-psk.pcap", f"{OPENSSL}: TLS 1.3, a pre-shared key and ECDHE", key_log("openssl-tls13-psk")),
     Case("openssl-tls13-retry.pcap", f"{OPENSSL}: HelloRetryRequest, one resumed", key_log("openssl-tls13-retry")),
     Case(

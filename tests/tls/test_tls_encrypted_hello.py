@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import pickle
+import ssl
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded_tls import REQUEST, RESPONSE, recording
+from recorded_tls import REQUEST, RESPONSE, Peers, recording
 from relayed_peers import ORDERS, UP, Flights, observe
 
+import tlsdecrypt
+from tlsdecrypt.errors import KeyFileError
 from tlsdecrypt.tls.encrypted_hello import open_client_hello
 from tlsdecrypt.tls.extensions import Extensions
 from tlsdecrypt.tls.handshake import ClientHello, parse_client_hello
-from tlsdecrypt.tls.hpke import HpkeSuite, hpke_keys, hpke_open
-from tlsdecrypt.tls.secrets import SecretStore
+from tlsdecrypt.tls.hpke import HpkeSuite, hpke_keys, hpke_open, kem_shared_secret
+from tlsdecrypt.tls.keyfiles import parse_key_file
+from tlsdecrypt.tls.private_key import private_key
+from tlsdecrypt.tls.secrets import MOST_TRIED, SecretStore
+
+if TYPE_CHECKING:
+    from tlsdecrypt.tls.session import TlsSession
 
 X25519_AES_128 = HpkeSuite(0x20, 1, 1)
 SECRET = bytes.fromhex("fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc")  # RFC 9180 appendix A.1.1
@@ -83,6 +99,40 @@ def test_keys_and_first_message_are_those_of_rfc_9180() -> None:
     assert [each.hex() for each in keys] == ["4531685d41d65f03dc48f6b8302c05b0", "56d890e5accaaf011cff4b7d"]
 
 
+@pytest.mark.parametrize(
+    ("kem", "private", "encapsulated", "shared"),
+    [
+        (
+            0x20,
+            X25519PrivateKey.from_private_bytes(
+                bytes.fromhex("4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8")
+            ),
+            "37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431",
+            SECRET.hex(),
+        ),
+        (
+            0x10,
+            ec.derive_private_key(0xF3CE7FDAE57E1A310D87F1EBBDE6F328BE0A99CDBCADF4D6589CF29DE4B8FFD2, ec.SECP256R1()),
+            (
+                "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac9"
+                "8536d7b61a1af4b78e5b7f951c0900be863c403ce65c9bfcb9382657222d18c4"
+            ),
+            "c0d26aeab536609a572b07695d933b589dcf363ff9d93c93adea537aeabb8cb8",
+        ),
+    ],
+    ids=["X25519", "P-256"],
+)
+def test_the_shared_secret_of_a_private_key_is_that_of_rfc_9180(
+    kem: int, private: Any, encapsulated: str, shared: str
+) -> None:
+    key = private_key(private, "ech.pem")
+    found = kem_shared_secret(kem, key, bytes.fromhex(encapsulated))
+    assert found is not None
+    assert found.hex() == shared
+    assert kem_shared_secret(0x41, key, bytes.fromhex(encapsulated)) is None
+    assert kem_shared_secret(kem, key, b"no point") is None
+
+
 def test_unknown_algorithms_and_short_messages_give_nothing() -> None:
     assert hpke_keys(HpkeSuite(0x20, 9, 1), SECRET, b"") is None
     assert hpke_keys(HpkeSuite(0x20, 1, 9), SECRET, b"") is None
@@ -113,10 +163,33 @@ def test_the_inner_hello_is_whole() -> None:
     assert dict(opened.extensions) == dict(inner.extensions)
 
 
-def test_without_its_secret_nobody_can_tell() -> None:
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_key_log_without_its_secret_is_tried_on_what_the_server_protects(order: str) -> None:
+    """As Chromium and Go write it: under the random of the inner hello, and nothing that opens that."""
     flights, key_log, _ = sealed_session()
-    session, up, _, _ = observe(flights, store_of(key_log))
-    assert (up, session.encrypted_client_hello, session.inner_server_name) == (b"", "offered", None)
+    peers = Peers(ssl.TLSVersion.TLSv1_3, None)
+    others = peers.record().key_log
+    peers.close()
+    session, up, down, connection = observe(flights, store_of(others, key_log), order)
+    assert (up, down) == (REQUEST, RESPONSE)
+    assert (session.encrypted_client_hello, session.inner_server_name) == ("accepted", None)
+    again, up, down, _ = observe(flights, store_of(b"".join(each.line for each in connection.key_log)), order)
+    assert (up, down, again.verdict.code) == (REQUEST, RESPONSE, session.verdict.code)
+
+
+def test_without_any_secret_nobody_can_tell() -> None:
+    flights, key_log, _ = sealed_session()
+    for log in (b"", key_log.replace(b"SERVER_HANDSHAKE_TRAFFIC_SECRET", b"EXPORTER_SECRET")):
+        session, up, _, _ = observe(flights, store_of(log))
+        assert (up, session.encrypted_client_hello, session.inner_server_name) == (b"", "offered", None)
+
+
+def test_a_long_key_log_is_not_tried() -> None:
+    flights, key_log, _ = sealed_session()
+    line_of = "SERVER_HANDSHAKE_TRAFFIC_SECRET {:064x} {:064x}\n".format
+    many = "".join(line_of(number, number) for number in range(MOST_TRIED)).encode()
+    assert observe(flights, store_of(many, key_log))[1] == b""
+    assert observe(flights, store_of(many[: len(many) // 2], key_log))[1] == REQUEST
 
 
 def test_a_session_with_the_secrets_of_the_outer_hello_was_not_accepted() -> None:
@@ -165,3 +238,61 @@ def test_an_inner_hello_that_wants_what_the_outer_one_lacks_is_none() -> None:
     hello = ClientHello(0x0303, OUTER_RANDOM, b"", (0x1301,), (0,), Extensions())
     assert opened(body_of(OUTER_RANDOM, hello, b"", b"")) is not None
     assert opened(body_of(OUTER_RANDOM, hello, b"", extension(OUTER_EXTENSIONS, vector(1, b"\0\x33")))) is None
+
+
+CAPTURE = Path(__file__).parents[2] / "captures" / "go-encrypted-hello.pcap"
+KEYS = Path(__file__).parents[2] / "keys"
+INNER, PUBLIC = "mail.contoso.com", "public.contoso.com"
+
+
+def go_sessions(*, keys: tuple[str, ...] = (), keylogs: tuple[str, ...] = ()) -> list[TlsSession]:
+    store = tlsdecrypt.load_keys(keys=[KEYS / each for each in keys], keylogs=[KEYS / each for each in keylogs])
+    return [each.tls for each in tlsdecrypt.analyze([CAPTURE], store).conversations if each.tls is not None]
+
+
+def test_what_go_hides_is_named_with_the_key_of_its_server() -> None:
+    """Go on both sides: accepted, resumed, and after a HelloRetryRequest."""
+    sessions = go_sessions(keys=("ech.pem",))
+    assert {each.server_name for each in sessions} == {PUBLIC}
+    assert [each.inner_server_name for each in sessions] == [INNER] * 3
+    assert {each.verdict.code.value for each in sessions} == {"forward-secrecy"}
+
+
+def test_sessions_of_go_open_with_its_key_log_alone() -> None:
+    sessions = go_sessions(keylogs=("go-encrypted-hello.keylog",))
+    assert [each.encrypted_client_hello for each in sessions] == ["accepted"] * 3
+    assert {each.verdict.code.value for each in sessions} == {"decrypted"}
+
+
+def test_with_both_everything_is_known() -> None:
+    sessions = go_sessions(keys=("ech.pem",), keylogs=("go-encrypted-hello.keylog",))
+    assert [each.inner_server_name for each in sessions] == [INNER] * 3
+    assert [each.encrypted_client_hello for each in sessions] == ["accepted"] * 3
+
+
+def pem(label: str, content: bytes) -> bytes:
+    return f"-----BEGIN {label}-----\n{b64encode(content).decode()}\n-----END {label}-----\n".encode()
+
+
+def test_only_configurations_of_this_key_are_kept_with_it() -> None:
+    key = X25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    own, other = (CONFIG.replace(bytes(32), each, 1) for each in (public, bytes(range(32))))
+    unknown = b"\xfe\x0a" + vector(2, b"an old draft")
+    file = pem("PRIVATE KEY", key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+    (found,) = parse_key_file(file + pem("ECHCONFIG", vector(2, other + unknown + own)), "ech.pem", lambda: None)
+    assert found.ech_configs == (own,)
+    assert pickle.loads(pickle.dumps(found)).ech_configs == (own,)
+    assert public.hex() not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("file", "complaint"),
+    [
+        (pem("ECHCONFIG", vector(2, CONFIG)), "no private key"),
+        (pem("ECHCONFIG", vector(2, CONFIG)[:-3]), "ECHConfigList is cut off"),
+    ],
+)
+def test_a_file_that_cannot_help_says_so(file: bytes, complaint: str) -> None:
+    with pytest.raises(KeyFileError, match=f"ech.pem: .*{complaint}"):
+        parse_key_file(file, "ech.pem", lambda: None)

@@ -1,18 +1,30 @@
-"""Encrypted Client Hello (RFC 9849): the inner ClientHello, where a key log has the secret that sealed it."""
+"""Encrypted Client Hello (RFC 9849): the inner ClientHello, where the key is known or a key log has its secret."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.extensions import Extensions, parse_extensions, uint16s
 from tlsdecrypt.tls.handshake import ClientHello
-from tlsdecrypt.tls.hpke import HpkeSuite, hpke_keys, hpke_open
+from tlsdecrypt.tls.hpke import HpkeSuite, hpke_keys, hpke_open, kem_shared_secret
 from tlsdecrypt.tls.registry import ExtensionType
 from tlsdecrypt.wire import Reader
 
+if TYPE_CHECKING:
+    from tlsdecrypt.tls.private_key import PrivateKey
+
 _OUTER: Final = 0  # ECHClientHelloType
 _RANDOM_LENGTH: Final = 32
+
+
+class EchConfig(NamedTuple):
+    """What clients are told to encrypt with: the number of the configuration, the KEM and its public key."""
+
+    config_id: int
+    kem: int
+    public_key: bytes
+    encoded: bytes
 
 
 class _Sealed(NamedTuple):
@@ -20,6 +32,8 @@ class _Sealed(NamedTuple):
 
     kdf: int
     aead: int
+    config_id: int
+    encapsulated_key: bytes
     payload: bytes
 
 
@@ -31,7 +45,7 @@ def open_client_hello(outer: ClientHello, body: bytes, secret: bytes, config: by
     """
     try:
         sealed = _parse_sealed(outer.extensions[ExtensionType.ENCRYPTED_CLIENT_HELLO])
-        suite = HpkeSuite(_kem_of(config), sealed.kdf, sealed.aead)
+        suite = HpkeSuite(parse_ech_config(config).kem, sealed.kdf, sealed.aead)
         keys = hpke_keys(suite, secret, b"tls ech\0" + config)
         additional_data = body.replace(sealed.payload, bytes(len(sealed.payload)), 1)
         encoded = hpke_open(suite, keys, sealed.payload, additional_data) if keys else None
@@ -40,24 +54,48 @@ def open_client_hello(outer: ClientHello, body: bytes, secret: bytes, config: by
         return None
 
 
+def open_with_key(outer: ClientHello, body: bytes, key: PrivateKey) -> ClientHello | None:
+    """The same with the server's key, and the ECHConfigs that came with it."""
+    try:
+        sealed = _parse_sealed(outer.extensions[ExtensionType.ENCRYPTED_CLIENT_HELLO])
+        configs = [config for config in map(parse_ech_config, key.ech_configs) if config.config_id == sealed.config_id]
+    except (ParseError, KeyError):
+        return None
+    for config in configs:
+        secret = kem_shared_secret(config.kem, key, sealed.encapsulated_key)
+        inner = open_client_hello(outer, body, secret, config.encoded) if secret else None
+        if inner is not None:
+            return inner
+    return None
+
+
+def parse_ech_configs(data: bytes) -> list[EchConfig]:
+    """ECHConfigList; configurations of other versions than that of the standard are left out."""
+    configs, found = Reader(data).sub(2, "ECHConfigList"), []
+    while configs.remaining:
+        version, contents = configs.u16("version"), configs.vector(2, "ECHConfigContents")
+        if version == ExtensionType.ENCRYPTED_CLIENT_HELLO:  # they share the number
+            found.append(parse_ech_config(version.to_bytes(2, "big") + len(contents).to_bytes(2, "big") + contents))
+    return found
+
+
+def parse_ech_config(encoded: bytes) -> EchConfig:
+    """ECHConfig, section 4, as far as the key goes."""
+    reader = Reader(encoded)
+    reader.u16("version")
+    contents = reader.sub(2, "ECHConfigContents")
+    config_id, kem = contents.u8("config id"), contents.u16("KEM")
+    return EchConfig(config_id, kem, contents.vector(2, "public key"), encoded)
+
+
 def _parse_sealed(extension: bytes) -> _Sealed:
     reader = Reader(extension)
     kind = reader.u8("ECHClientHello type")
     if kind != _OUTER:
         raise ParseError(f"ECHClientHello of type {kind}")
     kdf, aead = reader.u16("KDF"), reader.u16("AEAD")
-    reader.u8("config id")
-    reader.vector(2, "encapsulated key")
-    return _Sealed(kdf, aead, reader.vector(2, "payload"))
-
-
-def _kem_of(config: bytes) -> int:
-    """The KEM of an ECHConfig, section 4."""
-    reader = Reader(config)
-    reader.u16("version")
-    contents = reader.sub(2, "ECHConfigContents")
-    contents.u8("config id")
-    return contents.u16("KEM")
+    config_id, encapsulated_key = reader.u8("config id"), reader.vector(2, "encapsulated key")
+    return _Sealed(kdf, aead, config_id, encapsulated_key, reader.vector(2, "payload"))
 
 
 def _decode(encoded: bytes, outer: ClientHello) -> ClientHello:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from tlsdecrypt.errors import KeyFileError, ParseError, PasswordError
 from tlsdecrypt.tls import der as asn1
 from tlsdecrypt.tls.certificates import certificate_facts
+from tlsdecrypt.tls.encrypted_hello import EchConfig, parse_ech_configs
 from tlsdecrypt.tls.key_loading import load_der_key, load_pem_key
 from tlsdecrypt.tls.keylog import is_keylog
 from tlsdecrypt.tls.pkcs12 import is_pfx, open_pfx
@@ -36,6 +37,7 @@ _JAVA_KEYSTORES: Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _KEY_LABELS: Final = {b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY", b"DSA PRIVATE KEY", b"ANY PRIVATE KEY"}
 _ENCRYPTED_LABEL: Final = b"ENCRYPTED PRIVATE KEY"
 _CERTIFICATE_LABELS: Final = {b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"}
+_ECH_LABEL: Final = b"ECHCONFIG"  # RFC 9934
 _PKCS7_LABELS: Final = {b"PKCS7", b"PKCS #7 SIGNED DATA", b"CMS"}
 
 _ONLY_CERTIFICATE: Final = (
@@ -50,6 +52,7 @@ class _Material:
 
     keys: list[Any] = field(default_factory=list, repr=False)
     certificates: list[bytes] = field(default_factory=list, repr=False)
+    ech_configs: list[EchConfig] = field(default_factory=list, repr=False)
     has_pkcs7: bool = False
     has_public_key: bool = False
 
@@ -99,7 +102,8 @@ def parse_key_file(data: bytes, source: str, password: Callable[[], str | None])
     material = _read(data, file)
     if not material.keys:
         raise file.fault(_why_no_key(material))
-    return _with_certificates([private_key(key, source) for key in material.keys], material.certificates)
+    keys = [_with_ech_configs(private_key(key, source), material.ech_configs) for key in material.keys]
+    return _with_certificates(keys, material.certificates)
 
 
 def _plain(data: bytes) -> bytes:
@@ -150,12 +154,21 @@ def _read_pem_block(label: bytes, pem: bytes, body: bytes, material: _Material, 
         material.keys.append(_plain_key(_from_base64(body), file))
     elif label == b"OPENSSH PRIVATE KEY":
         raise file.fault("an OpenSSH key: convert a copy of it with ssh-keygen -p -m PEM")
+    elif label == _ECH_LABEL:
+        material.ech_configs += _ech_configs(_from_base64(body), file)
     elif label == b"PKCS12":
         _add_pfx(_from_base64(body), material, file)
     elif label in _PKCS7_LABELS:
         material.has_pkcs7 = True
     elif label.endswith(b"PUBLIC KEY"):
         material.has_public_key = True
+
+
+def _ech_configs(data: bytes, file: _File) -> list[EchConfig]:
+    try:
+        return parse_ech_configs(data)
+    except ParseError as error:
+        raise file.fault("the ECHConfigList is cut off or damaged") from error
 
 
 def _first(der: bytes) -> bytes:
@@ -209,9 +222,17 @@ def _add_pfx(data: bytes, material: _Material, file: _File) -> None:
 def _why_no_key(material: _Material) -> str:
     if material.certificates or material.has_pkcs7:
         return _ONLY_CERTIFICATE
+    if material.ech_configs:
+        return "holds only what clients know of Encrypted Client Hello, and no private key"
     if material.has_public_key:
         return "holds only a public key: the private key of the server is wanted"
     return "holds no private key"
+
+
+def _with_ech_configs(key: PrivateKey, configs: list[EchConfig]) -> PrivateKey:
+    """With those that let clients encrypt to this key."""
+    own = tuple(each.encoded for each in configs if each.public_key == key.public)
+    return replace(key, ech_configs=own) if own else key
 
 
 def _with_certificates(keys: list[PrivateKey], certificates: list[bytes]) -> list[PrivateKey]:

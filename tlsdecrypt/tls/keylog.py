@@ -14,7 +14,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterator
 
 LONGEST_LINE: Final = 8 << 10  # bytes; a longer one is junk and is not kept
 MOST_SOURCES: Final = 0xFFFF  # later sources share the last number
@@ -147,6 +147,21 @@ class KeyLog:
                 found[secret] = self._sources[int.from_bytes(bucket[start - 4 : start - 2], "big")]
             offset = end
         return list(reversed(found.items()))
+
+    def sessions(self, label: str) -> Iterator[tuple[bytes, bytes]]:
+        """All client randoms that have a secret of this label, each with its secret: as slow as the key log is long."""
+        number = self._labels.get(label)
+        if number is None:
+            return
+        wanted = number.to_bytes(2, "big")
+        for bucket in self._buckets.values():
+            offset = 0
+            while offset < len(bucket):
+                start = offset + _RANDOM_LENGTH + _HEADER_LENGTH
+                end = start + int.from_bytes(bucket[start - 2 : start], "big")
+                if bucket.startswith(wanted, offset + _RANDOM_LENGTH):
+                    yield bytes(bucket[offset : offset + _RANDOM_LENGTH]), bytes(bucket[start:end])
+                offset = end
 
     def rsa_pre_master_secret(self, encrypted_prefix: bytes) -> tuple[bytes, str] | None:
         """The pre_master_secret whose encrypted form begins with these 8 bytes, and its source."""

@@ -79,7 +79,8 @@ class PrivateKey(Value, frozen=True):
     """A private key from a file, and the certificate that came with it.
 
     `kind` is as in `RSA 2048 bits`; `spki_sha256` is hex, the key's name everywhere; `public` is the public key as a
-    key share has it (empty where the kind knows none); `group` is its number in "TLS Supported Groups".
+    key share has it (empty where the kind knows none); `group` is its number in "TLS Supported Groups". `ech_configs`
+    are the ECHConfigs (RFC 9849 section 4) that came with it: clients encrypt their hellos to this key.
     """
 
     source: str
@@ -90,13 +91,15 @@ class PrivateKey(Value, frozen=True):
     key: Hidden[Any] = None
     public: Hidden[bytes] = b""
     group: int | None = None
+    ech_configs: Hidden[tuple[bytes, ...]] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The key itself has no pickled form but PKCS #8: so it goes to the processes that share the work."""
         key = self.key
         is_opaque = key is not None and not isinstance(key, DhPrivateKey)
         encoded = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()) if is_opaque else key
-        others = self.source, self.kind, self.spki_sha256, self.subject, self.certificate, self.public, self.group
+        names = self.source, self.kind, self.spki_sha256
+        others = *names, self.subject, self.certificate, self.public, self.group, self.ech_configs
         return _restored, (encoded, *others)
 
     @property
@@ -138,13 +141,13 @@ class PrivateKey(Value, frozen=True):
 
 def _restored(encoded: Any, source: str, kind: str, spki_sha256: str, *others: Any) -> PrivateKey:
     """What `PrivateKey.__reduce__` took apart: a key that was checked when its file was read."""
-    subject, certificate, public, group = others
+    subject, certificate, public, group, ech_configs = others
     key = encoded
     if isinstance(encoded, bytes):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # small keys are deprecated for endpoints; an observer takes what was used
             key = load_der_private_key(encoded, None, unsafe_skip_rsa_key_validation=True)
-    return PrivateKey(source, kind, spki_sha256, subject, certificate, key, public, group)
+    return PrivateKey(source, kind, spki_sha256, subject, certificate, key, public, group, ech_configs)
 
 
 def _agree(key: object, public: bytes) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.tls.keylog import KeyLog, KeyLogFacts
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.session_ticket import TicketKey
 
 TICKET_KEY_NAME_LENGTH: Final = 16  # what a ticket begins with
+MOST_TRIED: Final = 1_000  # sessions of the key logs, for one whose client random is hidden: 20 ms
+MOST_LINES_TRIED: Final = 8 * MOST_TRIED  # of the key logs: each session has five of them or more
 MOST_LEARNED: Final = 1 << 16  # sessions by session id, and as many by ticket: about 40 MB; the oldest leave first
 
 
@@ -85,6 +88,7 @@ class SecretStore:
         self.is_shared = False
         self.decrypt_rsa: Callable[[PrivateKey, bytes], bytes | None] = PrivateKey.decrypt_pre_master_secret
         self._news: list[News] = []
+        self._tried: tuple[int, list[tuple[bytes, bytes]]] = (-1, [])  # generation, and the sessions to be tried
         self._by_spki: dict[str, PrivateKey] = {}
         self._by_public: dict[bytes, PrivateKey] = {}
         self._keylog = KeyLog()
@@ -193,6 +197,19 @@ class SecretStore:
         """Each secret that was logged under this label and client random, the last one first."""
         logged = self._keylog.secrets(label, client_random)
         return [FoundSecret(secret, KeySource("key log", source)) for secret, source in logged]
+
+    def keylog_sessions(self, label: str) -> list[tuple[bytes, bytes]]:
+        """Client random and secret of each session that was logged under a label; none at all where they are many."""
+        if self._tried[0] != self.generation:
+            is_short = sum(each.secrets for each in self._keylog_facts.values()) <= MOST_LINES_TRIED
+            sessions = list(islice(self._keylog.sessions(label), MOST_TRIED + 1)) if is_short else []
+            self._tried = self.generation, sessions if len(sessions) <= MOST_TRIED else []
+        return self._tried[1]
+
+    @property
+    def ech_keys(self) -> list[PrivateKey]:
+        """The private keys that hellos may be encrypted to."""
+        return [key for key in self.private_keys if key.ech_configs]
 
     def keylog_rsa(self, encrypted_prefix: bytes) -> tuple[bytes, str] | None:
         """A pre_master_secret and its source, by the first 8 bytes of its encrypted form (`RSA` lines)."""

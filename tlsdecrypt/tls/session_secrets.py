@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import key_schedule
-from tlsdecrypt.tls.encrypted_hello import open_client_hello
+from tlsdecrypt.tls.encrypted_hello import open_client_hello, open_with_key
+from tlsdecrypt.tls.handshake import parse_client_hello
+from tlsdecrypt.tls.hidden_random import TRIED_LABEL, find_hidden_random
 from tlsdecrypt.tls.key_agreement import agreed_secrets
 from tlsdecrypt.tls.key_schedule import labels_of
 from tlsdecrypt.tls.ladder import Stage
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.ciphersuites import CipherSuite
     from tlsdecrypt.tls.handshake import ClientHello
     from tlsdecrypt.tls.negotiation import Negotiation
+    from tlsdecrypt.tls.record import Record
     from tlsdecrypt.tls.secrets import SecretStore
     from tlsdecrypt.tls.session import KeySource
 
@@ -50,8 +53,8 @@ _RESUMPTION: Final = _Derivation(Stage.APPLICATION, "resumption_master", Point.C
 class SessionSecrets:
     """The secrets of a handshake by the labels of a key log. What is missing is looked for again when more is known.
 
-    `inner_hello` is what an Encrypted Client Hello hides, if a key log tells. `psk` is the PSK that the binder proved;
-    `refused_psk` names one that was given for the session's identity and is not the right one.
+    `inner_hello` is what an Encrypted Client Hello hides, if its key or a key log tells. `psk` is the PSK that the
+    binder proved; `refused_psk` names one that was given for the session's identity and is not the right one.
     """
 
     def __init__(self, negotiation: Negotiation, store: SecretStore) -> None:
@@ -59,6 +62,8 @@ class SessionSecrets:
         self.inner_hello: ClientHello | None = None
         self.psk: FoundSecret | None = None
         self.refused_psk: KeySource | None = None
+        self._hidden_random: bytes | None = None  # of the inner hello, by trial
+        self._tried: int | None = None  # generation of the store
         self._negotiation = negotiation
         self._store = store
         self._state: tuple[int, int] | None = None
@@ -74,8 +79,8 @@ class SessionSecrets:
     @property
     def goes_on_with_inner_hello(self) -> bool:
         """Whether a key log has secrets of the inner hello: then the server accepted the Encrypted Client Hello."""
-        inner = self.inner_hello
-        return inner is not None and any(self._store.keylog_secrets(label, inner.random) for label in _DERIVATIONS)
+        inner = self._inner_random
+        return inner is not None and any(self._store.keylog_secrets(label, inner) for label in _DERIVATIONS)
 
     def find(self, label: str) -> list[FoundSecret]:
         """The secrets that may be the one of this label, the likeliest first."""
@@ -84,6 +89,17 @@ class SessionSecrets:
             computed = self._derive(_DERIVATIONS[label])
             self._found[label] = self._logged(label) + ([computed] if computed else [])
         return self._found[label]
+
+    def try_hidden_random(self, record: Record) -> bool:
+        """Whether the first record that the server protects tells now which session of a key log this is."""
+        negotiation = self._negotiation
+        if not self._may_be_hidden or negotiation.suite is None or negotiation.version is None or record.lost != 0:
+            return False
+        self._tried = self._store.generation
+        found = find_hidden_random(self._store, negotiation.suite, negotiation.version, record)
+        self._hidden_random = found
+        self._found.clear()
+        return found is not None
 
     def may_come(self, direction: Direction, stage: Stage) -> bool:
         """Whether a secret that one direction lacks may be known once other messages or sessions were read."""
@@ -94,7 +110,7 @@ class SessionSecrets:
         is_early = stage is Stage.EARLY and self._has_early_data
         if is_early and transcript.has_retry:
             return False  # a HelloRetryRequest refuses early data
-        if negotiation.is_retry_unanswered or self._lacks_parent():
+        if negotiation.is_retry_unanswered or self._lacks_parent() or self._may_be_hidden:
             return True
         # The client's last secret depends on what the server says; what the server lacks would stand behind it.
         is_before_server = Stage.HANDSHAKE in self._schedule and not transcript.has_finished(Direction.SERVER_TO_CLIENT)
@@ -105,12 +121,13 @@ class SessionSecrets:
 
         Where that is the inner one, what opens it comes first.
         """
-        hello, inner = self._negotiation.client_hello, self.inner_hello if self.goes_on_with_inner_hello else None
+        hello, inner = self._negotiation.client_hello, self._inner_random if self.goes_on_with_inner_hello else None
         if hello is None:
             return
         for label in ("ECH_SECRET", "ECH_CONFIG") if inner else ():
-            yield from (KeyLogSecret(label, hello.random, each.secret) for each in self._find_logged(label, hello))
-        yield from (KeyLogSecret(label, (inner or hello).random, secret) for label, secret in secrets)
+            logged = self._store.keylog_secrets(label, hello.random)
+            yield from (KeyLogSecret(label, hello.random, each.secret) for each in logged)
+        yield from (KeyLogSecret(label, inner or hello.random, secret) for label, secret in secrets)
 
     def teach(self) -> None:
         """Give the store the PSKs of the tickets that this session has brought (RFC 8446 section 4.6.1)."""
@@ -144,20 +161,34 @@ class SessionSecrets:
 
     def _logged(self, label: str) -> list[FoundSecret]:
         """What a key log has for the hello; for the inner one, where the server went on with that (RFC 9850)."""
-        hellos = (self._negotiation.client_hello, self.inner_hello)
-        return [found for hello in hellos if hello for found in self._find_logged(label, hello)]
+        hello = self._negotiation.client_hello
+        randoms = (hello.random if hello else None, self._inner_random)
+        return [found for each in randoms if each for found in self._store.keylog_secrets(label, each)]
 
-    def _find_logged(self, label: str, hello: ClientHello) -> list[FoundSecret]:
-        return self._store.keylog_secrets(label, hello.random)
+    @property
+    def _inner_random(self) -> bytes | None:
+        return self.inner_hello.random if self.inner_hello else self._hidden_random
+
+    @property
+    def _may_be_hidden(self) -> bool:
+        """Whether a key log may have this session under a random that is not known, and was not tried for it."""
+        hello = self._negotiation.client_hello
+        if hello is None or not hello.extensions.has_encrypted_client_hello or self._inner_random is not None:
+            return False
+        return self._tried != self._store.generation and not self._store.keylog_secrets(TRIED_LABEL, hello.random)
 
     def _open_inner_hello(self) -> None:
-        """Decrypt the Encrypted Client Hello with the lines of a key log that are there for it."""
+        """Decrypt the Encrypted Client Hello with the server's key, or the lines of a key log that are there for it."""
         hello, message = self._negotiation.client_hello, self._negotiation.transcript.client_hello
         if hello is None or message is None or not hello.extensions.has_encrypted_client_hello:
             return
+        body = message[MESSAGE_HEADER_LENGTH:]
+        if self._negotiation.transcript.has_retry:  # what the second hello hides needs the key of the first one
+            hello = parse_client_hello(body)
+        for key in self._store.ech_keys:
+            self.inner_hello = self.inner_hello or open_with_key(hello, body, key)
         for secret in self._store.keylog_secrets("ECH_SECRET", hello.random):
             for config in self._store.keylog_secrets("ECH_CONFIG", hello.random):
-                body = message[MESSAGE_HEADER_LENGTH:]
                 self.inner_hello = self.inner_hello or open_client_hello(hello, body, secret.secret, config.secret)
 
     def _lacks_parent(self) -> bool:

@@ -1,0 +1,3 @@
+module tlsdecrypt.example/go_peer
+
+go 1.24
