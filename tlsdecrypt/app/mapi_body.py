@@ -34,12 +34,14 @@ def put_request_body(facts: dict[str, Any], data: bytes) -> None:
 
 
 def put_response_body(facts: dict[str, Any], data: bytes) -> None:
-    """Set the keys of an answer; every one begins with StatusCode and ErrorCode. Raises `ParseError`."""
+    """Set the keys of an answer. Raises `ParseError`.
+
+    Every one begins with StatusCode and ErrorCode; a StatusCode other than 0 is a failure of the request as a whole,
+    and what follows it is auxiliary (section 2.2.4.1.3).
+    """
     reader = Reader(data)
     facts["status_code"] = _u32(reader, "StatusCode")
-    if facts["status_code"]:
-        return
-    error = _u32(reader, "ErrorCode")
+    error = facts["status_code"] or _u32(reader, "ErrorCode")
     if error:
         known = ERRORS.get(error)
         put(

@@ -262,6 +262,15 @@ def test_connect_error_names_what_is_wrong(error: int, name: str) -> None:
     assert name in finding.summary
 
 
+@pytest.mark.parametrize("endpoint", ["emsmdb", "nspi"])
+def test_connect_error_may_be_the_status_of_the_request_as_a_whole(endpoint: str) -> None:
+    asked, answered = connect(answered=struct.pack("<II", 0x80040115, 0))
+    said = [replace(asked, data=asked.data.replace(b"/mapi/emsmdb", f"/mapi/{endpoint}".encode())), answered]
+    finding = found(scene(said), "mapi.connect-error")
+    assert finding is not None
+    assert "0x80040115" in finding.summary
+
+
 def test_connect_error_without_a_response_code_and_meta_tags() -> None:
     made = scene(call("Connect", struct.pack("<II", 0, 0x3EB), None, asked=CONNECT_REQUEST))
     assert rules_in(made, "mapi") == {"mapi.connect-error"}
