@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 from autodiscover_dialogues import pox_request, pox_settings, protocol
+from dns_dialogues import lookup
 from exchange_dialogues import rules_in
 from packets import ACK, RST, SYN, C, S, Say, Scene, Segment, found, http_request, http_response
 from rpc_http_messages import (
@@ -298,8 +299,10 @@ def test_cert_principal_mismatch_of_an_old_client_looks_at_the_common_name() -> 
 
 def test_cert_principal_mismatch_of_a_proxy_at_another_address_without_sni() -> None:
     answer = autodiscover(protocol("EXPR", "mail.contoso.com"))
-    for aborts, expected in ((2, True), (0, False)):
+    for aborts, name, expected in ((2, None, True), (0, None, False), (2, "sts.contoso.com", False)):
         made = Scene()
+        if name is not None:
+            lookup(made, "192.0.2.10", name, "198.51.100.77")
         made.dialogue(tls(answer, MAIL, client=OLD, versions=OLD, ciphers="AES128-SHA", name=None), port=443)
         for _ in range(aborts):
             broken = tls([], OTHER_NAME, name=None, client=OLD, versions=OLD, ciphers="AES128-SHA")

@@ -10,6 +10,7 @@ from tlsdecrypt.findings.finding import Confidence, Severity
 from tlsdecrypt.findings.logins import hit_at
 from tlsdecrypt.findings.lookups import Lookups
 from tlsdecrypt.findings.outlook_anywhere_calls import is_channel, offers_mapi_http, outside_protocols
+from tlsdecrypt.findings.reachability import names_by_address
 from tlsdecrypt.findings.rule import rule
 from tlsdecrypt.findings.tls_story import CERTIFICATE_FOLLOWERS
 
@@ -75,14 +76,20 @@ def _gets_through(scene: Scene, client: str) -> bool:
 def _towards(scene: Scene, answer: Step, host: str) -> Iterator[Trace]:
     """The client's TLS connections to the proxy: by name; without any name, by address, or by a certificate of its kin.
 
+    An address that was looked up under other names alone is not the proxy's.
+
     What says no name counts only where nothing was said on it: the server may have others.
     """
     traces = [each for each in scene.by_client[answer.trace.client.address] if each.certificate is not None]
     addresses = {each.server.address for each in traces if host in each.names} | Lookups(scene).addresses(host)
     addresses.add(answer.trace.server.address)
+    names = scene.derived(names_by_address)
     for trace in traces:
+        address = trace.server.address
         is_nameless = not trace.names and not trace.steps
-        if host in trace.names or (is_nameless and (trace.server.address in addresses or _is_of_kin(trace, host))):
+        is_known_otherwise = bool(names.get(address)) and host not in names[address]
+        may_be_it = address in addresses or (_is_of_kin(trace, host) and not is_known_otherwise)
+        if host in trace.names or (is_nameless and may_be_it):
             yield trace
 
 
