@@ -6,6 +6,7 @@ from capture_lab.cases import CASES, MAIL, OPENSSL, OTHER_KEYS, TLSLITE, Case, k
 from capture_lab.gnutls_story import POST_HANDSHAKE_SAID
 from capture_lab.go_story import GO_SAID
 from capture_lab.keys import PSK, PSK_IDENTITY
+from capture_lab.mbedtls_story import MBEDTLS_SAID
 from capture_lab.truth import Key
 
 GNUTLS, NSS = "gnutls-serv and gnutls-cli", "NSS's selfserv and tstclnt"
@@ -87,6 +88,11 @@ PEER_CASES = (
         key_log("nss-server-tls13"),
     ),
     Case("nss-encrypted-hello.pcap", "openssl s_server and NSS's tstclnt: Encrypted Client Hello, GREASE and refused"),
+    Case(
+        "mbedtls-truncated.pcap",
+        "Mbed TLS, both sides: truncated_hmac, with and without encrypt_then_mac, records of 512 bytes",
+        said=MBEDTLS_SAID,
+    ),
     Case(
         "go-encrypted-hello.pcap",
         "Go, both sides: Encrypted Client Hello accepted, resumed, and after a HelloRetryRequest",

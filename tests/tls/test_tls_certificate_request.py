@@ -82,3 +82,13 @@ def test_the_group_that_a_server_asks_for_in_a_retry_is_told() -> None:
     """tshark: `tls.handshake.extensions_key_share_selected_group` of the HelloRetryRequest."""
     sessions = [each.tls for each in tlsdecrypt.analyze([CAPTURES / "openssl-tls13-retry.pcap"]).conversations]
     assert [each.retry_group for each in sessions if each is not None] == ["secp384r1"] * 3
+
+
+def test_truncated_hmac_and_short_records_are_told() -> None:
+    """Mbed TLS on both sides, which is the last to speak truncated_hmac."""
+    store = tlsdecrypt.load_keys(pfx=[CAPTURES.parent / "keys" / "mail.pfx"], passwords=[""])
+    sessions = [each.tls for each in tlsdecrypt.analyze([CAPTURES / "mbedtls-truncated.pcap"], store).conversations]
+    told = [(each.truncated_hmac, each.encrypt_then_mac, each.max_fragment_length) for each in sessions if each]
+    truncated = [(True, True, None), (True, False, None), (True, False, None), (True, False, 512)]
+    assert told[:4] == truncated
+    assert {each.verdict.code.value for each in sessions if each} == {"decrypted"}

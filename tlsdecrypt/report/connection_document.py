@@ -136,6 +136,7 @@ def _session(tls: TlsSession) -> dict[str, Any]:
         "key_exchange_group": tls.key_exchange_group,
         "extended_master_secret": tls.extended_master_secret,
         "encrypt_then_mac": tls.encrypt_then_mac,
+        "truncated_hmac": tls.truncated_hmac,
         "max_fragment_length": tls.max_fragment_length,
         "record_size_limit": dict(zip(_SENDERS, tls.record_size_limits, strict=True)),
         "compression": tls.compression,

@@ -95,6 +95,7 @@ class TlsSession(Value, frozen=True):
     retry_group: str | None = None
     secure_renegotiation: bool | None = None
     accepted_issuers: Hidden[tuple[str, ...]] = ()
+    truncated_hmac: bool = False
     max_fragment_length: int | None = None
     record_size_limits: tuple[int | None, int | None] = (None, None)
     secrets: Hidden[tuple[KeyLogSecret, ...]] = ()

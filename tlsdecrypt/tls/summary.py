@@ -68,6 +68,7 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         retry_group=negotiation.retry_group,
         secure_renegotiation=_has_secure_renegotiation(negotiation),
         accepted_issuers=_accepted_issuers(negotiations),
+        truncated_hmac=negotiation.has_truncated_hmac,
         max_fragment_length=negotiation.answered.max_fragment_length,
         record_size_limits=(
             hello.extensions.record_size_limit if hello else None,
