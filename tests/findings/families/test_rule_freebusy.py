@@ -155,6 +155,32 @@ def test_rule_freebusy_proxy_failed_gives_way_to_the_failure_behind() -> None:
     assert rules_in(scene, "freebusy") == {"freebusy.preauth-blocks-wssecurity"}
 
 
+@pytest.mark.parametrize(
+    ("mailbox", "server", "is_told"),
+    [
+        ("Blake@Fabrikam.com", "203.0.113.30", False),
+        ("casey@tailspin.example", "203.0.113.30", True),  # somebody else's question
+        ("blake@fabrikam.com", "198.51.100.20", True),  # asked of the same server by another user
+    ],
+)
+def test_rule_freebusy_proxy_failed_gives_way_to_the_same_question_behind_translated_addresses(
+    mailbox: str,
+    server: str,
+    is_told: bool,  # noqa: FBT001
+) -> None:
+    scene = Scene(now=1.0)
+    refused = http_response("401 Unauthorized", ("WWW-Authenticate: Basic realm=x",))
+    question = FEDERATED.replace(b"avery@contoso.com", mailbox.encode())
+    scene.dialogue([C(post(WSS, question, AGENT)), S(refused)], client="192.0.2.77", server=server)
+    inner_end = scene.now
+    scene.now = 0.0
+    failed = free_busy(("NoError", ""), (PROXY, "401"))
+    asked = availability("avery@contoso.com", "BLAKE@fabrikam.com")
+    scene.dialogue([C(post(EWS, asked), after=0.0001), S(ok(failed), after=inner_end + 1)])
+    scene.silence(5)
+    assert ("freebusy.proxy-failed" in rules_in(scene, "freebusy")) is is_told
+
+
 @pytest.mark.parametrize(("port", "cause"), [(443, "tcp.connect-refused"), (389, None)])
 def test_rule_freebusy_proxy_failed_follows_a_connection_that_fails_meanwhile(port: int, cause: str | None) -> None:
     scene = Scene(now=1.0)

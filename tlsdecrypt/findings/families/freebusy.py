@@ -142,7 +142,7 @@ def proxy_failed(scene: Scene) -> Iterator[Hit]:
     """
     requests = InnerRequests(scene)
     for step, failure in _failures(scene, codes.AVAILABILITY_PROXY):
-        if _fails_visibly_behind(requests, step):
+        if _fails_visibly_behind(requests, step, failure):
             continue
         inner = failure.get("values", {}).get("InnerErrorMessageText") or failure.get("message_text", "")
         summary = f"{step.trace.server.address} could not get the free/busy of {_whom(step, failure)}: {inner}"
@@ -165,7 +165,7 @@ def autodiscover_failed(scene: Scene) -> Iterator[Hit]:
     """
     requests = InnerRequests(scene)
     for step, failure in _failures(scene, codes.AVAILABILITY_DISCOVERY):
-        if not _fails_visibly_behind(requests, step):
+        if not _fails_visibly_behind(requests, step, failure):
             why = failure.get("message_text", "")
             summary = f"{step.trace.server.address} found no Autodiscover service for {_whom(step, failure)}: {why}"
             yield _passed_on(step, failure, summary, _connection_fault(requests, step))
@@ -275,9 +275,12 @@ def _explained_by(failure: Failure) -> str | None:
     return None
 
 
-def _fails_visibly_behind(requests: InnerRequests, step: Step) -> bool:
-    """Whether a request that the server made itself, while it worked on `step`, failed before our eyes."""
-    for inner in requests.behind(step):
+def _fails_visibly_behind(requests: InnerRequests, step: Step, failure: Failure) -> bool:
+    """Whether a request that was made for `step`, while it waited, failed before our eyes.
+
+    The server made it itself, or it is for the same mailbox.
+    """
+    for inner in (*requests.behind(step), *requests.about(step, _whom(step, failure))):
         is_error = inner.about("ews").get("response_class") == "Error" or error_of(inner) is not None
         if inner.service in _ASKED_ON and (has_failed(inner) or is_error):
             return True
