@@ -10,17 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_CODED = 256 << 10  # characters of one piece
-_BEGINNINGS = (
-    "eyJ", "eyA", "ewo", "ew0", "ewk", "ewA",  # { and what may follow it
-    "W3s", "Wwo", "Ww0",  # a list of these
-    "PD", "PE", "PF", "PG", "PH", "PA",  # <? and <name
-    "cGFzc", "UGFzc", "cHdk", "UHdk",  # pass, pwd
-)  # fmt: skip
 
-# A JWT is no such piece: each of its parts stands beside a dot.
+# How Base64 begins of {, [{ and < with what may follow them, and of pass, Pass, pwd, Pwd. A JWT is no such piece: each
+# of its parts stands beside a dot. The first character comes first, so that the search is quick.
 _PIECE = re.compile(
-    rf"(?<![A-Za-z0-9+/_.-])(?:{'|'.join(_BEGINNINGS)})[A-Za-z0-9+/_-]{{12,}}+(?:\r?\n[A-Za-z0-9+/_-]{{4,}}+)*+={{0,2}}"
-    r"(?!\.[A-Za-z0-9_-])"
+    r"[eWPcU](?<![A-Za-z0-9+/_.-].)"
+    r"(?:(?<=e)(?:y[JA]|w[o0kA])|(?<=W)(?:3s|w[o0])|(?<=P)[ADEFGH]|(?<=c)(?:GFzc|Hdk)|(?<=U)(?:GFzc|Hdk))"
+    r"[A-Za-z0-9+/_-]{12,}+(?:\r?\n[A-Za-z0-9+/_-]{4,}+)*+={0,2}(?!\.[A-Za-z0-9_-])"
 )
 _URL_SAFE = str.maketrans("-_", "+/")
 _TEXT = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f]*")
@@ -28,8 +24,6 @@ _TEXT = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f]*")
 
 def mask_coded(text: str, holds_secret: Callable[[str], bool], mask: Callable[[str], str]) -> str:
     """`text` with `mask(piece)` in place of each piece of Base64 whose meaning `holds_secret`."""
-    if not any(each in text for each in _BEGINNINGS):
-        return text
     return _PIECE.sub(lambda match: mask(match[0]) if _is_secret(match[0], holds_secret) else match[0], text)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MAX_CELLS = 100_000  # of one content
+LONGEST_LABEL = 60  # characters
 MAX_WORDS = 3  # of a value beside a label; more are a sentence
 
 _CELL = re.compile(r"<(/?table|tr|t[dh])(?:\s[^<>]*)?>", re.IGNORECASE)
@@ -24,12 +25,12 @@ _MARKUP = re.compile(r"<[^<>]*>")
 _LABEL = re.compile(r"(?:[\w.-]{1,40} ){0,2}[\w.-]{1,40}")
 _DEEDS = frozenset({"change", "reset", "forgot", "forgotten", "lost", "show", "enter", "set", "your", "no", "invalid"})
 _MAYBE_SECRET = re.compile(r"pass|pwd|secret|token|credential|key|kennw", re.IGNORECASE)
-_BESIDE = re.compile(
-    r"(?<=[>\s])((?:[\w.-]{1,40}[ ]){0,2}[\w.-]{1,40})\s*(?:"
-    r"[:=]\s*</?(?:b|strong|label|span|font|i|em|p|div|dt|code)(?:\s[^<>]*)?>|</dt\s*>\s*<dd(?:\s[^<>]*)?>)"
+_BESIDE = re.compile(  # what stands between a label and its value, and the value
+    r"(?:[:=]\s*</?(?:b|strong|label|span|font|i|em|p|div|dt|code)(?:\s[^<>]*)?>|</dt\s*>\s*<dd(?:\s[^<>]*)?>)"
     r"(?:\s|&nbsp;|</?(?:b|strong|label|span|font|i|em|p|div|br|code|tt|pre|dd)(?:\s[^<>]*)?/?>)*+([^<>]{1,512}+)",
     re.IGNORECASE,
 )
+_LABEL_BEFORE = re.compile(r"(?:[>\s]|\A)((?:[\w.-]{1,40}[ ]){0,2}[\w.-]{1,40})\s*\Z")
 
 
 class _Cell(NamedTuple):
@@ -63,9 +64,10 @@ def _kind(label: str) -> str | None:
 
 def _beside(text: str) -> Iterator[tuple[int, int, str]]:
     for match in _BESIDE.finditer(text):
-        kind = _kind(match[1])
-        if kind is not None and len(match[2].split()) <= MAX_WORDS:
-            yield *match.span(2), kind
+        label = _LABEL_BEFORE.search(text[max(match.start() - LONGEST_LABEL, 0) : match.start()])
+        kind = _kind(label[1]) if label else None
+        if kind is not None and len(match[1].split()) <= MAX_WORDS:
+            yield *match.span(1), kind
 
 
 def _in_tables(text: str) -> Iterator[tuple[int, int, str]]:
