@@ -65,6 +65,8 @@ def at_end(reply: str) -> list[str]:
             refused(FROM, "451 4.7.500 Server busy. Please try again later"),
         ),
         ("smtp.throttled", WARNING, refused(FROM, "432 4.3.2 STOREDRV.ClientSubmit; throttled")),
+        ("smtp.throttled", WARNING, at_end("451 4.7.3 Throttled due to exceeding sender quota")),
+        ("smtp.throttled", WARNING, refused(TO, "450 4.2.1 The user is receiving mail at a rate limit")),
         ("smtp.back-pressure", ERROR, refused(FROM, "452 4.3.1 Insufficient system resources")),
         ("smtp.service-inactive", ERROR, ["S: 421 4.3.2 Service not available, closing transmission channel"]),
         ("smtp.service-inactive", ERROR, refused(FROM, "421 4.3.2 Service not active")),

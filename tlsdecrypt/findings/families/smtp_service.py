@@ -25,8 +25,12 @@ _CONNECTIONS = re.compile(
 _TIMEOUT = re.compile(r"time-?d?\s?-?out|timeout|idle|inactiv", re.IGNORECASE)
 _SHUTDOWN = re.compile(r"shut(?:ting)?\s?down|restart|maintenance", re.IGNORECASE)
 _NO_SERVICE = re.compile(r"service (?:is )?not (?:available|active)|not accepting", re.IGNORECASE)
+_RATE = re.compile(
+    r"throttl|rate[ -]?limit|submission rate|sending (?:limit|rate)|too (?:many messages|much mail)", re.IGNORECASE
+)
 _EXO_THROTTLE = re.compile(r"4\.7\.(\d{3})\Z")
 _EXO_THROTTLES = range(500, 700)
+_PERMANENT = 500  # replies below refuse for now
 _LOOP = re.compile(r"hop count|loop", re.IGNORECASE)
 _SIZE = re.compile(r"size|too large|too big|exceed", re.IGNORECASE)
 
@@ -67,6 +71,7 @@ def too_many_connections(step: Step) -> Iterator[Hit]:
 def throttled(step: Step) -> Iterator[Hit]:
     """The server asks the client to come back later, because it sends too much or is not known well enough.
 
+    By the codes for that, or by a text of a temporary refusal that speaks of a rate.
     Silent for connections that were idle for too long, and for limits of connections (`smtp.too-many-connections`).
     """
     found = refusal(step)
@@ -78,6 +83,7 @@ def throttled(step: Step) -> Iterator[Hit]:
         (code == 421 and (enhanced == "4.4.2" or enhanced.startswith("4.7.")))  # noqa: PLR2004 - reply codes
         or (code in (450, 451) and cloud is not None and int(cloud[1]) in _EXO_THROTTLES)
         or (code == 432 and enhanced == "4.3.2")  # noqa: PLR2004 - a reply code
+        or (code < _PERMANENT and _RATE.search(found[2]) is not None)
     )
     if is_throttle and step.verb not in ("AUTH", "X-EXPS", "STARTTLS"):
         yield Hit(f"{server_of(step)} slows {client_of(step)} down: {reply_text(step)}", command_and_reply(step))
