@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from tlsdecrypt.conversation import NOTHING_UNVERIFIED, PlaintextDigest, StreamFacts
 from tlsdecrypt.errors import InputError
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+KEPT_ONCE: Final = 4096  # values that many conversations have: servers, certificates, keys, verdicts
+
 _NO_STREAMS = StreamFacts(), StreamFacts()
+_NO_LIMITS = None, None
 _NO_DATA = PlaintextDigest(0, None), PlaintextDigest(0, None)
 
 
@@ -168,7 +172,10 @@ class LinesTeller:
 
 
 def light(conversation: Conversation) -> Conversation:
-    """What summaries count of a conversation, and explanations look at: many of these are kept until the end."""
+    """What summaries count of a conversation, and explanations look at: many of these are kept until the end.
+
+    What is the same in many of them is kept once.
+    """
     tls = conversation.tls
     if tls is not None:
         tls = replace(
@@ -177,12 +184,19 @@ def light(conversation: Conversation) -> Conversation:
             alerts=(),
             heartbeats=(),
             fingerprint=None,
+            ja3s=None,
+            client_hello_span=None,
+            record_size_limits=_NO_LIMITS,
             client_certificates=(),
+            server_certificates=_once(tls.server_certificates),
             offered_cipher_suites=(),
             secrets=(),
+            key=_once(tls.key),
+            verdict=_once(tls.verdict),
         )
     return replace(
         conversation,
+        server=_once(conversation.server),
         streams=_NO_STREAMS,
         tls=tls,
         application_data=_NO_DATA,
@@ -192,6 +206,12 @@ def light(conversation: Conversation) -> Conversation:
         tcp=None,
         dissection=(),
     )
+
+
+@lru_cache(maxsize=KEPT_ONCE)
+def _once(value: T) -> T:
+    """The first of those that are equal."""
+    return value
 
 
 def is_terminal() -> bool:
