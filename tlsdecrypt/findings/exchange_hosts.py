@@ -104,7 +104,7 @@ class Way:
     def dns_failure(self) -> tuple[str, Evidence, str] | None:
         """What DNS said instead of an address, or that it said nothing; and the address of the resolver.
 
-        None where a proxy, which asks DNS itself, takes the client there all the same.
+        None where the client gets there all the same: it knew the address from before, or a proxy leads there.
         """
         if self.addresses or not self._messages or any(map(_leads_on, self.traces)):
             return None
@@ -113,7 +113,7 @@ class Way:
         if failed is not None:
             return failed.rcode, self._said(failed, failed.rcode), failed.server.address
         queries = [each for each in self._messages if not each.is_response]
-        is_silent = len(queries) > 1 and self._scene.goes_on_after(queries[-1].time_ns)
+        is_silent = len(queries) > 1 and self._scene.goes_on_after(queries[1].time_ns)
         if not answers and is_silent:
             return "no answer", self._said(queries[0], "no answer came"), queries[0].server.address
         if not answers:
@@ -129,13 +129,14 @@ class Way:
         """A connection that did not come about, where none did."""
         if any(has_accepted(each) for each in self.traces):
             return None
-        tries = sum(each.tcp.syn_count for each in self.traces if each.tcp is not None and is_unanswered(each))
+        silent = [each for each in self.traces if is_unanswered(each)]
+        tries = sorted(syn.time_ns for each in silent if each.tcp is not None for syn in each.tcp.syns)
+        is_proven = len(tries) >= TRIES and self._scene.goes_on_after(tries[TRIES - 1])
         for trace in self.traces:
             if is_refused(trace) and trace.tcp is not None and trace.tcp.reset is not None:
                 return trace, trace.saw(trace.tcp.reset.frame, f"{trace.server} refuses the connection")
-            is_silence = is_unanswered(trace) and tries >= TRIES and self._scene.goes_on_after(trace.span.last_time_ns)
-            if is_silence:
-                return trace, trace.saw(trace.span.first_frame, f"SYN to {trace.server}, {tries} in all, no answer")
+            if is_proven and trace in silent:
+                return trace, trace.saw(trace.span.first_frame, f"SYN to {trace.server}, {len(tries)} seen, no answer")
         return None
 
     def tls_failure(self) -> tuple[Trace, Evidence] | None:
@@ -164,5 +165,6 @@ class Way:
 
 
 def _leads_on(trace: Trace) -> bool:
-    """Whether a proxy was asked for the way to the name, and did not refuse it."""
-    return any(step.verb == "CONNECT" and not has_failed(step) for step in trace.steps)
+    """Whether the server, or the proxy that was asked for the way to it, took the client in."""
+    asked = [step for step in trace.steps if step.verb == "CONNECT"]
+    return any(not has_failed(step) for step in asked) if asked else has_accepted(trace)

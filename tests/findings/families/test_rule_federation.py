@@ -287,6 +287,26 @@ def test_rule_fed_mfg_by_dns_is_silent_where_a_proxy_leads_on(status: str | None
     assert (found(scene, MFG) is not None) is is_told
 
 
+@pytest.mark.parametrize("is_asked_for", [True, False])
+def test_rule_fed_mfg_is_silent_where_the_address_was_known_from_before(is_asked_for: bool) -> None:  # noqa: FBT001
+    """Only AAAA is looked up, which has no address; the connection to that of A names the host."""
+    scene = Scene()
+    lookup(scene, EXCHANGE, "domains.live.com", kind="AAAA")
+    host = "domains.live.com" if is_asked_for else "www.contoso.com"
+    scene.dialogue([C(http_request("GET /", host=host)), S(http_response("200 OK"))], client=EXCHANGE, server=PUBLIC)
+    scene.silence(5)
+    assert (found(scene, MFG) is None) is is_asked_for
+
+
+@pytest.mark.parametrize(("times", "is_told"), [(5, False), (6, True)])
+def test_rule_fed_mfg_needs_three_tries_and_three_seconds(times: int, is_told: bool) -> None:  # noqa: FBT001
+    """One SYN a second; the tries may go on until the capture ends."""
+    scene = Scene()
+    lookup(scene, EXCHANGE, "domains.live.com", PUBLIC)
+    syns(scene, EXCHANGE, PUBLIC, times=times)
+    assert (found(scene, MFG) is not None) is is_told
+
+
 def test_rule_fed_mfg_without_any_answer_of_dns() -> None:
     scene = Scene()
     for _ in range(2):
