@@ -88,6 +88,15 @@ def test_frames_keep_their_times_and_order(case: dict[str, Any], tmp_path: Path)
     }
 
 
+@pytest.mark.parametrize("case", {each["capture"]: each for each in OPENED}.values(), ids=name_of)
+def test_tshark_finds_no_fault_in_any_of_them(case: dict[str, Any], tmp_path: Path, tshark: str) -> None:
+    assert tshark
+    path = tmp_path / "decrypted.pcapng"
+    path.write_bytes(rewritten([ROOT / case["capture"]], keys_of(case)))
+    assert by_tshark(path, "-Y", BROKEN) == []
+    assert by_tshark(path, "-c", "1") != []
+
+
 @pytest.mark.parametrize("name", TSHARK_READS)
 def test_tshark_finds_no_fault_and_the_requests_that_it_decrypts_itself(name: str, tmp_path: Path) -> None:
     case = next(each for each in OPENED if Path(each["capture"]).name == name)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 MAX_REMEMBERED = 200  # secrets of one conversation that are sought wherever they are repeated
 SHORTEST_REMEMBERED = 6  # characters of a secret, a password apart; shorter ones are words that stand everywhere
 
-_MASKED = (frozenset("*"), frozenset("0"))
+_MASKED = (frozenset("*"), frozenset("0"), frozenset("A"))
 
 
 class SecretFinder(Redactor):
     """Finds by the rules of the Redactor that it was made of, and teaches and counts for it.
 
-    `found` are the secrets of what was looked at since it was emptied, by kind, but for what was overwritten with stars
-    or zeros already. What was found, here or in what was looked at earlier in the run, is found again when it is
+    `found` are the secrets of what was looked at since it was emptied, by kind, but for what was overwritten already,
+    with stars, zeros or A. What was found, here or in what was looked at earlier in the run, is found again when it is
     repeated; the long contents in which nothing looks like a secret are searched only for what this finder has found.
     """
 

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 SHORTEST_SOUGHT = 4  # characters of a secret that is sought by its looks alone
 
 _STARS = bytes(each if each in b"\r\n" else ord("*") for each in range(256))
+_NOTHING = bytes(each if each in b"\r\n \t" else ord("A") for each in range(256))
 _ZEROS = bytes(each if each in b"\r\n" else ord("0") for each in range(256))
 _PARAMETER = re.compile(rb"([^=&;?#\s]{1,128})=([^&;#\s]+)")
 _PATH_PARAMETER = re.compile(rb"(;jsessionid=|/\([AFS]\()([^/?#;()\s]+)", re.IGNORECASE)
+_TOKEN_SCHEMES = frozenset({b"ntlm", b"negotiate", b"kerberos"})
 _TOKEN_CHALLENGE = re.compile(rb"\s*(?:ntlm|negotiate|kerberos)\s+(\S{8,})", re.IGNORECASE)
 _TEXTS = re.compile(rb"(?:[\t\r\n\x20-\x7e]|[\xc3-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}){8,}+")  # in UTF-8
 _PAIR = re.compile(rb"[^;]+")
@@ -39,6 +41,11 @@ _FORM = "application/x-www-form-urlencoded"
 def stars(data: bytes) -> bytes:
     """As many stars; ends of lines stay."""
     return data.translate(_STARS)
+
+
+def nothing(token: bytes) -> bytes:
+    """Base64 of as many zero bytes: what dissects such tokens finds none, and nothing malformed either."""
+    return token.translate(_NOTHING)
 
 
 class InPlaceMasker:
@@ -94,8 +101,9 @@ class InPlaceMasker:
         if lowered in names.CREDENTIAL_FIELDS:
             return self._credentials(value)
         if lowered in names.CHALLENGE_FIELDS:
-            token = _TOKEN_CHALLENGE.fullmatch(value.rstrip())
-            value = value[: token.start(1)] + self._starred(names.TOKEN, value[token.start(1) :]) if token else value
+            if token := _TOKEN_CHALLENGE.fullmatch(value.rstrip()):
+                self._finder.value(names.TOKEN, token[1].decode("latin-1"))
+                return value[: token.start(1)] + nothing(value[token.start(1) :])
         elif lowered in names.COOKIE_FIELDS:
             value = _PAIR.sub(lambda pair: self._cookie(pair[0]), value)
         elif lowered in names.SET_COOKIE_FIELDS:
@@ -109,7 +117,8 @@ class InPlaceMasker:
         scheme, space, rest = value.lstrip().partition(b" ")
         lead = value[: len(value) - len(value.lstrip())]
         self._finder.fields([("authorization", value.decode("latin-1").strip())])
-        return lead + scheme + space + stars(rest) if space else lead + stars(scheme)
+        overwritten = nothing(rest) if scheme.lower() in _TOKEN_SCHEMES else stars(rest)
+        return lead + scheme + space + overwritten if space else lead + stars(scheme)
 
     def _cookie(self, pair: bytes) -> bytes:
         name, equals, value = pair.partition(b"=")
