@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from autodiscover_dialogues import GOOD, pox_request
+from autodiscover_dialogues import GOOD, pox_request, pox_response
 from dns_dialogues import lookup
 from exchange_dialogues import EWS, HTML, ews_success, ok, post
 from packets import CLIENT, SERVER, C, S, Scene, found, http_request, http_response, rules_of
@@ -83,3 +83,17 @@ def test_a_client_that_acknowledges_what_was_lost_did_not_leave_at_the_certifica
     assert conversation.tls is not None
     assert [each.name for each in conversation.tls.messages][-1] == "server_hello_done"
     assert "tls.client-rejected-cert" not in rules_of(hole)
+
+
+def test_an_external_url_of_ews_may_stand_in_a_hole_of_the_answer() -> None:
+    rule = "autodiscover.external-ews-url-missing"
+    filler = f"<Pad>{'x' * 1600}</Pad>"
+    inside = f"<Type>EXPR</Type><Server>mail.contoso.com</Server>{filler}{{}}{filler}"
+    for url, is_told in (("<EwsUrl>https://mail.contoso.com/EWS/Exchange.asmx</EwsUrl>", False), ("", True)):
+        settings = f"<Account><Action>settings</Action><Protocol>{inside.format(url)}</Protocol></Account>"
+        scene = Scene()
+        scene.dialogue([C(pox_request()), S(ok(pox_response(settings)))], client="203.0.113.9")
+        scene.silence(5)
+        assert (found(scene, rule) is not None) is is_told
+        holed = without(scene, b"</Pad><EwsUrl>", b"</Pad><Pad>")
+        assert found(holed, rule) is None
