@@ -231,10 +231,10 @@ def server_context(certificates: str, private_key: str) -> ssl.SSLContext:
     return context
 
 
-def main() -> None:
-    """Serve until the process is ended."""
+def serve(front_end: type[FrontEnd]) -> None:
+    """HTTP, HTTPS and DNS until the process is ended, with the certificates and the key of the command line."""
     Listener.daemon_threads = True
-    secured, plain = Listener(("::", HTTPS_PORT), FrontEnd), Listener(("::", HTTP_PORT), FrontEnd)
+    secured, plain = Listener(("::", HTTPS_PORT), front_end), Listener(("::", HTTP_PORT), front_end)
     secured.context = server_context(*sys.argv[1:3])
     names = socketserver.UDPServer(("198.51.100.53", DNS_PORT), Names)
     for server in (plain, names):
@@ -243,4 +243,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(FrontEnd)

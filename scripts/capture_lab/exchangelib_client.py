@@ -9,7 +9,7 @@ import ssl
 import sys
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exchangelib import (
     DELEGATE,
@@ -28,6 +28,9 @@ from exchangelib.autodiscover.discovery import Autodiscovery
 from exchangelib.errors import ErrorNoFreeBusyAccess, ErrorSendAsDenied
 from exchangelib.protocol import BaseProtocol
 from requests.adapters import HTTPAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ADDRESS = "avery@contoso.com"
 LOGIN = Credentials("CONTOSO\\avery", "not-a-real-password")
@@ -94,11 +97,24 @@ def send_as() -> None:
 
 
 def free_busy() -> None:
-    """Ask two mailboxes for their free/busy: one answers, one refuses."""
+    """Ask for the free/busy of two mailboxes."""
     start = EWSDateTime(2024, 5, 13, 8, tzinfo=UTC)
     wanted = [(ADDRESS, "Organizer", False), ("casey@contoso.com", "Required", False)]
+    list(account().protocol.get_free_busy_info(accounts=wanted, start=start, end=start + timedelta(hours=24)))
+
+
+def refused_free_busy() -> None:
+    """The same, where one of them answers and the other refuses."""
     with suppress(ErrorNoFreeBusyAccess):
-        list(account().protocol.get_free_busy_info(accounts=wanted, start=start, end=start + timedelta(hours=24)))
+        free_busy()
+
+
+def tell(pieces: dict[str, Callable[[], None]]) -> None:
+    """Tell the pieces that the command line asks for, in that order."""
+    RsaOnly.ca = sys.argv[1]
+    BaseProtocol.HTTP_ADAPTER_CLS = RsaOnly
+    for piece in sys.argv[2:]:
+        pieces[piece]()
 
 
 PIECES = {
@@ -106,17 +122,9 @@ PIECES = {
     "folders": folders,
     "busy": busy,
     "send-as": send_as,
-    "free-busy": free_busy,
+    "free-busy": refused_free_busy,
 }
 
 
-def main() -> None:
-    """Tell the pieces that were asked for, in that order."""
-    RsaOnly.ca = sys.argv[1]
-    BaseProtocol.HTTP_ADAPTER_CLS = RsaOnly
-    for piece in sys.argv[2:]:
-        PIECES[piece]()
-
-
 if __name__ == "__main__":
-    main()
+    tell(PIECES)

@@ -6,16 +6,12 @@ Each WHAT is one piece of the story: autodiscover, folders, notifications, away,
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
-
-from exchangelib import UTC, EWSDateTime
-from exchangelib.protocol import BaseProtocol
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from capture_lab.exchangelib_client import ADDRESS, RsaOnly, account, autodiscover, folders
+from capture_lab.exchangelib_client import account, autodiscover, folders, free_busy, tell
 
 
 def notifications() -> None:
@@ -30,13 +26,6 @@ def away() -> None:
     account().oof_settings  # noqa: B018 - the property asks the server
 
 
-def free_busy() -> None:
-    """Ask for the free/busy of two mailboxes."""
-    start = EWSDateTime(2024, 5, 13, 8, tzinfo=UTC)
-    wanted = [(ADDRESS, "Organizer", False), ("casey@contoso.com", "Required", False)]
-    list(account().protocol.get_free_busy_info(accounts=wanted, start=start, end=start + timedelta(hours=24)))
-
-
 PIECES = {
     "autodiscover": autodiscover,
     "folders": folders,
@@ -46,13 +35,5 @@ PIECES = {
 }
 
 
-def main() -> None:
-    """Tell the pieces that were asked for, in that order."""
-    RsaOnly.ca = sys.argv[1]
-    BaseProtocol.HTTP_ADAPTER_CLS = RsaOnly
-    for piece in sys.argv[2:]:
-        PIECES[piece]()
-
-
 if __name__ == "__main__":
-    main()
+    tell(PIECES)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-import socketserver
 import sys
-import threading
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -19,15 +17,7 @@ if __name__ == "__main__":
 
 from capture_lab import exchange_answers as usual
 from capture_lab import healthy_answers as answers
-from capture_lab.exchange_server import (
-    DNS_PORT,
-    HTTP_PORT,
-    HTTPS_PORT,
-    FrontEnd,
-    Listener,
-    Names,
-    server_context,
-)
+from capture_lab.exchange_server import FrontEnd, serve
 
 NOTIFICATION_SECONDS = 0.2  # from one to the next
 JSON = ("Content-Type", "application/json; charset=utf-8")
@@ -96,16 +86,5 @@ class HealthyFrontEnd(FrontEnd):
         self.wfile.write(b"0\r\n\r\n")
 
 
-def main() -> None:
-    """Serve until the process is ended."""
-    Listener.daemon_threads = True
-    secured, plain = Listener(("::", HTTPS_PORT), HealthyFrontEnd), Listener(("::", HTTP_PORT), HealthyFrontEnd)
-    secured.context = server_context(*sys.argv[1:3])
-    names = socketserver.UDPServer(("198.51.100.53", DNS_PORT), Names)
-    for server in (plain, names):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    secured.serve_forever()
-
-
 if __name__ == "__main__":
-    main()
+    serve(HealthyFrontEnd)
