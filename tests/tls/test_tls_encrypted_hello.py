@@ -188,7 +188,10 @@ def test_a_long_key_log_is_not_tried() -> None:
     flights, key_log, _ = sealed_session()
     line_of = "SERVER_HANDSHAKE_TRAFFIC_SECRET {:064x} {:064x}\n".format
     many = "".join(line_of(number, number) for number in range(MOST_TRIED)).encode()
-    assert observe(flights, store_of(many, key_log))[1] == b""
+    closed, up, _, _ = observe(flights, store_of(many, key_log))
+    assert up == b""
+    assert closed.verdict.remedy is not None
+    assert f"key logs of up to {MOST_TRIED:,} sessions" in closed.verdict.remedy
     assert observe(flights, store_of(many[: len(many) // 2], key_log))[1] == REQUEST
 
 

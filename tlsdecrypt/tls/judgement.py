@@ -79,7 +79,10 @@ def _judge_closed(connection: TlsConnection, negotiation: Negotiation, store: Se
         return verdict.resumed_parent_missing(resumption.replace("_", " "))
     if store.has_keylog and negotiation.client_hello is not None:
         certificate = _certificate(negotiation) if suite.uses_rsa_key_exchange else None
-        return verdict.no_secret(negotiation.client_hello.random, certificate=certificate)
+        is_encrypted = negotiation.is_tls13 and negotiation.client_hello.extensions.has_encrypted_client_hello
+        return verdict.no_secret(
+            negotiation.client_hello.random, certificate=certificate, is_hello_encrypted=is_encrypted
+        )
     return _judge_keyless(connection, negotiation, store)
 
 

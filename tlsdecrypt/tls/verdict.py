@@ -44,6 +44,10 @@ _RSA_SUITE = (
     "or, for a test, let the server offer nothing newer than TLS 1.2 and only RSA key exchange"
     " (such as TLS_RSA_WITH_AES_128_GCM_SHA256)"
 )
+_HIDDEN_RANDOM = (
+    "the hello is encrypted, and the key log may name the session by a random that nobody sees:"
+    " in key logs of up to 1,000 sessions each is tried; cut a longer one to the time of the capture"
+)
 _BEGIN_ANEW = "restart the client or its application pool to force new connections"
 _RECORD_EARLIER = "start the capture before the client connects"
 
@@ -126,15 +130,21 @@ def temporary_key(suite_name: str, key: str) -> Verdict:
     )
 
 
-def no_secret(client_random: bytes = b"", *, certificate: CertificateFacts | None = None) -> Verdict:
-    """A key log was given, and this session is not in it; the private key of the `certificate` would do as well."""
+def no_secret(
+    client_random: bytes = b"", *, certificate: CertificateFacts | None = None, is_hello_encrypted: bool = False
+) -> Verdict:
+    """A key log was given, and this session is not in it; the private key of the `certificate` would do as well.
+
+    `is_hello_encrypted`: the key log may name the session by a random that nobody sees.
+    """
+    hidden = f" ({_HIDDEN_RANDOM})" if is_hello_encrypted else ""
     or_key = f", or with --pfx the private key of {describe_certificate(certificate)}" if certificate else ""
     name = f" (client random {client_random.hex()})" if client_random else ""
     return Verdict(
         VerdictCode.NO_SECRET,
         f"the key log holds no secret of this session{name}",
         "give the key log of the client or server that made this connection, recorded at the time of the capture"
-        f"{or_key}",
+        f"{hidden}{or_key}",
     )
 
 
