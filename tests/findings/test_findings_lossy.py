@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from autodiscover_dialogues import GOOD, pox_request, pox_response
+from autodiscover_dialogues import GOOD, pox_request, pox_response, soap_request, soap_settings
 from dns_dialogues import lookup
 from exchange_dialogues import EWS, HTML, ews_success, ok, post
 from packets import CLIENT, SERVER, C, S, Scene, found, http_request, http_response, rules_of
@@ -97,3 +97,15 @@ def test_an_external_url_of_ews_may_stand_in_a_hole_of_the_answer() -> None:
         assert (found(scene, rule) is not None) is is_told
         holed = without(scene, b"</Pad><EwsUrl>", b"</Pad><Pad>")
         assert found(holed, rule) is None
+
+
+def test_an_external_url_of_ews_may_stand_in_a_hole_of_the_settings() -> None:
+    rule = "autodiscover.external-ews-url-missing"
+    filler = "x" * 1600
+    for url in ("https://mail.contoso.com/EWS/Exchange.asmx", ""):
+        settings = {"AlternateMailboxes": filler, **({"ExternalEwsUrl": url} if url else {}), "UserDN": filler}
+        scene = Scene()
+        scene.dialogue([C(soap_request()), S(soap_settings(**settings))], client="203.0.113.9")
+        scene.silence(5)
+        assert (found(scene, rule) is None) is bool(url)
+        assert found(without(scene, b"ExternalEwsUrl</a:Name>", b">UserDN<"), rule) is None
