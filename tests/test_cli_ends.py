@@ -175,6 +175,17 @@ def test_nothing_is_written_where_no_connection_is_chosen(capture: str, folder: 
     assert (folder / "a.json").exists()
 
 
+@pytest.mark.parametrize("options", [("--host", "nobody.example"), ("--port", "9")])
+@pytest.mark.parametrize("suffix", ["keylog", "pcapng", "pcap", "dsb.pcapng"])
+def test_nothing_is_written_where_no_host_and_no_port_fits(folder: Path, suffix: str, options: tuple[str, str]) -> None:
+    path = folder / f"x.{suffix}"
+    result = run(SAMPLE, "--pfx", KEYS / "mail.pfx", *options, "--quiet", "-o", path, "-o", folder / "a.json")
+    assert result.exit_code == cli.WRONG_INPUT
+    assert f"tlsdecrypt: {path} is not written: no connection is with what --host and --port choose" in result.stderr
+    assert not path.exists()
+    assert (folder / "a.json").exists()
+
+
 def test_a_key_log_of_chosen_connections_that_stay_closed_is_not_written(capture: str, folder: Path) -> None:
     result = run(capture, "--connection", "1", "-o", folder / "x.keylog")
     assert result.exit_code == cli.WRONG_INPUT

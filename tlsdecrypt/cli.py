@@ -220,7 +220,7 @@ def _manner(arguments: Arguments, keys: SecretStore) -> Manner:
         arguments.verbose,
         arguments.explain,
         {(each.source, each.spki_sha256): each.subject for each in keys.sources if each.subject},
-        Choice(arguments.connection, arguments.finding),
+        Choice(arguments.connection, arguments.finding, is_of_hosts=bool(arguments.host or arguments.port)),
         keeps_original=arguments.with_original,
     )
 

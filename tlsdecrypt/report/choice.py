@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 
 class Choice(Value, frozen=True):
-    """All connections where nothing is named, else those that are named by id, or by a rule that found something."""
+    """All connections where nothing is named, else those that are named by id, or by a rule that found something.
+
+    `is_of_hosts`: hosts or ports are chosen, so that the run knows no other connections than theirs.
+    """
 
     connections: tuple[int, ...] = ()
     rules: tuple[str, ...] = ()
+    is_of_hosts: bool = False
 
     def of(self, analysis: Analysis) -> frozenset[int] | None:
         """The ids that are chosen; None for all. Rules may be patterns (`tls.*`)."""
@@ -36,6 +40,8 @@ class Choice(Value, frozen=True):
     def refusal(self, analysis: Analysis) -> str | None:
         """Why there is nothing to hand on: none of the connections that are chosen is there; None where one is."""
         chosen = self.of(analysis)
+        if self.is_of_hosts and not analysis.conversations:
+            return "no connection is with what --host and --port choose"
         if chosen is None or any(each.id in chosen for each in analysis.conversations):
             return None
         return "; ".join(self.notes(analysis)) or "what was found is on no connection"
