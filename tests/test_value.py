@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tlsdecrypt.value import Value, replace
+from tlsdecrypt.flow import Endpoint
+from tlsdecrypt.value import Value, once, replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.value import Hidden
@@ -38,3 +39,9 @@ def test_a_value_cannot_be_changed_and_its_copy_can_differ() -> None:
 def test_a_value_goes_to_another_process_and_back() -> None:
     secret = NamedSecret("tls", b"k3y", "file", (b"a", b"b"))
     assert pickle.loads(pickle.dumps(secret, pickle.HIGHEST_PROTOCOL)) == secret
+
+
+def test_of_equal_values_one_is_kept() -> None:
+    first, second = (once(Endpoint("192.0.2.99", 443)) for _ in range(2))
+    assert first is second
+    assert once(Endpoint("192.0.2.99", 444)) is not first

@@ -6,13 +6,15 @@ first frame: both were a good part of its time.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from functools import cache, lru_cache
+from typing import Annotated, Any, Final, TypeVar, dataclass_transform
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr, replace
 
-__all__ = ["Hidden", "Value", "field", "force_setattr", "replace"]
+__all__ = ["Hidden", "Value", "field", "force_setattr", "once", "replace"]
+
+KEPT_ONCE: Final = 4096  # see `once`
 
 _T = TypeVar("_T")
 Hidden = Annotated[_T, "hidden"]  # a field that no repr shows: secrets, and what is too long to be read
@@ -38,3 +40,9 @@ def _shown_fields(cls: type[Value]) -> tuple[str, ...]:
     for each in reversed(cls.__mro__):
         annotations |= vars(each).get("__annotations__", {})
     return tuple(name for name in cls.__struct_fields__ if not str(annotations[name]).startswith("Hidden["))
+
+
+@lru_cache(maxsize=KEPT_ONCE)
+def once(value: _T) -> _T:
+    """The first of those that are equal: for what is kept of many connections, and is the same in most."""
+    return value

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tlsdecrypt.findings.finding import Evidence, quote
-from tlsdecrypt.value import replace
+from tlsdecrypt.value import once, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
     from tlsdecrypt.tls.certificates import CertificateFacts
 
-MAX_TRACES = 50_000  # connections that rules over several see at a time; the oldest leave first
+MAX_TRACES = 50_000  # connections that rules over several see at a time, of 5 KB; the oldest leave first
 MAX_STEPS = 200_000  # exchanges of these
 ENOUGH_SILENCE_NS = 3_000_000_000  # so long a capture must go on before "no answer" means anything
 
@@ -64,7 +64,7 @@ class Step:
         self.trace = trace
         self.index = index
         self.is_clear = is_clear
-        self.protocol: str = exchange.protocol.partition("/")[0]
+        self.protocol: str = once(exchange.protocol.partition("/")[0])
         self.annotations: Annotations = exchange.annotations
         self.http: dict[str, Any] = exchange.annotations.get("http", _NO_ANNOTATIONS)
         self.faults = exchange.faults
@@ -243,11 +243,27 @@ class Trace:
     def settle(self) -> None:
         """Drop what no rule over several connections needs.
 
-        All is kept where nothing was said behind the handshake; else of its messages only the Certificates.
+        All that was said in the handshake is kept where nothing was said behind it; else of its messages only the
+        Certificates. What is the same on many connections is kept once.
         """
-        if self.tls is not None and any(self.application_lengths):
-            messages = tuple(each for each in self.tls.messages if each.name == "certificate")
-            self.tls = replace(self.tls, messages=messages, offered_cipher_suites=())
+        tls = self.tls
+        if tls is None:
+            return
+        messages, suites = tls.messages, tls.offered_cipher_suites
+        if any(self.application_lengths):
+            messages, suites = tuple(each for each in messages if each.name == "certificate"), ()
+        self.server = once(self.server)
+        self.tls = replace(
+            tls,
+            messages=messages,
+            offered_cipher_suites=suites,
+            server_certificates=once(tls.server_certificates),
+            key=once(tls.key),
+            verdict=once(tls.verdict),
+            secrets=(),
+            ja3s=None,
+            fingerprint=None,
+        )
 
     def forget(self) -> None:
         """Let go of the steps, which point back here."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tlsdecrypt.conversation import NOTHING_UNVERIFIED, PlaintextDigest, StreamFacts
 from tlsdecrypt.errors import InputError
@@ -13,7 +12,7 @@ from tlsdecrypt.report.document import connection_bytes, summary_line
 from tlsdecrypt.report.outputs import writer_of
 from tlsdecrypt.report.painter import ColourPainter
 from tlsdecrypt.report.standard_output import standard_output
-from tlsdecrypt.value import replace
+from tlsdecrypt.value import once, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-KEPT_ONCE: Final = 4096  # values that many conversations have: servers, certificates, keys, verdicts
 
 _NO_STREAMS = StreamFacts(), StreamFacts()
 _NO_LIMITS = None, None
@@ -188,15 +185,15 @@ def light(conversation: Conversation) -> Conversation:
             client_hello_span=None,
             record_size_limits=_NO_LIMITS,
             client_certificates=(),
-            server_certificates=_once(tls.server_certificates),
+            server_certificates=once(tls.server_certificates),
             offered_cipher_suites=(),
             secrets=(),
-            key=_once(tls.key),
-            verdict=_once(tls.verdict),
+            key=once(tls.key),
+            verdict=once(tls.verdict),
         )
     return replace(
         conversation,
-        server=_once(conversation.server),
+        server=once(conversation.server),
         streams=_NO_STREAMS,
         tls=tls,
         application_data=_NO_DATA,
@@ -206,12 +203,6 @@ def light(conversation: Conversation) -> Conversation:
         tcp=None,
         dissection=(),
     )
-
-
-@lru_cache(maxsize=KEPT_ONCE)
-def _once(value: T) -> T:
-    """The first of those that are equal."""
-    return value
 
 
 def is_terminal() -> bool:
