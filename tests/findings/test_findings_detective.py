@@ -97,6 +97,18 @@ def test_the_specific_suppresses_the_general_on_the_same_connection_only() -> No
     assert told == [("test.special", "GET /owa/"), ("test.general", "GET /ecp/")]
 
 
+@pytest.mark.parametrize("is_apart", [True, False])
+def test_the_specific_leaves_the_general_on_other_connections_of_the_same_hosts(*, is_apart: bool) -> None:
+    general = a_rule(on_errors, "test.general")
+    special = a_rule(
+        lambda step: on_errors(step) if "owa" in step.path else iter(()), "test.special", suppresses=("test.g*",)
+    )
+    also = [C(http_request("GET /ecp/")), SAID[1]]
+    made = scene(SAID, also) if is_apart else scene([*SAID, *also])
+    told = {(each.rule, each.place) for each in findings(made, general, special)}
+    assert told == {("test.special", "GET /owa/"), *([("test.general", "GET /ecp/")] if is_apart else [])}
+
+
 def test_what_follows_from_another_finding_names_it_and_comes_last() -> None:
     follower = a_rule(on_errors, "a.follower")
     cause = a_rule(on_errors, "b.cause", causes=("a.follower",), severity=Severity.WARNING)

@@ -193,9 +193,10 @@ class Detective:
 
     def _speaking_over(self, finding: Finding, by_rule: dict[str, list[Finding]], column: str) -> Finding | None:
         """The finding of the same whose rule names that of `finding` in one of its columns."""
+        concern = _concern_the_same if column == "causes" else _are_the_same
         for rule in self._rules_naming(finding.rule, column):
             for other in by_rule.get(rule, ()):
-                if _concern_the_same(finding, other):
+                if concern(finding, other):
                     return other
         return None
 
@@ -238,6 +239,13 @@ def _concern_the_same(finding: Finding, other: Finding) -> bool:
         return True
     ends = ((finding.client, other.client), (finding.server, other.server))
     return finding.server != "" and all(theirs in (mine, "") for mine, theirs in ends)
+
+
+def _are_the_same(finding: Finding, other: Finding) -> bool:
+    """Whether two findings may tell one fault: between the same addresses, but not on different connections."""
+    if finding.connections and other.connections and {*finding.connections}.isdisjoint(other.connections):
+        return False
+    return _concern_the_same(finding, other)
 
 
 _LAYERS = ("l2", "icmp", "dns", "tcp", "lb", "tls", "http", "proxy", "oauth", "wstrust", "adfs")  # then applications
