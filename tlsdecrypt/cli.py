@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.pipeline import Pipeline
     from tlsdecrypt.report.object_folder import ObjectFolder
     from tlsdecrypt.report.outputs import OutputFile
+    from tlsdecrypt.report.progress import Progress
     from tlsdecrypt.report.tellers import Teller, Telling
     from tlsdecrypt.report.writer import Manner
     from tlsdecrypt.tls.secrets import SecretStore
@@ -182,12 +183,14 @@ def run(arguments: Arguments) -> int:
     telling = told if tshark is None else _dissecting(told, tshark, manner)
     if arguments.interface and not arguments.quiet:
         say(f"capturing on {', '.join(arguments.interface)}; Ctrl-C ends it")
-    analysis, was_interrupted = _observe(arguments, captures, keys, telling)
-    try:
-        telling.finish(analysis)
-    finally:  # whatever becomes of standard output
-        for failure in outputs.failures:
-            say(failure)
+    with closing(_progress(arguments, telling)) as progress:
+        outputs.on_file = progress.writing
+        analysis, was_interrupted = _observe(arguments, captures, keys, telling, progress)
+        try:
+            telling.finish(analysis)
+        finally:  # whatever becomes of standard output
+            for failure in outputs.failures:
+                say(failure)
     for remark in (*(() if arguments.quiet else manner.notes), *after(analysis, arguments)):
         say(remark)
     if was_interrupted:
@@ -313,16 +316,24 @@ def _ask_password(name: str) -> str:
     return answer
 
 
+def _progress(arguments: Arguments, telling: Telling | Dissecting) -> Progress:
+    from tlsdecrypt.report.progress import Progress  # noqa: PLC0415 - start-up time of `--help`
+
+    return Progress(is_shown=sys.stderr.isatty() and not arguments.quiet and telling.news is None)
+
+
 def _observe(
-    arguments: Arguments, captures: Sequence[Named], keys: SecretStore, telling: Telling | Dissecting
+    arguments: Arguments,
+    captures: Sequence[Named],
+    keys: SecretStore,
+    telling: Telling | Dissecting,
+    progress: Progress,
 ) -> tuple[Analysis, bool]:
     """The analysis of what is kept of each conversation as it ends, and whether Ctrl-C ended it early."""
     from tlsdecrypt.pipeline import Options, Pipeline  # noqa: PLC0415 - start-up time of `--help`
-    from tlsdecrypt.report.progress import Progress  # noqa: PLC0415 - the same
 
     conversations: list[Conversation] = []
-    is_waited_for = sys.stderr.isatty() and not arguments.quiet and telling.news is None
-    with closing(Progress(is_shown=is_waited_for)) as progress:
+    with closing(progress):
         options = Options(hosts=arguments.hosts, ports=arguments.port, outlets=telling.outlets(), jobs=arguments.jobs)
         pipeline = Pipeline(captures, keys, options, progress=progress, news=telling.news)
         signal.signal(signal.SIGINT, lambda _number, _frame: _end_early(pipeline, captures))

@@ -51,6 +51,8 @@ def test_nothing_is_shown_where_nobody_looks(
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 IMPATIENT = "from tlsdecrypt.report import progress; progress.PATIENCE = -1; from tlsdecrypt import cli; cli.main()"
@@ -78,3 +80,10 @@ def test_a_person_at_a_terminal_sees_it_and_standard_output_does_not(capture: st
     assert "reading" in shown
     assert "B/s" in shown
     assert on_a_terminal(capture, "--quiet") == ""
+
+
+def test_a_person_at_a_terminal_sees_which_file_is_written(capture: str, folder: Path) -> None:
+    shown = on_a_terminal(capture, "-o", str(folder / "a.pcapng"), "-o", str(folder / "b.html"))
+    assert shown.index("reading") < shown.index("writing a.pcapng") < shown.index("writing b.html")
+    assert shown.endswith("\r")  # it is gone before anything else is told
+    assert on_a_terminal(capture, "--quiet", "-o", str(folder / "c.html")) == ""

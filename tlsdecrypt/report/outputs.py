@@ -143,6 +143,8 @@ class Outputs:
         self._choice, self._notes = manner.choice, manner.notes
         self._files = [(each, writer_of(each.form, manner), _Attempt(each.path)) for each in files]
         self._folder = None if folder is None else (folder, _Attempt(folder.path))
+        self.on_file: Callable[[str | None], None] = _ignore
+        """Told the name of each file before it is written, and None at the end."""
 
     @property
     def is_empty(self) -> bool:
@@ -175,7 +177,9 @@ class Outputs:
         for output, writer, attempt in self._files:
             if refusal is not None and output.is_chosen_from:
                 attempt.do(_refuse, f"{output.path} is not written: {refusal}")
+            self.on_file(output.path.name)
             attempt.do(output.write, writer, analysis)
+        self.on_file(None)
         if self._folder is not None:
             folder, attempt = self._folder
             attempt.do(folder.finish, analysis)
@@ -195,6 +199,10 @@ class Outputs:
     def _attempts(self) -> list[_Attempt]:
         attempts = [attempt for _, _, attempt in self._files]
         return attempts if self._folder is None else [*attempts, self._folder[1]]
+
+
+def _ignore(_name: str | None) -> None:
+    pass
 
 
 def _refuse(why: str) -> None:

@@ -1,4 +1,4 @@
-"""Progress of a long run, for a person who waits at a terminal."""
+"""Progress of a long run, for a person who waits at a terminal: reading, and then writing."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ class Progress:
             self._ended += 1
             yield each
 
+    def writing(self, name: str | None) -> None:
+        """The file that is written from now on; None when all are written."""
+        self.close()
+        if name is None or time.monotonic() - self._start < PATIENCE:
+            return
+        from tqdm import tqdm  # noqa: PLC0415 - loaded only by runs that are long enough
+
+        self._bar = tqdm(desc=f"writing {name}", bar_format="{desc}", leave=False, file=sys.stderr, dynamic_ncols=True)
+
     @staticmethod
     def _open(position: int, total: int) -> tqdm[NoReturn]:
         from tqdm import tqdm  # noqa: PLC0415 - loaded only by runs that are long enough
@@ -63,3 +72,4 @@ class Progress:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
