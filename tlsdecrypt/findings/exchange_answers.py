@@ -60,7 +60,8 @@ def succeeds_later(scene: Scene, step: Step, within_ns: int | None = None) -> bo
 
 def station_of(step: Step) -> tuple[str, str]:
     """Which server answers: its address, and behind a proxy, whose address says nothing, its name too."""
-    is_passed_on = "://" in step.target or any(each.verb == "CONNECT" for each in step.trace.steps)
+    is_tunnel = any(each.verb == "CONNECT" for each in step.trace.steps[:1])
+    is_passed_on = "://" in step.target or is_tunnel
     return step.trace.server.address, (step.host or "").lower() if is_passed_on else ""
 
 

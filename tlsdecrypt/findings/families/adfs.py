@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tlsdecrypt.app.timestamps import parse_date_time
@@ -45,18 +46,13 @@ def metadata_503(scene: Scene) -> Iterator[Hit]:
     for tokens does not (rules of their own).
     """
     steps = [step for step in without_probes(scene.steps_by_service["ws-trust"]) if _is_adfs(step)]
+    what_answers = _WhatAnswers(steps)
     for step in steps:
-        if step.status != _UNAVAILABLE or "retry_after" in step.http:
-            continue
-        here = [other for other in steps if station_of(other) == station_of(step)]
-        if _is_told_elsewhere(step, here):
+        if step.status != _UNAVAILABLE or "retry_after" in step.http or what_answers.tells_more_than(step):
             continue
         is_http_sys = "httpapi" in str(step.http.get("server", "")).lower()
         is_proxy = "x_ms_proxy" in step.http
-        answers = next((other for other in here if _answers(other)), None)
-        farm = next(
-            (each for each in steps if _answers(each) and host_of(each) == host_of(step) and each not in here), None
-        )
+        answers, farm = what_answers.here(step), what_answers.elsewhere(step)
         is_error = is_http_sys and not is_proxy and answers is None and farm is None
         works = answers or farm
         yield hit_at(
@@ -85,12 +81,35 @@ def _answers(step: Step) -> bool:
     return step.status is not None and step.status < _FIRST_SERVER_ERROR and step.status != _NOT_FOUND
 
 
-def _is_told_elsewhere(step: Step, here: list[Step]) -> bool:
-    """Whether one endpoint alone fails in a way that has a rule of its own."""
-    if step.path == _MEX and "x_ms_proxy" not in step.http:
-        return any(other.path.startswith(_SIGN_IN) and _works(other) for other in here)
-    is_for_tokens = step.path.startswith(_TRUST) and step.path != _MEX
-    return is_for_tokens and any(other.path == _MEX and _works(other) for other in here)
+class _WhatAnswers:
+    """The first step that each server of AD FS answers, and those of sign-in and of metadata."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self._by_station: dict[tuple[str, str], Step] = {}
+        self._by_host: dict[str, dict[tuple[str, str], Step]] = defaultdict(dict)
+        self._working: set[tuple[tuple[str, str], str]] = set()
+        for step in filter(_answers, steps):
+            station = station_of(step)
+            self._by_station.setdefault(station, step)
+            self._by_host[host_of(step)].setdefault(station, step)
+            if _works(step):
+                self._working.add((station, _SIGN_IN if step.path.startswith(_SIGN_IN) else step.path))
+
+    def here(self, step: Step) -> Step | None:
+        """At the same server."""
+        return self._by_station.get(station_of(step))
+
+    def elsewhere(self, step: Step) -> Step | None:
+        """At another server of the same name: one of its farm."""
+        me = station_of(step)
+        return next((each for station, each in self._by_host[host_of(step)].items() if station != me), None)
+
+    def tells_more_than(self, step: Step) -> bool:
+        """Whether one endpoint alone fails, in a way that has a rule of its own."""
+        if step.path == _MEX and "x_ms_proxy" not in step.http:
+            return (station_of(step), _SIGN_IN) in self._working
+        is_for_tokens = step.path.startswith(_TRUST) and step.path != _MEX
+        return is_for_tokens and (station_of(step), _MEX) in self._working
 
 
 def _works(step: Step) -> bool:
