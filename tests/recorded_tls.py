@@ -136,6 +136,16 @@ class Peers:
         return Recording(flights, self._key_log.read_bytes()[len(before) :], sides[0].session)
 
 
+def resumed(count: int = 1) -> list[Recording]:
+    """A session, and `count` connections that resume it."""
+    peers = Peers()
+    try:
+        parent = peers.record()
+        return [parent, *(peers.record(parent.session) for _ in range(count))]
+    finally:
+        peers.close()
+
+
 @cache
 def recording(version: str = "TLSv1_2", ciphers: str | None = RSA_SUITE) -> Recording:
     """One exchange of HTTP, made once a run."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from recorded_captures import frames_of, pcap, pcapng
-from recorded_tls import REQUEST, RESPONSE, Peers, keylog_store, recording, rsa_store
+from recorded_tls import REQUEST, RESPONSE, keylog_store, recording, resumed, rsa_store
 
 from tlsdecrypt.errors import CaptureError
 from tlsdecrypt.pipeline import Options, Pipeline, analyze, stream
@@ -81,12 +81,7 @@ def test_a_lost_segment_is_a_gap_in_what_was_said(write: Write) -> None:
 
 @pytest.mark.parametrize("is_parent_last", [False, True])
 def test_a_session_and_the_one_that_resumes_it_open_each_other(write: Write, *, is_parent_last: bool) -> None:
-    peers = Peers()
-    try:
-        parent = peers.record()
-        child = peers.record(parent.session)
-    finally:
-        peers.close()
+    parent, child = resumed()
     first, second = (child, parent) if is_parent_last else (parent, child)
     frames = frames_of(first.flights) + frames_of(second.flights, (50_002, 443), start_ms=500)
     analysis = analyze([write(pcap(frames))], rsa_store())
@@ -99,14 +94,8 @@ def test_a_session_and_the_one_that_resumes_it_open_each_other(write: Write, *, 
 
 
 def test_a_store_that_is_kept_opens_what_a_later_capture_resumes(write: Write) -> None:
-    peers = Peers()
-    try:
-        parent = peers.record()
-        child = peers.record(parent.session)
-    finally:
-        peers.close()
     store = rsa_store()
-    paths = [write(pcap(frames_of(each.flights)), f"{name}.pcap") for name, each in (("a", parent), ("b", child))]
+    paths = [write(pcap(frames_of(each.flights)), f"{name}.pcap") for name, each in zip("ab", resumed(), strict=True)]
     analyze(paths[:1], store)
     assert codes(analyze(paths[1:], store)) == ["decrypted"]
     assert codes(analyze(paths[1:], rsa_store())) == ["resumed-parent-missing"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from recorded_captures import frames_of, pcap
-from recorded_tls import Peers, rsa_store
+from recorded_tls import resumed, rsa_store
 from sample_cases import CASES, ROOT, keys_of, name_of
 
 from tlsdecrypt import shard_worker, shards
@@ -82,12 +82,7 @@ def test_where_a_thread_runs_no_process_is_forked(monkeypatch: pytest.MonkeyPatc
 
 def resumed_from(ports: list[int], *, is_parent_last: bool = False) -> bytes:
     """A capture with a session, and those that resume it, each from a port of its own."""
-    peers = Peers()
-    try:
-        parent = peers.record()
-        made = [parent, *(peers.record(parent.session) for _ in ports[1:])]
-    finally:
-        peers.close()
+    made = resumed(len(ports) - 1)
     if is_parent_last:
         made.reverse()
     frames = []
@@ -108,14 +103,8 @@ def test_a_session_opens_those_that_resume_it_in_other_shares(tmp_path: Path, *,
 
 
 def test_the_store_knows_afterwards_what_all_have_learned(tmp_path: Path) -> None:
-    peers = Peers()
-    try:
-        parent = peers.record()
-        child = peers.record(parent.session)
-    finally:
-        peers.close()
     paths = [tmp_path / "parent.pcap", tmp_path / "child.pcap"]
-    for path, made in zip(paths, (parent, child), strict=True):
+    for path, made in zip(paths, resumed(), strict=True):
         path.write_bytes(pcap(frames_of(made.flights)))
     store = rsa_store()
     analyze([str(paths[0])], store, Options(jobs=3))

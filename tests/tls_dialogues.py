@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from packets import START, C, S, Say
+from packets import START, C, S, Say, Scene
 
 from tlsdecrypt.tls.keyfiles import parse_key_file
 from tlsdecrypt.tls.secrets import SecretStore
@@ -183,3 +183,12 @@ def _talk(contexts: tuple[ssl.SSLContext, ssl.SSLContext], name: str | None, sai
         while received < len(each.data):
             received += len(peers[1 - sender].read(1 << 16))
     return flights
+
+
+def scene(*dialogues: list[Say], **where: object) -> Scene:
+    """Dialogues one after another, on port 443 where `where` names no other, and silence behind them."""
+    made = Scene()
+    for said in dialogues:
+        made.dialogue(said, **{"port": 443, **where})  # type: ignore[arg-type]
+    made.silence(5)
+    return made

@@ -26,7 +26,7 @@ from packets import (
     http_response,
     rules_of,
 )
-from tls_dialogues import Identity, identity, public_authority, public_identity, tls
+from tls_dialogues import Identity, identity, public_authority, public_identity, scene, tls
 
 from tlsdecrypt.findings.addresses import is_exchange_online
 from tlsdecrypt.findings.finding import Severity
@@ -47,14 +47,6 @@ POX = (
 NAMES = ["mail.contoso.com", "autodiscover.contoso.com"]
 GOOD = public_identity("mail.contoso.com", NAMES)
 PFS = "ECDHE-RSA-AES128-GCM-SHA256"
-
-
-def scene(*dialogues: list[Say], **where: object) -> Scene:
-    made = Scene()
-    for said in dialogues:
-        made.dialogue(said, **{"port": 443, **where})  # type: ignore[arg-type]
-    made.silence(5)
-    return made
 
 
 @pytest.mark.parametrize("days", [(-900, -200), (300, 600)], ids=["expired", "not yet valid"])

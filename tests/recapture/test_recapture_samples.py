@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rewriting import BROKEN, by_tshark, rewritten
-from sample_cases import CASES, OPTIONS, ROOT, name_of
+from sample_cases import CASES, ROOT, keys_of, name_of
 
-from tlsdecrypt import analyze, load_keys
+from tlsdecrypt import analyze
 
 if TYPE_CHECKING:
     from tlsdecrypt import Analysis, Conversation
-    from tlsdecrypt.tls.secrets import SecretStore
 
 TSHARK_READS = (
     "exchange.pcapng", "linux-cooked.pcap", "vlan.pcap", "starttls.pcap", "forward-secret-tls13.pcap", "damaged.pcap",
@@ -21,14 +20,6 @@ TSHARK_READS = (
 )  # fmt: skip
 OPENED = [each for each in CASES if not each["refused"] and each["keys"]]
 REQUEST = ("-e", "ip.src", "-e", "tcp.srcport", "-e", "http.request.method", "-e", "http.request.uri")
-
-
-def keys_of(case: dict[str, Any]) -> SecretStore:
-    given: dict[str, list[str]] = {}
-    for key in case["keys"]:
-        given.setdefault(OPTIONS[key["kind"]], []).append(str(ROOT / key["path"]) if "path" in key else key["value"])
-    passwords = [key["password"] for key in case["keys"] if key.get("password") is not None]
-    return load_keys(**given, passwords=passwords)
 
 
 def both(case: dict[str, Any], tmp_path: Path) -> tuple[Analysis, Analysis]:

@@ -55,6 +55,21 @@ def betrayed(kex: Any, private: Any) -> PrivateKey:
 
 
 @contextmanager
+def served(listener: socket.socket, server: Any) -> Iterator[Any]:
+    """The server's end of the connection that comes next, behind its handshake; it is closed in the end."""
+    link, _ = listener.accept()
+    with link:
+        connection = TLSConnection(link)
+        key_pem, certificate_pem = (part.decode() for part in make_certificate())
+        chain = X509CertChain()
+        chain.parsePemList(certificate_pem)
+        key = parsePEMKey(key_pem, private=True)
+        connection.handshakeServer(certChain=chain, privateKey=key, settings=server)
+        yield connection
+        connection.close()
+
+
+@contextmanager
 def _spied() -> Iterator[dict[str, list[PrivateKey]]]:
     """The temporary keys that each side makes meanwhile; the server runs in a thread of its name."""
     keys: dict[str, list[PrivateKey]] = {CLIENT: [], SERVER: []}
@@ -92,14 +107,6 @@ class Spied:
         self.flights: Flights = relay.close()
 
     def _serve(self, server: Any) -> None:
-        link, _ = self._listener.accept()
-        with link:
-            connection = TLSConnection(link)
-            key_pem, certificate_pem = (part.decode() for part in make_certificate())
-            chain = X509CertChain()
-            chain.parsePemList(certificate_pem)
-            key = parsePEMKey(key_pem, private=True)
-            connection.handshakeServer(certChain=chain, privateKey=key, settings=server)
+        with served(self._listener, server) as connection:
             assert connection.read(min=len(ASKED), max=len(ASKED)) == ASKED
             connection.write(ANSWERED)
-            connection.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from record_sealing import Sealer
-from tls_peers import SERVER, Dialogue, WireRecord, openssl_dialogue, tlslite_dialogue
+from tls_peers import FAMILIES, SERVER, Dialogue, WireRecord, openssl_dialogue, tlslite_dialogue
 
 from tlsdecrypt.tls.ciphersuites import cipher_suite
 from tlsdecrypt.tls.hole import MAX_LOST_RECORDS, Hole
@@ -46,18 +46,7 @@ def expected_around_hole(protection: Any, records: list[WireRecord], first: int,
     return whole[:first] + whole[after:]
 
 
-PLAIN = [
-    (TLS12, "AES128-GCM-SHA256", False),
-    (TLS12, "AES128-CCM8", False),
-    (TLS12, "ECDHE-RSA-CHACHA20-POLY1305", False),
-    (TLS12, "ARIA128-GCM-SHA256", False),
-    (TLS12, "AES128-SHA", False),
-    (TLS12, "AES256-SHA256", True),
-    (TLS12, "NULL-SHA", False),
-]
-
-
-@pytest.mark.parametrize(("version", "ciphers", "etm"), PLAIN, ids=[case[1] for case in PLAIN])
+@pytest.mark.parametrize(("version", "ciphers", "etm"), FAMILIES, ids=[case[1] for case in FAMILIES])
 @pytest.mark.parametrize(("first", "after"), [(1, 2), (2, 7), (1, 11)])
 @pytest.mark.parametrize("is_known", [True, False])
 def test_ciphers_that_need_no_lost_byte_go_on(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relayed_peers import DOWN, ORDERS, UP, Relay, observe
-from spied_peers import settings
+from spied_peers import served, settings
 from tls_peers import make_certificate
-from tlslite.api import TLSConnection, X509CertChain, parsePEMKey
+from tlslite.api import TLSConnection
 
 from tlsdecrypt.flow import Span
 from tlsdecrypt.tls.connection import TlsConnection
@@ -53,16 +53,8 @@ def _settings(answered: Any) -> Any:
 
 
 def _serve(listener: socket.socket) -> None:
-    link, _ = listener.accept()
-    with link:
-        connection = TLSConnection(link)
-        key_pem, certificate_pem = (part.decode() for part in make_certificate())
-        chain = X509CertChain()
-        chain.parsePemList(certificate_pem)
-        key = parsePEMKey(key_pem, private=True)
-        connection.handshakeServer(certChain=chain, privateKey=key, settings=_settings(lambda _: None))
+    with served(listener, _settings(lambda _: None)) as connection:
         connection.write(bytes(connection.read(min=len(ASKED), max=len(ASKED))))
-        connection.close()
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLIENT, SERVER = 0, 1
+# Version, ciphers, and whether the MAC covers what is encrypted: one of each family whose records open without the one
+# before.
+FAMILIES = [
+    (ssl.TLSVersion.TLSv1_2, "AES128-GCM-SHA256", False),
+    (ssl.TLSVersion.TLSv1_2, "AES128-CCM8", False),
+    (ssl.TLSVersion.TLSv1_2, "ECDHE-RSA-CHACHA20-POLY1305", False),
+    (ssl.TLSVersion.TLSv1_2, "ARIA128-GCM-SHA256", False),
+    (ssl.TLSVersion.TLSv1_2, "AES128-SHA", False),
+    (ssl.TLSVersion.TLSv1_2, "AES256-SHA256", True),
+    (ssl.TLSVersion.TLSv1_2, "NULL-SHA", False),
+]
 OP_NO_EXTENDED_MASTER_SECRET = 1 << 0  # SSL_OP_NO_EXTENDED_MASTER_SECRET, and the next:
 OP_NO_ENCRYPT_THEN_MAC = 1 << 19  # the ssl module names neither
 HELLO = b"request " * 40

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
-from packets import C, S, Scene, found, http_request, http_response, rules_of
-from tls_dialogues import Identity, identity, public_authority, public_identity, tls
+from packets import C, S, found, http_request, http_response, rules_of
+from tls_dialogues import Identity, identity, public_authority, public_identity, scene, tls
 
 from tlsdecrypt.findings.finding import Severity
-
-if TYPE_CHECKING:
-    from packets import Say
 
 OWA = (C(http_request("GET /owa/")), S(http_response("200 OK", [], b"hello")))
 HYBRID_AGENT = "User-Agent: ASProxy/CrossForest/EmailDomain//15.00.0847.000"
@@ -27,14 +22,6 @@ ASKS_FOR_KIM = (
     b"</GetUserAvailabilityRequest></s:Body></s:Envelope>"
 )
 SOON, LONG = (-100.0, 20.0), (-100.0, 3650.0)
-
-
-def scene(*dialogues: list[Say], **where: object) -> Scene:
-    made = Scene()
-    for said in dialogues:
-        made.dialogue(said, **{"port": 443, **where})  # type: ignore[arg-type]
-    made.silence(5)
-    return made
 
 
 def test_a_healthy_certificate_is_not_mentioned() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import recorded_tls
 from packets import C, S, Scene, found, http_request, http_response, rules_of
-from tls_dialogues import Identity, identity, public_identity, tls
+from tls_dialogues import Identity, identity, public_identity, scene, tls
 
 from tlsdecrypt.findings.finding import Severity
 
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 OWA = (C(http_request("GET /owa/")), S(http_response("200 OK", [], b"hello")))
 GOOD = public_identity("mail.contoso.com")
 PFS = "ECDHE-RSA-AES128-GCM-SHA256"
-
-
-def scene(*dialogues: list[Say]) -> Scene:
-    made = Scene()
-    for said in dialogues:
-        made.dialogue(said, port=443)
-    made.silence(5)
-    return made
 
 
 def beside_the_opened(said: list[Say]) -> Scene:
@@ -139,11 +131,7 @@ def test_a_key_log_of_other_sessions_hides_nothing_of_what_the_pfx_cannot() -> N
 
 
 def _recorded(*, resumes: bool) -> list[list[Say]]:
-    peers = recorded_tls.Peers()
-    first = peers.record()
-    second = peers.record(first.session)
-    peers.close()
-    chosen = (second,) if resumes else (first, second)
+    chosen = recorded_tls.resumed()[1 if resumes else 0 :]
     return [[(S if way else C)(data) for way, data in each.flights] for each in chosen]
 
 
