@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 _INTERNAL = tuple(
     map(
@@ -71,11 +75,7 @@ _EXCHANGE_ONLINE = tuple(
 @lru_cache(maxsize=4096)
 def is_exchange_online(address: str) -> bool:
     """Whether an address is one of those that Microsoft publishes for Exchange Online."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in _EXCHANGE_ONLINE if network.version == parsed.version)
+    return _is_in(address, _EXCHANGE_ONLINE)
 
 
 @lru_cache(maxsize=4096)
@@ -84,11 +84,16 @@ def is_internal(address: str) -> bool:
 
     The networks of the documentation (RFC 5737) count as public: they stand for such.
     """
+    return _is_in(address, _INTERNAL)
+
+
+def _is_in(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Whether one of `networks` holds the address; False for what is none."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in _INTERNAL if network.version == parsed.version)
+    return any(parsed in network for network in networks if network.version == parsed.version)
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,9 @@
 
 They are told from what was sent again by the identification of IPv4, which is another for each datagram, or, where
 the sender does not count it (and in IPv6), by coming at once.
+
+`mirrored` has dropped the copies before that are equal in all that it compares and came within 10 ms; those of which
+that is not sure come here, go on to reassembly, and only do not count as retransmissions.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 The copy may have come over a router or into another VLAN: its TTL, MAC addresses and tags differ, its TCP header does
 not. What was sent again is told from it by the identification of IPv4, which is another for each datagram; where the
 sender does not count it (and in IPv6) by the way that it took, or by coming at once.
+
+`doubled` beside it is about copies that this search must leave in, since they came later or differ in what it compares:
+what is dropped here is gone for everybody, what is told there only does not count as sent again.
 """
 
 from __future__ import annotations
