@@ -175,7 +175,9 @@ class SessionSecrets:
         hello = self._negotiation.client_hello
         if hello is None or not hello.extensions.has_encrypted_client_hello or self._inner_random is not None:
             return False
-        return self._tried != self._store.generation and not self._store.keylog_secrets(TRIED_LABEL, hello.random)
+        store = self._store
+        is_new = self._tried != store.generation and bool(store.keylog_sessions(TRIED_LABEL))
+        return is_new and not store.keylog_secrets(TRIED_LABEL, hello.random)
 
     def _open_inner_hello(self) -> None:
         """Decrypt the Encrypted Client Hello with the server's key, or the lines of a key log that are there for it."""
