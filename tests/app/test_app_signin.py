@@ -81,6 +81,13 @@ def test_the_error_of_a_page_is_told() -> None:
     assert facts["error_text"].endswith("An error occurred & so on")
 
 
+def test_the_error_of_a_page_of_oauth_is_told_too() -> None:
+    page = "<div id='errorMessage'>An error occurred. MSIS9605: The client is not allowed to access.</div>"
+    facts = _signin("GET /adfs/oauth2/authorize/?response_type=code&client_id=1", answer=page)
+    assert facts["error_codes"] == ["MSIS9605"]
+    assert "error_codes" not in _signin("GET /adfs/oauth2/authorize?wa=x", answer="<form>Sign in</form>")
+
+
 def test_a_saml_request_in_a_redirect_is_inflated() -> None:
     deflate = zlib.compressobj(wbits=-15)
     packed = deflate.compress(AUTHN_REQUEST.encode()) + deflate.flush()

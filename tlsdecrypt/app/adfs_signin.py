@@ -36,7 +36,7 @@ MAX_VALUE = 500  # characters
 MAX_PAGE = 256 * 1024  # bytes of HTML in which errors and forms are sought
 MAX_CODES = 10
 
-_SIGN_IN = re.compile(r"/adfs/ls(?:/|\Z)|/saml2(?:/|\Z)|/wsfed(?:/|\Z)", re.IGNORECASE)
+_SIGN_IN = re.compile(r"/adfs/(?:ls|oauth2/authorize)(?:/|\Z)|/saml2(?:/|\Z)|/wsfed(?:/|\Z)", re.IGNORECASE)
 _REALM = re.compile(r"/getuserrealm\.srf\Z|/userrealm(?:/([^/?]{1,320}))?\Z", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"\bMSIS\d{4}\b")
 _ERROR_TEXT = re.compile(

@@ -137,7 +137,10 @@ def token_faults(scene: Scene) -> dict[str, list[TokenFault]]:
     found: dict[str, list[TokenFault]] = defaultdict(list)
     for step in scene.steps:
         if step.protocol == "http" and step.status is not None and not is_probe(step):
-            for sign, fault in _said_itself(step) if step.status >= _FIRST_ERROR else _quoted(step):
+            said = dict(_quoted(step))
+            if step.status >= _FIRST_ERROR:
+                said.update(_said_itself(step))
+            for sign, fault in said.items():
                 found[sign].append(fault)
     return found
 
@@ -149,12 +152,14 @@ def _said_itself(step: Step) -> Iterator[tuple[str, TokenFault]]:
 
 
 def _quoted(step: Step) -> Iterator[tuple[str, TokenFault]]:
+    """In an answer of Exchange Web Services: a fault is its own, free/busy that failed is of the other side."""
+    sender = host_of(step) if step.about("ews").get("is_fault") else "the other organization"
     for failure in failures(step):
         signs = [each for each in failure.get("signs", ()) if each.startswith(ABOUT_TOKENS)]
         if _AMBIGUOUS_PLACE in failure.get("lids", ()) and "token-user-ambiguous" not in signs:
             signs.append("token-user-ambiguous")
         for sign in signs:
-            yield sign, TokenFault(step, "the other organization", failure_evidence(step, failure))
+            yield sign, TokenFault(step, sender, failure_evidence(step, failure))
 
 
 def has_expired(step: Step) -> bool:

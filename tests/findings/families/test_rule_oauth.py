@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from exchange_dialogues import EWS, asked, availability, free_busy, ok, post, rules_in
+from exchange_dialogues import EWS, asked, availability, ews_fault, free_busy, ok, post, rules_in
 from login_dialogues import ask, scene_of
 from packets import START, C, S, Scene, found, http_request, http_response, rules_of
 
@@ -154,6 +154,15 @@ def test_what_the_other_organization_says_of_the_token_explains_free_busy_that_f
     assert told == {rule: None, "freebusy.proxy-failed": rule}
 
 
+def test_what_a_fault_says_of_the_token_is_said_by_the_server_itself() -> None:
+    text = "The user specified by the user-context in the token does not exist."
+    answer = ok(ews_fault("ErrorAccessDenied", text), status="500 Error")
+    findings = asked((post(EWS, availability("blake@fabrikam.com")), answer)).analysis().findings
+    told = {each.rule: each for each in findings}
+    assert told["oauth.user-missing"].summary.startswith("mail.contoso.com does not know")
+    assert told["ews.access-denied"].caused_by == "oauth.user-missing"
+
+
 @pytest.mark.parametrize("text", ["The recipient is ambiguous.", "The mailbox does not exist.", "A token was sent."])
 def test_other_texts_of_free_busy_say_nothing_of_the_token(text: str) -> None:
     answer = ok(free_busy(("ErrorProxyRequestProcessingFailed", text)))
@@ -260,6 +269,11 @@ def test_mfa_required_is_told_by_text_or_status_and_silent_otherwise() -> None:
     assert found(token_endpoint({"error": "invalid_grant", "error_codes": [50126]}), "oauth.mfa-required") is None
     device = ask("Authorization: Basic YTpi", "456 Blocked", [], line="POST /Microsoft-Server-ActiveSync?Cmd=Sync")
     assert found(scene_of(device), "oauth.mfa-required") is None
+
+
+def test_mfa_required_takes_the_place_of_the_diagnostics_that_say_so() -> None:
+    told = rules_of(scene_of(refused(2000008, "AADSTS50076: a second factor is needed", "invalid_grant")))
+    assert {each for each in told if each.startswith("oauth.")} == {"oauth.mfa-required"}
 
 
 def test_a_token_that_is_given_is_no_finding() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SOURCE = 'x-ms-diagnostics in "Instrumenting client requests for EWS and REST"'
 _HYBRID = "Resolve free/busy errors in a hybrid environment"
+_CODES_OF_FAULTS = ("ews.access-denied", "ews.error", "ews.internal-error", "ews.schema-validation")
 
 
 @rule(
@@ -63,6 +64,7 @@ def diagnostics(step: Step) -> Iterator[Hit]:
     source=_HYBRID,
     confidence=Confidence.LIKELY,
     suppresses=("oauth.x-ms-diagnostics", "oauth.wrong-audience"),
+    causes=_CODES_OF_FAULTS,
 )
 def audience_ssl_offload(scene: Scene) -> Iterator[Hit]:
     """The server does not know itself by the host name in the token's audience: it is asked without TLS.
@@ -100,6 +102,7 @@ def audience_ssl_offload(scene: Scene) -> Iterator[Hit]:
     advice="Find the accounts that share a UPN, SMTP or SIP address, and make them different.",
     source="Resolve free/busy errors in a hybrid environment (2000005)",
     suppresses=("oauth.x-ms-diagnostics",),
+    causes=_CODES_OF_FAULTS,
 )
 def ambiguous_user(scene: Scene) -> Iterator[Hit]:
     """More than one account fits the user that the token names.
@@ -116,6 +119,7 @@ def ambiguous_user(scene: Scene) -> Iterator[Hit]:
     advice="Synchronise the user between both directories (or create the mail user), with the same UPN and address.",
     source=_HYBRID,
     suppresses=("oauth.x-ms-diagnostics",),
+    causes=_CODES_OF_FAULTS,
 )
 def user_missing(scene: Scene) -> Iterator[Hit]:
     """The user for whom the token speaks does not exist where it is used.
@@ -134,6 +138,7 @@ def user_missing(scene: Scene) -> Iterator[Hit]:
     " auth certificate (Get-AuthConfig).",
     source="Resolve free/busy errors in a hybrid environment (2000000)",
     suppresses=("oauth.x-ms-diagnostics",),
+    causes=_CODES_OF_FAULTS,
 )
 def signature(scene: Scene) -> Iterator[Hit]:
     """The server cannot verify the signature of the token: it does not know the key with which it was signed.
@@ -154,6 +159,7 @@ def signature(scene: Scene) -> Iterator[Hit]:
     " -LinkedAccount, New-ManagementRoleAssignment).",
     source=_HYBRID,
     suppresses=("oauth.x-ms-diagnostics", "http.forbidden-403", "ews.access-denied"),
+    causes=_CODES_OF_FAULTS,
 )
 def rbac_missing(scene: Scene) -> Iterator[Hit]:
     """The application that speaks for a user has no linked account, so no role lets it.

@@ -155,7 +155,12 @@ def _without_bearer(step: Step) -> tuple[str, str] | None:
     advice="Let the user sign in with modern authentication in this client, or except the account by policy.",
     source="AADSTS50076, AADSTS50079",
     protocols=("http",),
-    suppresses=("eas.account-blocked", "wstrust.request-failed", "wstrust.failed-authentication"),
+    suppresses=(
+        "eas.account-blocked",
+        "wstrust.request-failed",
+        "wstrust.failed-authentication",
+        "oauth.x-ms-diagnostics",
+    ),
 )
 def mfa_required(step: Step) -> Iterator[Hit]:
     """The cloud wants a second factor, which this way of logging in cannot give.
