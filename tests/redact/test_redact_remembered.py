@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlsdecrypt.redact import Redactor
+from tlsdecrypt.redact.in_place import InPlaceMasker
 
 
 def test_a_text_that_was_shown_is_masked_once_a_secret_in_it_is_known() -> None:
@@ -34,3 +35,13 @@ def test_a_short_text_is_masked_where_it_is_as_long_as_the_shortest_secret(secre
     redactor.learn("fish")
     assert redactor.text("fish") == redactor.text(" fish").strip() != "fish"
     assert redactor.text("fi sh") != "fi sh"
+
+
+@pytest.mark.parametrize("secret", ["********", "00000000", "AAAAAAAA"])
+def test_what_was_overwritten_already_is_left_as_it_is(secret: str) -> None:
+    redactor = Redactor(salt=b"salt")
+    redactor.value("password", secret)  # as it is found in what was masked before
+    data = b"\x30\n" + secret.encode() + b"\n\0 and swordfish-42"
+    assert InPlaceMasker(redactor).repeated(data) == data
+    redactor.learn("swordfish-42")
+    assert InPlaceMasker(redactor).repeated(data) == data.replace(b"swordfish-42", b"*" * 12)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_REMEMBERED = 200  # secrets of one conversation that are sought wherever they are repeated
 SHORTEST_REMEMBERED = 6  # characters of a secret, a password apart; shorter ones are words that stand everywhere
 
-_MASKED = (frozenset("*"), frozenset("0"), frozenset("A"))
+_OVERWRITTEN = (frozenset("*"), frozenset("0"), frozenset("A"))  # what stands in place of a secret
 
 
 class SecretFinder(Redactor):
@@ -45,7 +45,7 @@ class SecretFinder(Redactor):
 
     def value(self, kind: str, secret: str) -> str:
         """See Redactor."""
-        if frozenset(secret) in _MASKED:
+        if frozenset(secret) in _OVERWRITTEN:
             return secret
         self.found[secret] = kind
         self._remember(kind, secret)
@@ -63,6 +63,11 @@ class SecretFinder(Redactor):
                 text = text.replace(form, self._mask(kind, form))
         if not self._learned:
             return text
+        pieces, end = [], 0
         for start, stop, mask in self._learned.pieces(text):
-            self.found[text[start:stop]] = kind_of(mask)
-        return self._learned.replace(text)[0]
+            piece = text[start:stop]
+            if frozenset("".join(piece.split())) not in _OVERWRITTEN:
+                self.found[piece] = kind_of(mask)
+                pieces += [text[end:start], mask]
+                end = stop
+        return "".join([*pieces, text[end:]])
