@@ -100,13 +100,15 @@ class Searches:
     """The requests for Autodiscover of each client: a failed candidate is no fault where a later one succeeds."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        """`steps` in the order of time."""
+        """`steps` in the order of time. Kept are those that give settings, send on, or may have done so."""
         self._by_client: dict[str, list[Step]] = defaultdict(list)
         self._by_subject: dict[tuple[str, str, bool], list[Step]] = defaultdict(list)
         for step in steps:
-            self._by_client[step.trace.client.address].append(step)
-            if address_of(step):
+            if has_settings(step):
                 self._by_subject[_subject(step)].append(step)
+            elif not _is_lost(step) and not step.about("autodiscover").get("redirect_address"):
+                continue
+            self._by_client[step.trace.client.address].append(step)
 
     def succeeds_after(self, step: Step) -> bool:
         """Whether the same client gets settings for the same address soon after, or may, for all that the capture lost.
@@ -123,8 +125,8 @@ class Searches:
             if is_same and redirect:
                 wanted.add(redirect.lower())
         address, program, is_ipv6 = _subject(step)
-        others = self._by_subject.get((address, program, not is_ipv6), ())
-        return any(has_settings(later) for later in self._after(step, others))
+        others = self._by_subject.get((address, program, not is_ipv6), ()) if address else ()
+        return bool(self._after(step, others))
 
     @staticmethod
     def _after(step: Step, steps: Sequence[Step]) -> Sequence[Step]:
