@@ -53,6 +53,19 @@ def test_whatever_fails_at_a_candidate_is_a_note_where_the_client_succeeds_elsew
     assert finding.severity is Severity.INFO
 
 
+@pytest.mark.parametrize(("then", "severity"), [(AVERY, Severity.INFO), ("blake@contoso.com", Severity.ERROR)])
+def test_a_search_that_succeeds_on_the_very_connection_is_no_fault_unless_it_is_another_one(
+    then: str, severity: Severity
+) -> None:
+    scene = Scene()
+    failed = FAILURES["http.502-504-gateway"]
+    scene.dialogue([*failed, C(pox_request(then, OUTLOOK)), S(GOOD)])
+    scene.silence(5)
+    finding = found(scene, "http.502-504-gateway")
+    assert finding is not None
+    assert finding.severity is severity
+
+
 @pytest.mark.parametrize("rule", FAILURES)
 def test_success_of_another_user_or_program_spares_nobody(rule: str) -> None:
     for request in (pox_request("blake@contoso.com", OUTLOOK), pox_request(AVERY, "User-Agent: iPhone")):

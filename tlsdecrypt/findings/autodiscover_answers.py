@@ -151,9 +151,14 @@ def _subject(step: Step) -> tuple[str, str, bool]:
 
 
 def spared_connections(scene: Scene) -> frozenset[int]:
-    """Connections on which nothing but a candidate of Autodiscover failed, and a later one gave the settings."""
+    """Connections on which nothing but candidates of Autodiscover failed, and later ones gave the settings."""
     steps = autodiscover_steps(scene)
     searches = Searches(steps)
     traces = {step.trace.id: step.trace for step in steps}
-    candidates = (trace for trace in traces.values() if all(step.service in SERVICES for step in trace.steps))
-    return frozenset(trace.id for trace in candidates if searches.succeeds_after(trace.steps[-1]))
+    return frozenset(
+        trace.id
+        for trace in traces.values()
+        if all(
+            step.service in SERVICES and (has_settings(step) or searches.succeeds_after(step)) for step in trace.steps
+        )
+    )
