@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tlsdecrypt.app.jwt import numeric_date
 from tlsdecrypt.app.timestamps import parse_date_time
 from tlsdecrypt.findings.ews_answers import ABOUT_TOKENS, failure_evidence, failures
 from tlsdecrypt.findings.logins import UNAUTHORIZED, auth_of, host_of, scheme_of
@@ -163,21 +164,28 @@ def _quoted(step: Step) -> Iterator[tuple[str, TokenFault]]:
 
 
 def has_expired(step: Step) -> bool:
-    """Whether the token has expired: the server says so, or its own claim when it was used."""
+    """Whether the token has expired: the server says so, or its own claim when it was used, or that of its actor."""
     if is_token_refused(step) and category_of(step) == "token_expired":
         return True
-    until = parse_date_time(auth_of(step).get("token", {}).get("expires"))
-    return until is not None and until < step.time_ns // 1_000_000_000
+    token = auth_of(step).get("token", {})
+    ends = (parse_date_time(numeric_date(each, "exp")) for each in (token, token.get("actor", {})))
+    return any(until is not None and until < step.time_ns // 1_000_000_000 for until in ends)
 
 
 def foreign_audience(step: Step) -> str | None:
-    """The host in the audience of the token, where it is another one."""
+    """The host in the audience of the token, the first of several, where it is another one."""
     audience = auth_of(step).get("token", {}).get("aud")
-    if not isinstance(audience, str) or not step.host or _OWN_APPLICATION.match(audience):
+    audiences = [each for each in (audience if isinstance(audience, list) else [audience]) if isinstance(each, str)]
+    hosts = [_host_in(each) for each in audiences]
+    if not step.host or not hosts or None in hosts or host_of(step) in hosts:
         return None
+    return hosts[0]
+
+
+def _host_in(audience: str) -> str | None:
+    """The host that an audience names; None for the application of Exchange, and where it names none."""
     named = _AUTHORITY.match(audience) or _OTHER_APPLICATION.match(audience)
-    host = named[1].lower() if named and named[1] else None
-    return None if host == host_of(step) else host
+    return named[1].lower() if named and named[1] and not _OWN_APPLICATION.match(audience) else None
 
 
 def is_about_audience(step: Step) -> bool:

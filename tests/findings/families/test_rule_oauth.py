@@ -215,6 +215,29 @@ def test_wrong_audience_is_silent(said: list[Say]) -> None:
     assert found(scene_of(said), "oauth.wrong-audience") is None
 
 
+@pytest.mark.parametrize(
+    ("audiences", "is_told"),
+    [
+        (["https://owa.contoso.com", "https://eas.contoso.com"], True),
+        (["https://owa.contoso.com", "https://mail.contoso.com/"], False),
+        (["https://owa.contoso.com", APPLICATION], False),
+        ([], False),
+        (7, False),
+    ],
+)
+def test_wrong_audience_looks_at_all_of_several(audiences: object, is_told: bool) -> None:  # noqa: FBT001
+    scene = scene_of(refused(2000003, "no", "invalid_resource", aud=audiences))
+    assert (found(scene, "oauth.wrong-audience") is not None) is is_told
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(-60, True), (3600, False)])
+def test_token_expired_looks_at_the_token_of_the_actor_too(seconds: int, is_told: bool) -> None:  # noqa: FBT001
+    """A server that asks in the name of a user sends its own token inside."""
+    own = jwt(exp=START + seconds).removeprefix("Authorization: Bearer ")
+    scene = scene_of(ask(jwt(actortoken=own), offers=BEARER))
+    assert (found(scene, "oauth.token-expired") is not None) is is_told
+
+
 def test_bearer_not_offered_to_a_client_that_asks_for_it() -> None:
     finding = found(scene_of(ask("Authorization: Bearer")), "oauth.bearer-not-offered")
     assert finding is not None
