@@ -20,20 +20,26 @@ from relayed_peers import ORDERS, UP, Flights, observe
 
 import tlsdecrypt
 from tlsdecrypt.errors import KeyFileError
+from tlsdecrypt.flow import Direction, Span
+from tlsdecrypt.tls import hidden_random
+from tlsdecrypt.tls.connection import TlsConnection
 from tlsdecrypt.tls.encrypted_hello import open_client_hello
 from tlsdecrypt.tls.extensions import Extensions
 from tlsdecrypt.tls.handshake import ClientHello, parse_client_hello
 from tlsdecrypt.tls.hpke import HpkeSuite, hpke_keys, hpke_open, kem_shared_secret
 from tlsdecrypt.tls.keyfiles import parse_key_file
 from tlsdecrypt.tls.private_key import private_key
+from tlsdecrypt.tls.protection import RecordProtection, make_protection_13
 from tlsdecrypt.tls.secrets import MOST_TRIED, SecretStore
 
 if TYPE_CHECKING:
+    from tlsdecrypt.tls.ciphersuites import CipherSuite
     from tlsdecrypt.tls.session import TlsSession
 
 X25519_AES_128 = HpkeSuite(0x20, 1, 1)
 SECRET = bytes.fromhex("fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc")  # RFC 9180 appendix A.1.1
 OUTER_RANDOM = b"the random of the outer hello..."
+SPAN = Span(1, 1, 0, 0)
 KEY_SHARE, SERVER_NAME, ECH, OUTER_EXTENSIONS = 0x33, 0, 0xFE0D, 0xFD00
 
 
@@ -175,6 +181,47 @@ def test_a_key_log_without_its_secret_is_tried_on_what_the_server_protects(order
     assert (session.encrypted_client_hello, session.inner_server_name) == ("accepted", None)
     again, up, down, _ = observe(flights, store_of(b"".join(each.line for each in connection.key_log)), order)
     assert (up, down, again.verdict.code) == (REQUEST, RESPONSE, session.verdict.code)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_key_log_of_a_session_has_the_random_that_others_see_too(order: str) -> None:
+    flights, key_log, inner = sealed_session()
+    for log in (key_log, key_log + ECH_LINES):
+        told = observe(flights, store_of(log), order)[3].key_log
+        assert {each.client_random for each in told} == {inner.random, OUTER_RANDOM}
+        session, up, _, again = observe(flights, store_of(b"".join(each.line for each in told)), order)
+        assert (up, session.encrypted_client_hello) == (REQUEST, "accepted")
+        assert again.key_log == told
+
+
+def test_a_session_whose_server_began_in_a_hole_is_not_tried_for_ever() -> None:
+    flights, key_log, _ = sealed_session()
+    store = store_of(key_log)
+    connection = TlsConnection(store)
+    for direction, data in flights[:1]:
+        connection.feed(direction, data, lambda _start, _end: SPAN)
+    stream = b"".join(data for direction, data in flights if direction is not UP)
+    hello_end = 5 + int.from_bytes(stream[3:5], "big") + 6  # and a ChangeCipherSpec
+    lost = 5 + int.from_bytes(stream[hello_end + 3 : hello_end + 5], "big")
+    connection.feed(Direction.SERVER_TO_CLIENT, stream[:hello_end], lambda _start, _end: SPAN)
+    connection.gap(Direction.SERVER_TO_CLIENT, lost, SPAN)
+    connection.feed(Direction.SERVER_TO_CLIENT, stream[hello_end + lost :], lambda _start, _end: SPAN)
+    assert connection.held_bytes == 0
+
+
+def test_hundreds_of_sessions_in_a_key_log_cost_a_hello_no_trial_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    flights, key_log, _ = sealed_session()
+    line_of = "SERVER_HANDSHAKE_TRAFFIC_SECRET {:064x} {:064x}\n".format
+    store = store_of("".join(line_of(number, number) for number in range(500)).encode(), key_log)
+    tried: list[bytes] = []
+
+    def trial(suite: CipherSuite, secret: bytes, *, version: int) -> RecordProtection | None:
+        tried.append(secret)
+        return make_protection_13(suite, secret, version=version)
+
+    monkeypatch.setattr(hidden_random, "make_protection_13", trial)
+    assert observe(flights, store)[1] == REQUEST
+    assert 1 <= len(tried) < 10
 
 
 def test_without_any_secret_nobody_can_tell() -> None:

@@ -9,6 +9,7 @@ from tlsdecrypt.tls.extensions import Extensions, parse_extensions, uint16s
 from tlsdecrypt.tls.handshake import ClientHello
 from tlsdecrypt.tls.hpke import HpkeSuite, hpke_keys, hpke_open, kem_shared_secret
 from tlsdecrypt.tls.registry import ExtensionType
+from tlsdecrypt.value import Hidden, Value
 from tlsdecrypt.wire import Reader
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ class EchConfig(NamedTuple):
     kem: int
     public_key: bytes
     encoded: bytes
+
+
+class InnerHello(Value, frozen=True):
+    """What an Encrypted Client Hello hides; the KEM's shared secret and the ECHConfig that open it, and no other."""
+
+    hello: ClientHello
+    secret: Hidden[bytes]
+    config: bytes
 
 
 class _Sealed(NamedTuple):
@@ -54,7 +63,7 @@ def open_client_hello(outer: ClientHello, body: bytes, secret: bytes, config: by
         return None
 
 
-def open_with_key(outer: ClientHello, body: bytes, key: PrivateKey) -> ClientHello | None:
+def open_with_key(outer: ClientHello, body: bytes, key: PrivateKey) -> InnerHello | None:
     """The same with the server's key, and the ECHConfigs that came with it."""
     try:
         sealed = _parse_sealed(outer.extensions[ExtensionType.ENCRYPTED_CLIENT_HELLO])
@@ -64,8 +73,8 @@ def open_with_key(outer: ClientHello, body: bytes, key: PrivateKey) -> ClientHel
     for config in configs:
         secret = kem_shared_secret(config.kem, key, sealed.encapsulated_key)
         inner = open_client_hello(outer, body, secret, config.encoded) if secret else None
-        if inner is not None:
-            return inner
+        if secret and inner is not None:
+            return InnerHello(inner, secret, config.encoded)
     return None
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tlsdecrypt.tls.hidden_random import TRIED_LABEL, HiddenRandoms
 from tlsdecrypt.tls.keylog import KeyLog, KeyLogFacts
 from tlsdecrypt.tls.private_key import PrivateKey
 from tlsdecrypt.tls.session import KeySource
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.session_ticket import TicketKey
 
 TICKET_KEY_NAME_LENGTH: Final = 16  # what a ticket begins with
-MOST_TRIED: Final = 1_000  # sessions of the key logs, for one whose client random is hidden: 20 ms
+MOST_TRIED: Final = 10_000  # sessions of the key logs, for those whose client random is hidden: 0.2 s for each suite
 MOST_LINES_TRIED: Final = 8 * MOST_TRIED  # of the key logs: each session has five of them or more
 MOST_LEARNED: Final = 1 << 16  # sessions by session id, and as many by ticket: about 40 MB; the oldest leave first
 
@@ -82,13 +83,14 @@ class SecretStore:
         """Empty."""
         self.private_keys: list[PrivateKey] = []
         self.rsa_keys: list[PrivateKey] = []
+        self.ech_keys: list[PrivateKey] = []  # that hellos may be encrypted to
         self.notes: list[str] = []
         self.generation = 0
         self.is_growing = False  # True while a capture is read that may yet reveal a key log
         self.is_shared = False
         self.decrypt_rsa: Callable[[PrivateKey, bytes], bytes | None] = PrivateKey.decrypt_pre_master_secret
         self._news: list[News] = []
-        self._tried: tuple[int, list[tuple[bytes, bytes]]] = (-1, [])  # generation, and the sessions to be tried
+        self._tried: tuple[int, list[tuple[bytes, bytes]]] = (0, [])  # of how many secrets, the sessions to be tried
         self._by_spki: dict[str, PrivateKey] = {}
         self._by_public: dict[bytes, PrivateKey] = {}
         self._keylog = KeyLog()
@@ -98,11 +100,12 @@ class SecretStore:
         self._by_session_id: OrderedDict[bytes, Learned] = OrderedDict()
         self._by_ticket: OrderedDict[bytes, Learned] = OrderedDict()
         self._followed: list[tuple[str, Callable[[], bytes]]] = []  # key logs that may grow
+        self.hidden_randoms = HiddenRandoms(self._sessions_to_try)
 
     def __repr__(self) -> str:
         """Counts only: no secret reaches a log or a traceback."""
-        secrets = sum(each.secrets for each in self._keylog_facts.values())
-        return f"SecretStore({len(self.private_keys)} private keys, {secrets} key log secrets, {len(self._psks)} PSKs)"
+        counts = f"{len(self.private_keys)} private keys, {self.keylog_size} key log secrets, {len(self._psks)} PSKs"
+        return f"SecretStore({counts})"
 
     @property
     def has_private_keys(self) -> bool:
@@ -138,8 +141,11 @@ class SecretStore:
         return keys + logs + psks + self._ticket_key_facts()
 
     def add_private_keys(self, keys: Iterable[PrivateKey]) -> None:
-        """Take private keys; one that is there already stays as it is."""
+        """Take private keys; one that is there already stays as it is, but for what clients encrypt to it with."""
         for key in keys:
+            if key.ech_configs and key not in self.ech_keys:
+                self.ech_keys.append(key)
+                self.generation += 1
             if key.spki_sha256 in self._by_spki:
                 continue
             self._by_spki[key.spki_sha256] = key
@@ -198,18 +204,10 @@ class SecretStore:
         logged = self._keylog.secrets(label, client_random)
         return [FoundSecret(secret, KeySource("key log", source)) for secret, source in logged]
 
-    def keylog_sessions(self, label: str) -> list[tuple[bytes, bytes]]:
-        """Client random and secret of each session that was logged under a label; none at all where they are many."""
-        if self._tried[0] != self.generation:
-            is_short = sum(each.secrets for each in self._keylog_facts.values()) <= MOST_LINES_TRIED
-            sessions = list(islice(self._keylog.sessions(label), MOST_TRIED + 1)) if is_short else []
-            self._tried = self.generation, sessions if len(sessions) <= MOST_TRIED else []
-        return self._tried[1]
-
     @property
-    def ech_keys(self) -> list[PrivateKey]:
-        """The private keys that hellos may be encrypted to."""
-        return [key for key in self.private_keys if key.ech_configs]
+    def keylog_size(self) -> int:
+        """How many secrets key logs have brought: grows with each."""
+        return sum(each.secrets for each in self._keylog_facts.values())
 
     def keylog_rsa(self, encrypted_prefix: bytes) -> tuple[bytes, str] | None:
         """A pre_master_secret and its source, by the first 8 bytes of its encrypted form (`RSA` lines)."""
@@ -267,6 +265,15 @@ class SecretStore:
         """Take what others learned."""
         for each in news:
             self._keep(self._by_ticket if each.is_ticket else self._by_session_id, each.name, each.learned)
+
+    def _sessions_to_try(self) -> list[tuple[bytes, bytes]]:
+        """Client random and secret of the sessions of the key logs; none at all where they are many."""
+        size = self.keylog_size
+        if self._tried[0] != size:
+            found = islice(self._keylog.sessions(TRIED_LABEL), MOST_TRIED + 1) if size <= MOST_LINES_TRIED else ()
+            sessions = list(found)
+            self._tried = size, sessions if len(sessions) <= MOST_TRIED else []
+        return self._tried[1]
 
     def _ticket_key_facts(self) -> list[SecretFacts]:
         """One a file, which may hold the keys of several rotations."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import key_schedule
-from tlsdecrypt.tls.encrypted_hello import open_client_hello, open_with_key
+from tlsdecrypt.tls.encrypted_hello import InnerHello, open_client_hello, open_with_key
 from tlsdecrypt.tls.handshake import parse_client_hello
-from tlsdecrypt.tls.hidden_random import TRIED_LABEL, find_hidden_random
+from tlsdecrypt.tls.hidden_random import TRIED_LABEL
 from tlsdecrypt.tls.key_agreement import agreed_secrets
 from tlsdecrypt.tls.key_schedule import labels_of
 from tlsdecrypt.tls.ladder import Stage
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tlsdecrypt.tls.record import Record
     from tlsdecrypt.tls.secrets import SecretStore
     from tlsdecrypt.tls.session import KeySource
+
+MOST_ECH_LINES: Final = 8  # of a key log for one hello: secrets, and configurations, each tried with each
 
 
 class _Derivation(NamedTuple):
@@ -59,17 +61,23 @@ class SessionSecrets:
 
     def __init__(self, negotiation: Negotiation, store: SecretStore) -> None:
         """Of a handshake whose ServerHello was seen."""
-        self.inner_hello: ClientHello | None = None
         self.psk: FoundSecret | None = None
         self.refused_psk: KeySource | None = None
-        self._hidden_random: bytes | None = None  # of the inner hello, by trial
-        self._tried: int | None = None  # generation of the store
+        self._inner: InnerHello | None = None
+        self._hidden_random: bytes | None = None  # of the inner hello, where only a key log tells it
+        self._tried = 0  # secrets of key logs
+        self._is_past_trial = False  # whether the server's first record, which is tried, was lost
         self._negotiation = negotiation
         self._store = store
         self._state: tuple[int, int] | None = None
         self._found: dict[str, list[FoundSecret]] = {}
         self._schedule: dict[Stage, FoundSecret] = {}
         self._tickets_learned = 0
+
+    @property
+    def inner_hello(self) -> ClientHello | None:
+        """What an Encrypted Client Hello hides, if the server's key or a key log tells."""
+        return self._inner.hello if self._inner else None
 
     @property
     def opens_only_early_data(self) -> bool:
@@ -92,14 +100,14 @@ class SessionSecrets:
 
     def try_hidden_random(self, record: Record) -> bool:
         """Whether the first record that the server protects tells now which session of a key log this is."""
-        negotiation = self._negotiation
-        if not self._may_be_hidden or negotiation.suite is None or negotiation.version is None or record.lost != 0:
+        negotiation, store = self._negotiation, self._store
+        self._is_past_trial |= record.lost != 0
+        if not self._may_be_hidden or negotiation.suite is None or negotiation.version is None:
             return False
-        self._tried = self._store.generation
-        found = find_hidden_random(self._store, negotiation.suite, negotiation.version, record)
-        self._hidden_random = found
+        self._tried = store.keylog_size
+        self._hidden_random = store.hidden_randoms.find(negotiation.suite, negotiation.version, record)
         self._found.clear()
-        return found is not None
+        return self._hidden_random is not None
 
     def may_come(self, direction: Direction, stage: Stage) -> bool:
         """Whether a secret that one direction lacks may be known once other messages or sessions were read."""
@@ -119,15 +127,18 @@ class SessionSecrets:
     def logged(self, secrets: Iterable[tuple[str, bytes]]) -> Iterator[KeyLogSecret]:
         """Secrets by their labels as a key log has them: under the random of the hello that the server went on with.
 
-        Where that is the inner one, what opens it comes first.
+        Where that is the inner one, what opens it comes first; and they are told under the random that is seen too:
+        programs that cannot open the hello (Wireshark) look for that one.
         """
         hello, inner = self._negotiation.client_hello, self._inner_random if self.goes_on_with_inner_hello else None
         if hello is None:
             return
-        for label in ("ECH_SECRET", "ECH_CONFIG") if inner else ():
-            logged = self._store.keylog_secrets(label, hello.random)
-            yield from (KeyLogSecret(label, hello.random, each.secret) for each in logged)
-        yield from (KeyLogSecret(label, inner or hello.random, secret) for label, secret in secrets)
+        if inner and self._inner:
+            yield KeyLogSecret("ECH_SECRET", hello.random, self._inner.secret)
+            yield KeyLogSecret("ECH_CONFIG", hello.random, self._inner.config)
+        climbed = list(secrets)
+        for random in (inner, hello.random) if inner else (hello.random,):
+            yield from (KeyLogSecret(label, random, secret) for label, secret in climbed)
 
     def teach(self) -> None:
         """Give the store the PSKs of the tickets that this session has brought (RFC 8446 section 4.6.1)."""
@@ -154,8 +165,8 @@ class SessionSecrets:
         if state != self._state:
             self._state = state
             self._found.clear()
-            if self.inner_hello is None:
-                self._open_inner_hello()
+            if self._inner_random is None:
+                self._find_inner_hello()
             if Stage.HANDSHAKE not in self._schedule:
                 self._extract()
 
@@ -167,31 +178,42 @@ class SessionSecrets:
 
     @property
     def _inner_random(self) -> bytes | None:
-        return self.inner_hello.random if self.inner_hello else self._hidden_random
+        return self._inner.hello.random if self._inner else self._hidden_random
 
     @property
     def _may_be_hidden(self) -> bool:
         """Whether a key log may have this session under a random that is not known, and was not tried for it."""
         hello = self._negotiation.client_hello
-        if hello is None or not hello.extensions.has_encrypted_client_hello or self._inner_random is not None:
+        if self._is_past_trial or self._tried == self._store.keylog_size or self._inner_random is not None:
             return False
-        store = self._store
-        is_new = self._tried != store.generation and bool(store.keylog_sessions(TRIED_LABEL))
-        return is_new and not store.keylog_secrets(TRIED_LABEL, hello.random)
+        is_hidden = hello is not None and hello.extensions.has_encrypted_client_hello
+        return is_hidden and not self._logged(TRIED_LABEL)
 
-    def _open_inner_hello(self) -> None:
-        """Decrypt the Encrypted Client Hello with the server's key, or the lines of a key log that are there for it."""
+    def _find_inner_hello(self) -> None:
+        """Decrypt the Encrypted Client Hello with the server's key, or the lines of a key log that are there for it.
+
+        Without them, a key log that names the session by both randoms tells the inner one.
+        """
         hello, message = self._negotiation.client_hello, self._negotiation.transcript.client_hello
         if hello is None or message is None or not hello.extensions.has_encrypted_client_hello:
             return
-        body = message[MESSAGE_HEADER_LENGTH:]
+        body, store = message[MESSAGE_HEADER_LENGTH:], self._store
         if self._negotiation.transcript.has_retry:  # what the second hello hides needs the key of the first one
             hello = parse_client_hello(body)
+        self._inner = next(filter(None, self._opened(hello, body)), None)
+        if self._inner is None:
+            secrets = (each.secret for each in store.keylog_secrets(TRIED_LABEL, hello.random))
+            names = (store.hidden_randoms.other_name(each, hello.random) for each in secrets)
+            self._hidden_random = next(filter(None, names), None)
+
+    def _opened(self, hello: ClientHello, body: bytes) -> Iterator[InnerHello | None]:
         for key in self._store.ech_keys:
-            self.inner_hello = self.inner_hello or open_with_key(hello, body, key)
-        for secret in self._store.keylog_secrets("ECH_SECRET", hello.random):
-            for config in self._store.keylog_secrets("ECH_CONFIG", hello.random):
-                self.inner_hello = self.inner_hello or open_client_hello(hello, body, secret.secret, config.secret)
+            yield open_with_key(hello, body, key)
+        configs = [each.secret for each in self._store.keylog_secrets("ECH_CONFIG", hello.random)[:MOST_ECH_LINES]]
+        for each in self._store.keylog_secrets("ECH_SECRET", hello.random)[:MOST_ECH_LINES]:
+            for config in configs:
+                inner = open_client_hello(hello, body, each.secret, config)
+                yield InnerHello(inner, each.secret, config) if inner else None
 
     def _lacks_parent(self) -> bool:
         """Whether nothing but the PSK is missing, and a session yet to be opened may have brought it."""

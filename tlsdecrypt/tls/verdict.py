@@ -46,7 +46,7 @@ _RSA_SUITE = (
 )
 _HIDDEN_RANDOM = (
     "the hello is encrypted, and the key log may name the session by a random that nobody sees:"
-    " in key logs of up to 1,000 sessions each is tried; cut a longer one to the time of the capture"
+    " in key logs of up to 10,000 sessions each is tried; cut a longer one to the time of the capture"
 )
 _BEGIN_ANEW = "restart the client or its application pool to force new connections"
 _RECORD_EARLIER = "start the capture before the client connects"
