@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from autodiscover_dialogues import GOOD, POX, pox_error, pox_question, pox_redirect
 from dns_dialogues import lookup
 from exchange_dialogues import basic
 from packets import CLIENT, C, S, Scene, findings_of, http_request, http_response, rules_of
 from tls_dialogues import public_identity, tls
 
+import tlsdecrypt
 from tlsdecrypt.findings.finding import Severity
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def lacking_name(*dialogues: tuple[str, bytes], user: str = "", before: Scene | None = None) -> set[str]:
@@ -57,3 +63,12 @@ def test_health_checks_of_balancers_may_call_the_server_as_they_like() -> None:
         made.silence(5)
         rules = rules_of(made, keys=shown.store)
         assert ("tls.cert-name-mismatch" in rules) is is_told
+
+
+@pytest.mark.parametrize("keys", [[], [REPOSITORY / "keys" / "ech.pem"]], ids=["unknown", "known"])
+def test_behind_an_encrypted_hello_the_certificate_bears_the_name_that_is_hidden(keys: list[Path]) -> None:
+    store = tlsdecrypt.load_keys(keys=keys, keylogs=[REPOSITORY / "keys" / "go-encrypted-hello.keylog"])
+    told = tlsdecrypt.analyze([REPOSITORY / "captures" / "go-encrypted-hello.pcap"], store)
+    assert {each.tls.server_name for each in told.conversations if each.tls} == {"public.contoso.com"}
+    assert any(each.tls.server_certificates for each in told.conversations if each.tls)
+    assert "tls.cert-name-mismatch" not in {each.rule for each in told.findings}

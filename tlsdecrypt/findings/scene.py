@@ -198,8 +198,11 @@ class Trace:
 
     @property
     def server_name(self) -> str | None:
-        """The name that the client asked for in TLS."""
-        return self.tls.server_name if self.tls is not None else None
+        """The name that the client asked for in TLS; where an encrypted hello was accepted, the hidden one, if known."""
+        if self.tls is None:
+            return None
+        is_hidden = self.tls.encrypted_client_hello == "accepted"
+        return self.tls.inner_server_name if is_hidden else self.tls.server_name
 
     @property
     def names(self) -> frozenset[str]:
@@ -263,6 +266,8 @@ class Trace:
             secrets=(),
             ja3s=None,
             fingerprint=None,
+            heartbeats=(),
+            accepted_issuers=(),
         )
 
     def forget(self) -> None:

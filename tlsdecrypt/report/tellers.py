@@ -181,6 +181,7 @@ def light(conversation: Conversation) -> Conversation:
             alerts=(),
             heartbeats=(),
             fingerprint=None,
+            accepted_issuers=(),
             ja3s=None,
             client_hello_span=None,
             record_size_limits=_NO_LIMITS,
