@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlsdecrypt.errors import ParseError
+from tlsdecrypt.tls.der import encode
 from tlsdecrypt.tls.distinguished_name import describe_name, parse_name
 
 KINDS = [NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.EMAIL_ADDRESS, NameOID.DOMAIN_COMPONENT]
@@ -54,6 +55,25 @@ def test_any_bytes_are_a_name_or_hex(data: bytes) -> None:
     assert shown == f"#{data.hex()}" or shown == parse_name(data).rfc4514_string()
 
 
-def test_a_long_list_of_sets_and_a_country_of_three_letters_are_no_tracebacks() -> None:
-    assert describe_name(bytes.fromhex("300e 310c 300a 0603 550406 1303 444555")).startswith("#")
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"), [("06", b"DEU", "C=DEU"), ("0a", b"", "O="), ("03", b"a" * 80, f"CN={'a' * 80}")]
+)
+def test_values_that_the_standard_forbids_are_shown_as_those_of_certificates_are(
+    kind: str, value: bytes, shown: str
+) -> None:
+    """A country of three letters, an empty organisation, a common name of more than 64 characters."""
+    pair = bytes.fromhex(f"0603 5504{kind}") + b"\x0c" + bytes((len(value),)) + value
+    for tag in (0x30, 0x31, 0x30):
+        pair = bytes((tag, len(pair))) + pair
+    assert describe_name(pair) == shown
+
+
+def test_an_object_identifier_of_a_thousand_octets_is_none() -> None:
+    arcs = b"\x55" + b"\x81" * 998 + b"\1"
+    for content in (arcs, b"\x55" + b"\4" * 999):
+        pair = encode(0x30, encode(0x06, content), encode(0x0C, b"a"))
+        assert describe_name(encode(0x30, encode(0x31, pair))).startswith("#30")
+
+
+def test_a_long_list_of_sets_is_no_traceback() -> None:
     assert describe_name(b"\x30\x83\x01\x00\x00" + b"\x31\x00" * (1 << 15)).startswith("#")

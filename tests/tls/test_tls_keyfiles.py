@@ -269,3 +269,24 @@ def test_no_secret_is_in_any_error_or_representation(key_files: Path, password: 
     with pytest.raises(PasswordError) as caught:
         parse(key_files / "modern.pfx", "wrong-marker")
     assert "marker" not in str(caught.value)
+
+
+def test_a_block_whose_end_is_missing_does_not_swallow_the_key_behind_it() -> None:
+    def block(label: str, content: bytes) -> bytes:
+        return f"-----BEGIN {label}-----\n{base64.b64encode(content).decode()}\n-----END {label}-----\n".encode()
+
+    certificate, key = block("CERTIFICATE", bytes(30)), block("RSA PRIVATE KEY", rsa_der(P_384, Q_384))
+    cut = certificate[: certificate.index(b"-----END")]
+    assert len(parse_key_file(cut + key + certificate, "the.file", never)) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"-----BEGIN KEY-----\n" * (1 << 18), "BEGIN line without its END line"),
+        (b"A" * 64 + b"\n" * (1 << 20) + b"!", "holds no private key"),
+    ],
+)
+def test_megabytes_of_what_only_begins_like_a_key_are_read_once(data: bytes, complaint: str) -> None:
+    """Read anew from each place where something begins, they would take hours."""
+    assert complaint in fault(data)

@@ -198,7 +198,7 @@ class Trace:
 
     @property
     def server_name(self) -> str | None:
-        """The name that the client asked for in TLS; where an encrypted hello was accepted, the hidden one, if known."""
+        """The name that the client asked for in TLS: the hidden one, where a server accepted that."""
         if self.tls is None:
             return None
         is_hidden = self.tls.encrypted_client_hello == "accepted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from typing import Final
 
@@ -10,8 +11,9 @@ from cryptography.x509 import Name, NameAttribute, ObjectIdentifier, RelativeDis
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls import der
 
-NAMES_REMEMBERED: Final = 512  # a server sends the same list to every client
+NAMES_REMEMBERED: Final = 1 << 12  # a server sends the same list to every client
 LONGEST_REMEMBERED: Final = 1 << 10  # bytes
+LONGEST_IDENTIFIER: Final = 128  # bytes of an object identifier
 
 _SET: Final = 0x31
 _WIDE: Final = {0x14: "latin-1", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}  # T61, Universal and BMP; others have bytes
@@ -37,26 +39,29 @@ _remembered = lru_cache(maxsize=NAMES_REMEMBERED)(_described)
 def parse_name(encoded: bytes) -> Name:
     """Name, RFC 5280 section 4.1.2.4. Raises ParseError."""
     try:
-        return Name(
-            RelativeDistinguishedName(map(_attribute, der.children(each, at_least=1, tag=_SET)))
-            for each in der.children(der.first_element(encoded))
-        )
-    except ValueError as error:  # what the library does not take: an attribute twice, an empty value, a long country
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of values that are longer than the standard allows
+            return Name(
+                RelativeDistinguishedName(map(_attribute, der.children(each, at_least=1, tag=_SET)))
+                for each in der.children(der.first_element(encoded))
+            )
+    except ValueError as error:  # what the library does not take, as an attribute twice
         raise ParseError(f"name: {error}") from None
 
 
 def _attribute(pair: der.Element) -> NameAttribute[str]:
     kind, value = der.children(pair, at_least=2)[:2]
     text = value.content.decode(_WIDE.get(value.tag, "utf-8"), "replace")
-    return NameAttribute(ObjectIdentifier(_dotted(kind)), text)
+    return NameAttribute(ObjectIdentifier(_dotted(kind)), text, _validate=False)  # as it reads those of certificates
 
 
 def _dotted(identifier: der.Element) -> str:
     """`2.5.4.3` of an OBJECT IDENTIFIER, X.690 section 8.19."""
-    if identifier.tag != der.OBJECT_IDENTIFIER or not identifier.content or identifier.content[-1] & _MORE:
+    content = identifier.content
+    if identifier.tag != der.OBJECT_IDENTIFIER or not 0 < len(content) <= LONGEST_IDENTIFIER or content[-1] & _MORE:
         raise ParseError("DER: no object identifier")
     arcs, value = [], 0
-    for octet in identifier.content:
+    for octet in content:
         value = value << 7 | octet & ~_MORE
         if not octet & _MORE:
             arcs.append(value)

@@ -27,9 +27,12 @@ __all__ = ["PrivateKey", "parse_key_file"]
 
 _Opened = TypeVar("_Opened")
 
-_PEM_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 .#]+)-----(.*?)-----END \1-----", re.DOTALL)
+# Possessive, so that no file takes quadratic time; a block whose end is missing does not swallow the next one.
+_PEM_BLOCK: Final = re.compile(
+    rb"-----BEGIN ([A-Z0-9 .#]++)-----((?:[^-]++|-(?!----(?:BEGIN|END) ))*+)-----END \1-----"
+)
 _PEM_BEGIN: Final = b"-----BEGIN "
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]{64,}={0,2}\s*")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]{64,}+={0,2}\s*+")
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _JAVA_KEYSTORES: Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
