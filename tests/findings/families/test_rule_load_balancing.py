@@ -59,6 +59,18 @@ def test_lb_no_persistence_fires_where_a_login_is_torn_apart() -> None:
     assert f"the challenge came on connection 1 ({FIRST}:80), its answer went to {SECOND}:80" in finding.summary
 
 
+def test_lb_no_persistence_explains_what_a_service_says_of_the_login() -> None:
+    """The same login to MAPI over HTTP, whose own rule then sees a refused credential."""
+    scene = Scene()
+    post = ["Content-Type: application/mapi-http", "X-RequestType: Connect"]
+    first, last = (http_request(f"POST {MAPI}", [*post, leg], b"x") for leg in (NEGOTIATE, AUTHENTICATE))
+    scene.dialogue([C(first), S(http_response("401 Unauthorized", (CHALLENGE,)))], server=FIRST)
+    scene.dialogue([C(last), REFUSED], server=SECOND)
+    refused = found(scene, "mapi.auth-401")
+    assert refused is not None
+    assert refused.caused_by in ("lb.no-persistence", "http.ntlm-broken-by-proxy")
+
+
 def wrong_password() -> Scene:
     """A login that is refused, beside another one that goes on."""
     scene = Scene()

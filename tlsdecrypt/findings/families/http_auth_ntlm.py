@@ -56,7 +56,7 @@ _WITH_PROTECTION: dict[tuple[int, ...], tuple[int, ...]] = {
     source="MS-NTHT section 1.1; RFC 4559 section 6",
     confidence=Confidence.LIKELY,
     suppresses=("http.auth-loop",),
-    causes=("lb.no-persistence",),
+    causes=("lb.no-persistence", "mapi.auth-401", "mrs.401-final", "wsman.access-denied"),
 )
 def ntlm_broken(scene: Scene) -> Iterator[Hit]:
     """The three messages of NTLM do not stay on one connection, so that no login can succeed.

@@ -32,7 +32,7 @@ _LOST_CONTEXT = (6, 10, 13)  # [MS-OXCMAPIHTTP] 2.2.3.3.3: invalid context cooki
     advice="Let the load balancer keep a client on one server (affinity by cookie or by source address), and a"
     " connection of the client on one connection to the server.",
     source="[MS-NLMP] 1.3.1; Microsoft: Maintain affinity between a group of subscriptions and the Mailbox server",
-    causes=("mapi.context-lost",),
+    causes=("mapi.context-lost", "mapi.auth-401", "mrs.401-final", "wsman.access-denied"),
 )
 def no_persistence(scene: Scene) -> Iterator[Hit]:
     """Parts of one session go to different servers.
