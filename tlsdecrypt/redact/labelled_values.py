@@ -24,7 +24,7 @@ _CELL_END = re.compile(r"</?(?:table|thead|tbody|tfoot|tr|t[dh])(?:\s[^<>]*)?>",
 _MARKUP = re.compile(r"<[^<>]*>")
 _LABEL = re.compile(r"(?:[\w.-]{1,40} ){0,2}[\w.-]{1,40}")
 _DEEDS = frozenset({"change", "reset", "forgot", "forgotten", "lost", "show", "enter", "set", "your", "no", "invalid"})
-_MAYBE_SECRET = re.compile(r"pass|pwd|secret|token|credential|key|kennw", re.IGNORECASE)
+_MAYBE_SECRET = ("pass", "pwd", "secret", "token", "credential", "key", "kennw")
 _BESIDE = re.compile(  # what stands between a label and its value, and the value
     r"(?:[:=]\s*</?(?:b|strong|label|span|font|i|em|p|div|dt|code)(?:\s[^<>]*)?>|</dt\s*>\s*<dd(?:\s[^<>]*)?>)"
     r"(?:\s|&nbsp;|</?(?:b|strong|label|span|font|i|em|p|div|br|code|tt|pre|dd)(?:\s[^<>]*)?/?>)*+([^<>]{1,512}+)",
@@ -44,7 +44,8 @@ class _Cell(NamedTuple):
 
 def labelled_values(text: str) -> list[tuple[int, int, str]]:
     """Where each secret value begins and ends, and its kind: in their order, none in another."""
-    if _MAYBE_SECRET.search(text) is None:
+    lowered = text.lower()  # takes less time than a search that knows both cases
+    if not any(each in lowered for each in _MAYBE_SECRET):
         return []
     places = [*_in_tables(text), *_beside(text)]
     found: list[tuple[int, int, str]] = []
