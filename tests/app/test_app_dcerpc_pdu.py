@@ -113,9 +113,10 @@ def test_a_cut_pdu_is_a_parse_error_at_every_length(data: bytes) -> None:
             parse_pdu(data[:length])
         shorter = data[:8] + length.to_bytes(2, "little" if data[4] else "big") + data[10:length]
         try:
-            parse_pdu(shorter)
+            pdu = parse_pdu(shorter)
         except ParseError:
             continue
+        assert pdu.header.length == length
 
 
 def test_a_header_needs_sixteen_bytes() -> None:

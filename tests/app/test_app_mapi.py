@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -264,12 +265,39 @@ def test_a_small_buffer_that_claims_gigabytes_is_refused() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_break_expansion_or_walks(data: bytes) -> None:
-    for read in (expand, lambda each: list(payloads(each)), parse_requests, parse_results):
-        try:
-            read(data)
-        except ParseError:
-            continue
+def test_what_any_bytes_expand_to_is_made_of_them_and_bounded(data: bytes) -> None:
+    try:
+        expanded = expand(data)
+    except ParseError:
+        return
+    assert set(expanded) <= set(data)
+    assert len(expanded) <= MAX_EXPANDED
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 2]), st.binary(max_size=40)), max_size=4), st.binary(max_size=60))
+def test_payloads_are_those_that_were_chained_and_any_bytes_behind_add_none_that_is_longer(
+    chained: list[tuple[int, bytes]], behind: bytes
+) -> None:
+    data = b"".join(struct.pack("<HHHH", 0, flags, len(body), len(body)) + body for flags, body in chained) + behind
+    found = []
+    with contextlib.suppress(ParseError):
+        found.extend(payloads(data))
+    assert sum(8 + len(each.data) for each in found if not each.is_compressed) <= len(data)
+    expected = [bytes(byte ^ 0xA5 for byte in body) if flags else body for flags, body in chained]
+    assert [each.data for each in found[: len(chained)]] == expected
+
+
+@given(st.integers(0, 70), st.binary(max_size=60))
+def test_any_bytes_hold_no_more_rops_than_fit_in_them(size: int, rest: bytes) -> None:
+    data = size.to_bytes(2, "little") + rest
+    try:
+        asked, answered = parse_requests(data), parse_results(data)
+    except ParseError:
+        assert not 2 <= size <= len(data)
+        return
+    assert 3 * len(asked.rop_ids) <= len(data)
+    assert 6 * len(answered.results) <= len(data)
+    assert set(asked.rop_ids) | {each.rop_id for each in answered.results} <= set(data)
 
 
 @pytest.mark.parametrize("request_type", ["Connect", "Execute", "NotificationWait", "GetMailboxUrl", "Bind", ""])

@@ -159,13 +159,17 @@ def test_a_cut_message_gives_what_can_be_read_and_says_so() -> None:
 
 
 @given(st.binary(max_size=120))
-def test_no_bytes_on_port_53_stop_the_analysis(data: bytes) -> None:
+def test_any_bytes_on_port_53_are_a_message_with_that_header_or_none(data: bytes) -> None:
     wire = QUERY.to_wire()
     for candidate in (data, wire[:12] + data, b"\0\1\x84\0\0\1\0\3\0\1\0\1" + data):
         try:
-            parse_dns(candidate, ENDS, (1, 0))
+            message = parse_dns(candidate, ENDS, (1, 0))
         except ParseError:
             continue
+        assert message.id == int.from_bytes(candidate[:2], "big")
+        assert (message.is_response, message.is_truncated) == (bool(candidate[2] & 0x80), bool(candidate[2] & 0x02))
+        assert (message.client if message.is_response else message.server) == ENDS[1]
+        assert message.faults or len(message.questions) == int.from_bytes(candidate[4:6], "big")
 
 
 def test_a_name_that_points_to_itself_is_a_fault() -> None:
@@ -223,7 +227,7 @@ def test_an_echo_is_no_error_and_a_cut_quotation_names_no_ports() -> None:
 
 
 KRB_SKEW = bytes.fromhex(
-    "7e48 3046"  # KRB-ERROR
+    "7e49 3047"  # KRB-ERROR
     "a003020105 a10302011e"  # version 5, type 30
     "a411180f32303131313231353130303030305a a505020301e240"  # stime, susec
     "a603020125"  # 37: KRB_AP_ERR_SKEW
@@ -249,17 +253,31 @@ def test_a_kerberos_error_has_code_realm_and_service() -> None:
 
 def test_a_cut_kerberos_error_is_a_parse_error() -> None:
     ends = Endpoint(SERVER, 88), Endpoint(CLIENT, 5000)
-    for length in range(len(KRB_SKEW) - 14):
+    assert parse_kerberos_error(KRB_SKEW, ends, (1, 0)).realm == "CONTOSO.LAB"
+    for length in range(len(KRB_SKEW)):
         with pytest.raises(ParseError):
             parse_kerberos_error(KRB_SKEW[:length], ends, (1, 0))
 
 
-@given(st.binary(max_size=100))
-def test_no_bytes_on_port_88_stop_the_analysis(data: bytes) -> None:
-    try:
-        parse_kerberos_error(b"\x7e" + data, ENDS, (1, 0))
-    except ParseError:
-        return
+@given(
+    st.integers(0, 255),
+    st.dictionaries(st.integers(0, len(KRB_SKEW) - 1), st.integers(0, 255), max_size=4),
+    st.binary(max_size=60),
+)
+def test_what_a_changed_kerberos_error_says_stands_in_its_bytes(
+    code: int, changes: dict[int, int], data: bytes
+) -> None:
+    whole = KRB_SKEW.replace(b"\xa6\3\2\1\x25", b"\xa6\3\2\1" + bytes((code,)))
+    assert parse_kerberos_error(whole, ENDS, (1, 0)).code == code
+    changed = bytes(changes.get(at, byte) for at, byte in enumerate(whole))
+    for candidate in (changed, b"\x7e" + data):
+        try:
+            error = parse_kerberos_error(candidate, ENDS, (1, 0))
+        except ParseError:
+            continue
+        assert (error.server, error.client) == ENDS
+        assert error.code.to_bytes((error.code.bit_length() + 7) // 8, "big") in candidate
+        assert "\ufffd" in error.realm or error.realm.encode() in candidate
 
 
 def test_who_talks_to_whom_is_gathered_where_a_cluster_shows_itself() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -128,13 +129,19 @@ def test_random_bytes_never_raise(data: bytes) -> None:
     assert certificate_facts(data).fault is not None
 
 
-@given(st.binary(max_size=60))
-def test_der_of_random_bytes_is_a_value_or_a_parse_error(data: bytes) -> None:
-    for read in (asn1.first_element, asn1.elements, lambda each: asn1.integer(asn1.first_element(each))):
-        try:
-            read(data)
-        except ParseError:
-            continue
+@given(st.lists(st.binary(max_size=20).map(lambda each: asn1.encode(asn1.INTEGER, each))), st.binary(max_size=40))
+def test_der_of_random_bytes_is_these_bytes_or_a_parse_error(whole: list[bytes], behind: bytes) -> None:
+    data = b"".join(whole) + behind
+    try:
+        first = asn1.first_element(data)
+    except ParseError:
+        return
+    assert first.encoded == (whole[0] if whole else data[: len(first.encoded)])
+    assert first.encoded.endswith(first.content)
+    with contextlib.suppress(ParseError):
+        assert asn1.integer(first) == int.from_bytes(first.content, "big", signed=True)
+    with contextlib.suppress(ParseError):
+        assert b"".join(each.encoded for each in asn1.elements(data)) == data
 
 
 @given(st.integers(0, 255), st.binary(max_size=400))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -59,13 +59,57 @@ def test_a_cut_extension_is_a_parse_error(name: str) -> None:
             CASES[name][0](content(name)[:length])
 
 
+def prefixed(size: int, content: bytes) -> bytes:
+    return len(content).to_bytes(size, "big") + content
+
+
+def shorts(*values: int) -> bytes:
+    return b"".join(value.to_bytes(2, "big") for value in values)
+
+
+# What a value looks like in an extension, after the RFC that its parser names.
+WRITTEN: dict[str, Callable[[Any], bytes]] = {
+    "server_name": lambda name: prefixed(2, name.encode()),
+    "alpn": lambda names: prefixed(2, b"".join(prefixed(1, name.encode()) for name in names)),
+    "client_versions": lambda versions: prefixed(1, shorts(*versions)),
+    "uint16": shorts,
+    "groups": lambda groups: prefixed(2, shorts(*groups)),
+    "modes": lambda modes: prefixed(1, bytes(modes)),
+    "renegotiation": lambda content: prefixed(1, content),
+    "fragment": lambda length: bytes([(length >> 9).bit_length()]),
+    "client_shares": lambda shares: prefixed(2, b"".join(shorts(group) + prefixed(2, key) for group, key in shares)),
+    "server_share": lambda share: shorts(share[0]) + prefixed(2, share[1]),
+    "psks": lambda psks: (
+        prefixed(2, b"".join(prefixed(2, identity) + age.to_bytes(4, "big") for identity, age in psks[0]))
+        + prefixed(2, b"".join(prefixed(1, binder) for binder in psks[1]))
+    ),
+    "types_offered": bytes,
+    "type_chosen": bytes,
+}
+
+
 @pytest.mark.parametrize("name", CASES)
-@given(data=st.binary(max_size=40))
-def test_random_bytes_in_an_extension_are_a_value_or_a_parse_error(name: str, data: bytes) -> None:
+def test_a_value_is_written_as_it_was_read(name: str) -> None:
+    assert WRITTEN[name](CASES[name][2]) in content(name)
+
+
+def lists_of(content: bytes) -> st.SearchStrategy[bytes]:
+    """The content alone, with a length before it, and as the only element of a list."""
+    one, two = prefixed(1, content), prefixed(2, content)
+    return st.sampled_from([content, one, two, prefixed(2, one), prefixed(2, two), prefixed(2, b"\0" + two)])
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=(st.binary(max_size=40) | st.text("abc/.1", max_size=20).map(str.encode)).flatmap(lists_of))
+def test_random_bytes_in_an_extension_are_what_is_read_or_a_parse_error(name: str, data: bytes) -> None:
     try:
-        CASES[name][0](data)
+        value = CASES[name][0](data)
     except ParseError:
         return
+    if value is None:
+        assert name == "server_name"
+    elif "\\" not in str(value) or name not in ("server_name", "alpn"):  # odd bytes in names are escaped
+        assert WRITTEN[name](value) in data
 
 
 def test_odd_bytes_in_names_are_kept_visible() -> None:

@@ -121,7 +121,8 @@ def test_changed_bytes_give_a_value_or_a_parse_error(name: str, data: st.DataObj
         return
     for attribute in dir(value):
         getattr(value, attribute)  # the properties of hellos never raise
-    repr(value)
+    assert type(value) is type(parse(body))
+    assert repr(value) == repr(parse(bytes(changed)))
 
 
 @pytest.mark.parametrize("name", PARSERS)

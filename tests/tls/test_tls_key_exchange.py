@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,16 +91,18 @@ def test_what_the_client_adds_depends_on_the_key_exchange() -> None:
 
 
 @pytest.mark.parametrize("key_exchange", KEY_EXCHANGES)
-@given(body=st.binary(max_size=80))
-def test_random_bytes_give_a_value_or_a_parse_error(key_exchange: str, body: bytes) -> None:
-    for parse in (
-        lambda: parse_server_key_exchange(body, key_exchange),
-        lambda: parse_client_key_exchange(body, key_exchange, ProtocolVersion.TLSv1_2),
-    ):
-        try:
-            parse()
-        except ParseError:
-            continue
+@given(body=st.lists(st.binary(max_size=20).map(lambda each: len(each).to_bytes(2, "big") + each)).map(b"".join))
+def test_what_is_read_of_random_bytes_stands_in_them(key_exchange: str, body: bytes) -> None:
+    with contextlib.suppress(ParseError):
+        server = parse_server_key_exchange(body, key_exchange)
+        assert server.public.lstrip(b"\0") in body
+        assert (server.psk_identity_hint or b"") in body
+        assert (server.psk_identity_hint is not None) == key_exchange.endswith("PSK")
+    with contextlib.suppress(ParseError):
+        client = parse_client_key_exchange(body, key_exchange, ProtocolVersion.TLSv1_2)
+        parts = client.psk_identity, client.public, client.encrypted_pre_master_secret
+        assert all(part in body for part in parts if part is not None)
+        assert sum(len(part or b"") for part in parts) <= len(body)
 
 
 @pytest.mark.parametrize(
