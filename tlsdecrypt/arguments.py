@@ -131,7 +131,10 @@ def is_live(arguments: Arguments) -> bool:
 
 
 def expanded(names: Sequence[str]) -> list[str]:
-    """The captures that are meant: patterns that the shell left alone (Windows, quotes) become the files they fit."""
+    """The captures that are meant: patterns that the shell left alone (Windows, quotes) become the files they fit.
+
+    Raises InputError where a pattern fits no file, or standard input is named twice.
+    """
     if names.count(_STANDARD_INPUT) > 1:
         raise InputError("standard input (-) can be read only once")
     found: list[str] = []
@@ -147,7 +150,10 @@ def expanded(names: Sequence[str]) -> list[str]:
 
 
 def passwords_of(arguments: Arguments) -> list[str]:
-    """What to try on encrypted key files: each line of the password file, else the environment's password."""
+    """What to try on encrypted key files: each line of the password file, else the environment's password.
+
+    Raises InputError where that file cannot be read.
+    """
     if arguments.password_file is None:
         password = os.environ.get(PASSWORD_VARIABLE)
         return [] if password is None else [password]

@@ -15,7 +15,7 @@ Annotations: TypeAlias = dict[str, Any]
 class Exchange(Value, frozen=True):
     """One request and its answer.
 
-    `request` and `response` are values of the protocol's own module (`http.HttpRequest`, `smtp.SmtpCommand`), None
+    `request` and `response` are values of the protocol's own module (`http.HttpRequest`, `mail.MailCommand`), None
     where that side was not seen. Each has a `span`. `annotations` maps a protocol name (`soap`, `ews`,
     `autodiscover`) to plain values (str, int, bool, None, list, dict), free of secrets. `faults` names what was
     broken, one sentence each. `passwords` stood in the content of the request: whoever tells of this exchange must not

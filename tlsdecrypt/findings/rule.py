@@ -120,7 +120,10 @@ def rule(  # noqa: PLR0913 - one keyword for each column of the table
     is_for_failures: bool = False,
     spares_candidates: bool = False,
 ) -> Callable[[ApplyT], ApplyT]:
-    """Enter a function into the table of rules. Ids are stable: never rename one, only add."""
+    """Enter a function into the table of rules. Ids are stable: never rename one, only add.
+
+    Raises ValueError where the id is taken, or the function's first parameter is none of `SCOPES`.
+    """
 
     def enter(apply: ApplyT) -> ApplyT:
         scope = apply.__code__.co_varnames[0]
