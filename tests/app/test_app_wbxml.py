@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlsdecrypt.app import wbxml
-from tlsdecrypt.app.activesync_pages import NAMESPACES, TAGS
+from tlsdecrypt.app.activesync_pages import CODE_PAGES, TAGS
 from tlsdecrypt.app.wbxml import MAX_DEPTH, MAX_TEXT, MAX_TOKENS, Element, parse_wbxml
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ UNKNOWN_THERE = {
     ("Provision", "AccountOnlyRemoteWipe"), ("Search", "Stores"), ("Search", "SubstringOp"), ("ComposeMail", "Type"),
     *(("Calendar", TAGS[4][token]) for token in range(0x2B, 0x33)),
 }  # fmt: skip
+
+NAMESPACES = tuple(CODE_PAGES)
 
 
 def tree(element: Element) -> tuple[str, str, list[object]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 _FIRST_TOKEN = 0x05
 
 # The tags of a page in the order of their tokens; `-` for a token without one.
-_PAGES = {
+CODE_PAGES = {
     "AirSync": (
         "Sync Responses Add Change Delete Fetch SyncKey ClientId ServerId Status Collection Class Version CollectionId "
         "GetChanges MoreAvailable WindowSize Commands Options FilterType Truncation RTFTruncation Conflict Collections "
@@ -141,6 +141,6 @@ _PAGES = {
 
 TAGS: dict[int, dict[int, str]] = {
     number: {token: tag for token, tag in enumerate(tags.split(), _FIRST_TOKEN) if tag != "-"}
-    for number, tags in enumerate(_PAGES.values())
+    for number, tags in enumerate(CODE_PAGES.values())
 }
 """Tags by code page and token (without the bits for content and attributes)."""
