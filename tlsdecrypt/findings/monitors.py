@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 MAX_AGENTS_REMEMBERED = 512  # names of programs; all exchanges of one bear the same, and the search is slow
 
-_PROBE_AGENT = re.compile(r"probe|msexchmon|healthmanager|elb-healthchecker|kube-probe|nagios|haproxy", re.IGNORECASE)
+_PROBE_AGENT = re.compile(
+    r"probe|msexchmon|healthmanager|health.?check|nagios|check_http|haproxy|kemp|big-?ip|netscaler|zabbix|pingdom|prtg",
+    re.IGNORECASE,
+)
+_HEALTH_PAGE = "/healthcheck.htm"  # which Exchange has for balancers, below each of its services
 _PROBE_USER = re.compile(r"healthmailbox|extest_[0-9a-f]|extest[0-9a-f]{8}", re.IGNORECASE)
 
 
@@ -21,6 +25,8 @@ def is_probe(step: Step) -> bool:
     if not http:
         return bool(step.about("smtp").get("is_probe"))
     agent, user = http.get("user_agent"), http.get("user") or step.about("wstrust").get("user")
+    if agent is None and user is None and step.path.endswith(_HEALTH_PAGE):
+        return True
     return (
         "x_probetype" in http
         or (agent is not None and _is_probe_agent(agent))

@@ -66,6 +66,14 @@ def target_of(trace: Trace) -> Target:
     return trace.client.address, trace.server.address, trace.server.port
 
 
+def is_only_probed(scene: Scene, target: Target) -> bool:
+    """A monitor asks again and again whether the port is open, and never says a word: three times at least."""
+    client, server, port = target
+    accepted = [each for each in scene.by_pair[client, server] if each.server.port == port and has_accepted(each)]
+    silent = [each for each in accepted if each.tcp is not None and each.tcp.side(_CLIENT).first_payload is None]
+    return len(silent) == len(accepted) >= TRIES
+
+
 def by_target(traces: Iterable[Trace]) -> dict[Target, list[Trace]]:
     """Connections by who connects where, in the order given."""
     found: dict[Target, list[Trace]] = defaultdict(list)

@@ -314,3 +314,18 @@ def test_monitors_get_notes_at_most() -> None:
     finding = found(scene(probe), "http.not-found-vdir")
     assert finding is not None
     assert finding.severity is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    ("line", "asked", "severity"),
+    [
+        ("GET /owa/healthcheck.htm", ["User-Agent: KEMP/LM"], Severity.INFO),
+        ("GET /owa/healthcheck.htm", [], Severity.INFO),
+        ("GET /owa/healthcheck.htm", ["User-Agent: Mozilla/5.0"], Severity.ERROR),
+        ("GET /owa/", [], Severity.ERROR),
+    ],
+)
+def test_balancers_that_ask_for_the_health_page_are_monitors(line: str, asked: list[str], severity: Severity) -> None:
+    finding = found(scene(exchange(line, "503 Service Unavailable", EXCHANGE, asked=asked)), "http.backend-503")
+    assert finding is not None
+    assert finding.severity is severity

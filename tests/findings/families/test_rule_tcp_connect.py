@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import TYPE_CHECKING
 
 import dns.message
 import dns.rrset
@@ -27,6 +28,9 @@ from packets import (
 from tls_dialogues import public_identity, tls
 
 from tlsdecrypt.findings.finding import Severity
+
+if TYPE_CHECKING:
+    from packets import Say
 
 HELLO = [C(http_request("GET /owa/")), S(http_response("200 OK"))]
 
@@ -285,3 +289,23 @@ def test_tcp_snat_port_exhaustion_explains_refused_connections() -> None:
     rules = rules_of(scene)
     assert "tcp.snat-port-exhaustion" in rules
     assert "tcp.connect-refused" not in rules
+
+
+@pytest.mark.parametrize(
+    ("said", "count", "severity"),
+    [([], 3, Severity.INFO), ([], 2, Severity.WARNING), (HELLO, 3, Severity.WARNING)],
+    ids=["a monitor", "too few", "a client"],
+)
+def test_tcp_connect_refused_to_a_monitor_that_only_looks_is_a_note(
+    said: list[Say], count: int, severity: Severity
+) -> None:
+    scene = Scene()
+    syn(scene, 0)
+    answer(scene, RST | ACK)
+    for _ in range(count):
+        scene.now += 5
+        scene.dialogue(said, port=443, end="client-rst")
+    scene.silence(4)
+    finding = found(scene, "tcp.connect-refused")
+    assert finding is not None
+    assert finding.severity is severity

@@ -12,6 +12,7 @@ from tlsdecrypt.findings.reachability import (
     falls_back,
     has_accepted,
     is_one_sided,
+    is_only_probed,
     is_refused,
     is_settled_candidate,
     is_unanswered,
@@ -49,8 +50,8 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
     """Nothing answers: three SYNs or more to one port, no SYN-ACK, no reset, and the capture goes on for 3 s.
 
     Silent where frames of one direction only are in the capture (a peer talks to somebody who is never seen), and
-    where the capture ends too soon. No more than `info` where Autodiscover tries a place and finds another, and where
-    the client comes through by the other version of IP.
+    where the capture ends too soon. No more than `info` where Autodiscover tries a place and finds another, where the
+    client comes through by the other version of IP, and for monitors that only look whether the port is open.
     """
     one_sided = {trace.server.address for trace in scene.traces if is_one_sided(trace)}
     if one_sided and not any(map(has_accepted, scene.traces)):
@@ -65,7 +66,7 @@ def connect_timeout(scene: Scene) -> Iterator[Hit]:
         summary = f"{server} port {port} does not answer {client}: SYNs come again and again without a reply"
         if answered is not None:
             summary += f", while it took another connection (frame {answered.span.first_frame})"
-        is_minor = is_settled_candidate(scene, target) or falls_back(scene, silent[0])
+        is_minor = is_settled_candidate(scene, target) or falls_back(scene, silent[0]) or is_only_probed(scene, target)
         severity = Severity.INFO if is_minor else None
         for trace in silent:
             yield _at(target, Hit(summary, tuple(_tries(trace)), severity=severity))
@@ -82,7 +83,8 @@ def connect_refused(scene: Scene) -> Iterator[Hit]:
     """A SYN is answered by a reset: nobody listens, or a device between says so (then its hop count differs).
 
     Silent for scans of many ports or hosts. A warning where the same place takes a connection soon after. No more than
-    `info` where Autodiscover tries a place and finds another, and where the other version of IP works.
+    `info` where Autodiscover tries a place and finds another, where the other version of IP works, and for monitors
+    that only look whether the port is open.
     """
     refused = [trace for trace in scene.traces if is_refused(trace)]
     scanners = scanned_by(refused)
@@ -93,7 +95,7 @@ def connect_refused(scene: Scene) -> Iterator[Hit]:
             continue
         summary = f"{server} refuses connections of {client} to port {port}{_told_apart(traces[0], hops)}"
         severity = Severity.WARNING if _accepts_soon(scene, traces[0]) else None
-        if is_settled_candidate(scene, target) or falls_back(scene, traces[0]):
+        if is_settled_candidate(scene, target) or falls_back(scene, traces[0]) or is_only_probed(scene, target):
             severity = Severity.INFO
         for trace in traces:
             yield _at(target, Hit(summary, tuple(_refusal(trace)), severity=severity))
