@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,6 +23,12 @@ ENOUGH_SESSIONS = 3
 SHORTEST_PERIOD_NS = 2_000_000_000
 MOST_JITTER = 0.1  # of the period
 
+# Host names of balancers and of monitoring, by their first label: lb01, f5-a, bigip, monitor.
+_MONITOR_NAME = re.compile(
+    r"(?:\A|[-_\d])(?:s?lb|f5|big-?ip|kemp|netscaler|haproxy|monitor(?:ing)?|probe|health-?check|nagios|zabbix|prtg"
+    r"|icinga)(?:\Z|[-_\d])",
+    re.IGNORECASE,
+)
 _SHORT_TALK = frozenset({"HELO", "EHLO", "NOOP", "RSET", "QUIT"})
 
 
@@ -37,8 +44,13 @@ def is_short_session(trace: Trace) -> bool:
 
 
 def _is_lost_exchange_server(trace: Trace) -> bool:
-    """Whether it is no monitor but an Exchange server that tries again: the same domain, and X-EXPS is missing."""
+    """Whether it is no monitor but an Exchange server that tries again: the same domain, and X-EXPS is missing.
+
+    Unless its very name is that of a balancer or monitor.
+    """
     dialogue = SmtpDialogue(trace)
+    if _MONITOR_NAME.search(dialogue.client_name.partition(".")[0]):
+        return False
     return leaves_unauthenticated(dialogue) and is_same_domain(dialogue.client_name, dialogue.server_name)
 
 

@@ -55,6 +55,19 @@ def test_exchange_auth_not_offered_to_a_client_that_uses_it_elsewhere() -> None:
     assert found(scene, NOT_OFFERED) is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "is_monitor"),
+    [("lb01", True), ("F5-A", True), ("bigip", True), ("exc1", False), ("club7", False), ("album", False)],
+)
+def test_a_balancer_of_the_same_domain_that_comes_like_a_clock_is_a_monitor(name: str, *, is_monitor: bool) -> None:
+    scene = Scene()
+    for _ in range(4):
+        session(scene, BANNER, *hello(*MODERN, name=f"{name}.contoso.local"), *QUIT)
+        scene.now += 30
+    assert (found(scene, "smtp.monitor-probe") is not None) is is_monitor
+    assert (found(scene, NOT_OFFERED) is None) is is_monitor
+
+
 def test_exchange_auth_not_offered_again_and_again_is_surer() -> None:
     scene = Scene()
     for _ in range(3):

@@ -61,7 +61,7 @@ def exchange_auth_not_offered(scene: Scene) -> Iterator[Hit]:
         trace, hello = dialogue.trace, dialogue.hello
         is_same = is_same_domain(dialogue.client_name, dialogue.server_name)
         is_known = trace.client.address in servers
-        if hello is None or not (is_same or (is_known and trace.id not in monitors)):
+        if hello is None or trace.id in monitors or not (is_same or is_known):
             continue
         near = [
             each
