@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import tlsdecrypt
 from tlsdecrypt.errors import ParseError
-from tlsdecrypt.tls.fingerprint import client_fingerprint
+from tlsdecrypt.tls.fingerprint import MOST_NAMED, client_fingerprint
 from tlsdecrypt.tls.handshake import parse_client_hello, parse_sslv2_client_hello
 
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -81,6 +81,34 @@ def test_names_are_those_of_the_registry() -> None:
     assert found.groups == ("x25519", "secp256r1", "secp384r1")
     assert found.signature_algorithms[:2] == ("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256")
     assert found.extensions[:2] == ("server_name", "extended_master_secret")
+
+
+def test_of_thousands_of_codes_some_are_named_and_all_count() -> None:
+    contents = {0x0A: "4e20" + "fe01" * 9_999 + "001d"}
+    long = hello("fe02" * 20_000, "000a" + " ff77" * 9_999, contents)
+    found = client_fingerprint(parse_client_hello(long))
+    assert found is not None
+    assert [len(found.groups), len(found.extensions)] == [MOST_NAMED] * 2
+    other = client_fingerprint(parse_client_hello(long[:-4] + b"\xff\x78\0\0"))
+    assert other is not None
+    assert (other.extensions, other.ja3 == found.ja3) == (found.extensions, False)
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
+@pytest.mark.parametrize("name", ["openssl-tls13-retry.pcap", "go-encrypted-hello.pcap"])
+def test_behind_a_retry_the_fingerprint_is_that_of_the_first_hello(name: str) -> None:
+    """As FoxIO's program takes one hello a stream: databases know the first ones."""
+    path = CAPTURES / name
+    fields = ["-T", "fields", "-e", "tcp.stream", "-e", "tls.handshake.ja3"]
+    told = subprocess.run(
+        ["tshark", "-r", str(path), "-Y", "tls.handshake.ja3", *fields], capture_output=True, check=True
+    )
+    first: dict[str, str] = {}
+    for stream, digest in map(str.split, told.stdout.decode().splitlines()):
+        first.setdefault(stream, digest)
+    sessions = [each.tls for each in tlsdecrypt.analyze([path]).conversations if each.tls is not None]
+    assert any(each.retry_group for each in sessions)
+    assert [each.fingerprint.ja3 for each in sessions if each.fingerprint] == list(first.values())
 
 
 def test_a_hello_in_the_format_of_ssl2_has_none() -> None:

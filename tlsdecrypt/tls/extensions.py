@@ -13,6 +13,7 @@ from tlsdecrypt.wire import Reader
 _Value = TypeVar("_Value")
 
 MOST_AUTHORITIES: Final = 256  # whose certificates a server takes; the rest is not kept
+MOST_PROTOCOLS: Final = 256  # of ALPN; the rest is not kept
 
 _HEADER: Final = Struct(">HH")
 _HOST_NAME: Final = 0
@@ -261,8 +262,9 @@ def parse_server_name(data: bytes) -> str | None:
 
 def parse_alpn(data: bytes) -> tuple[str, ...]:
     """ProtocolNameList, RFC 7301 section 3.1."""
-    names, found = Reader(data).sub(2, "protocol names"), []
-    while names.remaining:
+    names = Reader(data).sub(2, "protocol names")
+    found: list[str] = []
+    while names.remaining and len(found) < MOST_PROTOCOLS:
         found.append(decode_name(names.vector(1, "protocol name")))
     return tuple(found)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FINGERPRINTS_REMEMBERED: Final = 64
 LONGEST_REMEMBERED: Final = 512  # suites, extensions, groups and algorithms together
+MOST_NAMED: Final = 1_000  # of each list; what comes after them counts in the hashes alone
 
 _NOTHING: Final = "000000000000"  # JA4: the hash of an empty list
 _MOST_COUNTED: Final = 99
@@ -98,9 +99,9 @@ def ja3s(hello: ServerHello) -> str:
 def _fingerprint(greased: _Offer) -> ClientFingerprint:
     offer = greased.without_grease()
     return ClientFingerprint(
-        groups=tuple(map(group_name, offer.groups)),
-        signature_algorithms=tuple(SignatureScheme(code).name for code in offer.algorithms),
-        extensions=tuple(ExtensionType(code).name.lower() for code in offer.extensions),
+        groups=tuple(map(group_name, offer.groups[:MOST_NAMED])),
+        signature_algorithms=tuple(SignatureScheme(code).name for code in offer.algorithms[:MOST_NAMED]),
+        extensions=tuple(ExtensionType(code).name.lower() for code in offer.extensions[:MOST_NAMED]),
         ja3=_ja3(offer),
         ja4=_ja4(offer),
     )

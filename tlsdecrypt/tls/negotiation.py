@@ -53,7 +53,8 @@ class Negotiation:
 
     def __init__(self) -> None:
         """Nothing was seen yet."""
-        self.client_hello: ClientHello | None = None
+        self.client_hello: ClientHello | None = None  # the last one: a HelloRetryRequest asks for another
+        self.first_hello: ClientHello | None = None
         self.server_hello: ServerHello | None = None
         self.version: int | None = None  # this and the suite are negotiated by the ServerHello
         self.suite: CipherSuite | None = None
@@ -147,7 +148,7 @@ class Negotiation:
 
     def add_sslv2_hello(self, record: bytes) -> None:
         """A ClientHello in the format of SSL 2.0; it is hashed without its record header."""
-        self.client_hello = handshake.parse_sslv2_client_hello(record)
+        self.client_hello = self.first_hello = handshake.parse_sslv2_client_hello(record)
         self._client_hellos += 1
         self.transcript.add(Direction.CLIENT_TO_SERVER, record)
         self.knowledge += 1
@@ -170,6 +171,7 @@ class Negotiation:
     def _add_client_hello(self, _direction: Direction, body: bytes) -> None:
         self._client_hellos += 1
         self.client_hello = handshake.parse_client_hello(body)
+        self.first_hello = self.first_hello or self.client_hello
 
     def _add_hello_retry_request(self, _direction: Direction, body: bytes) -> None:
         self.transcript.has_retry = True  # whatever else it says

@@ -50,7 +50,8 @@ class TlsSession(Value, frozen=True):
     that the server gave in it, up to TLS 1.2: they tell which sessions belong together.
     `secrets` are those that opened the session, of each handshake: a key log, never the key that was given.
     `max_fragment_length` (RFC 6066) is the one that was agreed on, `record_size_limits` (RFC 8449) are what client and
-    server take, in bytes of plaintext; `ja3s` is the fingerprint of the server's hello.
+    server take, in bytes of plaintext; `fingerprint` is that of the first hello of the
+    connection, `ja3s` that of the server's hello.
     `retry_group` is what the server asked for in a HelloRetryRequest, `secure_renegotiation` whether it knows RFC 5746
     (None in TLS 1.3, which has no renegotiation), `accepted_issuers` whose certificates it takes of clients.
     `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`. `fault` is the first

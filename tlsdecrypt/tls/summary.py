@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from tlsdecrypt.tls.certificates import certificate_facts
 from tlsdecrypt.tls.ciphersuites import cipher_suite
 from tlsdecrypt.tls.distinguished_name import describe_name
-from tlsdecrypt.tls.fingerprint import client_fingerprint, ja3s
+from tlsdecrypt.tls.fingerprint import MOST_NAMED, client_fingerprint, ja3s
 from tlsdecrypt.tls.judgement import is_seen_to_resume, judge
 from tlsdecrypt.tls.registry import ProtocolVersion, is_grease
 from tlsdecrypt.tls.session import TlsSession
@@ -63,7 +63,7 @@ def summarize(connection: TlsConnection, store: SecretStore, *, started_by: str 
         alerts=_as_sent(connection.dialogue.alerts),
         messages=_as_sent(connection.dialogue.messages),
         heartbeats=_as_sent(connection.dialogue.heartbeats),
-        fingerprint=client_fingerprint(hello) if hello else None,
+        fingerprint=client_fingerprint(first.first_hello) if first.first_hello else None,
         ja3s=ja3s(answer) if answer else None,
         retry_group=negotiation.retry_group,
         secure_renegotiation=_has_secure_renegotiation(negotiation),
@@ -169,7 +169,7 @@ def _offered_suites(codes: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _names(codes: tuple[int, ...]) -> tuple[str, ...]:
-    return tuple(cipher_suite(code).name for code in codes if not is_grease(code))
+    return tuple(cipher_suite(code).name for code in codes[:MOST_NAMED] if not is_grease(code))
 
 
 _cached_names = lru_cache(maxsize=MAX_CACHED_OFFERS)(_names)
