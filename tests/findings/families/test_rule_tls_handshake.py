@@ -83,6 +83,17 @@ def test_handshake_failure_is_a_fallback_where_the_client_comes_back() -> None:
     assert "tls.version-fallback" in rules
 
 
+@pytest.mark.parametrize(("pause", "is_told"), [(1, False), (30, True)])
+def test_handshake_failure_is_told_where_something_else_gets_through_much_later(pause: float, *, is_told: bool) -> None:
+    refused = tls(OWA, GOOD, ciphers="AES256-GCM-SHA384", client_ciphers="AES128-SHA", versions=(TLS12, TLS12))
+    made = Scene()
+    made.dialogue(refused, port=443)
+    made.now += pause
+    made.dialogue(tls(OWA, GOOD), port=443)
+    made.silence(5)
+    assert ("tls.handshake-failure" in rules_of(made)) is is_told
+
+
 def test_handshake_failure_is_silent_where_the_client_resets() -> None:
     assert "tls.handshake-failure" not in rules_of(scene(tls(OWA, GOOD)[:1], end="client-rst"))
 

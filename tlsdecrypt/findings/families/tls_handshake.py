@@ -39,7 +39,7 @@ _ABOUT_CERTIFICATES = frozenset(
 )
 _NO_COMMON_GROUND = frozenset({"handshake_failure", "insufficient_security"})
 _OLD = frozenset({"SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1"})
-_RETRY_NS = 60_000_000_000
+_RETRY_NS = 10_000_000_000  # a client that falls back does so at once
 _TLS_1_2_REQUIRED_NS = 1_540_944_000_000_000_000  # 31 October 2018, since when Microsoft 365 wants TLS 1.2
 
 
