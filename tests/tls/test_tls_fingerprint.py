@@ -11,11 +11,13 @@ from struct import pack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from relayed_peers import DOWN, ORDERS, UP, observe
 
 import tlsdecrypt
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls.fingerprint import MOST_NAMED, client_fingerprint
-from tlsdecrypt.tls.handshake import parse_client_hello, parse_sslv2_client_hello
+from tlsdecrypt.tls.handshake import HELLO_RETRY_REQUEST_RANDOM, parse_client_hello, parse_sslv2_client_hello
+from tlsdecrypt.tls.secrets import SecretStore
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -94,21 +96,18 @@ def test_of_thousands_of_codes_some_are_named_and_all_count() -> None:
     assert (other.extensions, other.ja3 == found.ja3) == (found.extensions, False)
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
-@pytest.mark.parametrize("name", ["openssl-tls13-retry.pcap", "go-encrypted-hello.pcap"])
-def test_behind_a_retry_the_fingerprint_is_that_of_the_first_hello(name: str) -> None:
+@pytest.mark.parametrize("order", ORDERS)
+def test_behind_a_retry_the_fingerprint_is_that_of_the_first_hello(order: str) -> None:
     """As FoxIO's program takes one hello a stream: databases know the first ones."""
-    path = CAPTURES / name
-    fields = ["-T", "fields", "-e", "tcp.stream", "-e", "tls.handshake.ja3"]
-    told = subprocess.run(
-        ["tshark", "-r", str(path), "-Y", "tls.handshake.ja3", *fields], capture_output=True, check=True
-    )
-    first: dict[str, str] = {}
-    for stream, digest in map(str.split, told.stdout.decode().splitlines()):
-        first.setdefault(stream, digest)
-    sessions = [each.tls for each in tlsdecrypt.analyze([path]).conversations if each.tls is not None]
-    assert any(each.retry_group for each in sessions)
-    assert [each.fingerprint.ja3 for each in sessions if each.fingerprint] == list(first.values())
+    first, second = hello(), hello(extensions=f"{EXTENSIONS} 002c")  # with a cookie
+    versions, retry = bytes.fromhex("002b 0002 0304"), HELLO_RETRY_REQUEST_RANDOM
+    answers = [b"\x03\x03" + random + b"\0\x13\x01\0" + vector(versions, 2) for random in (retry, bytes(32))]
+    said = [(UP, 1, first), (DOWN, 2, answers[0]), (UP, 1, second), (DOWN, 2, answers[1])]
+    flights = [(way, b"\x16\x03\x03" + vector(bytes((kind,)) + vector(body, 3), 2)) for way, kind, body in said]
+    session = observe(flights, SecretStore(), order)[0]
+    assert session.version == "TLSv1.3"
+    assert session.fingerprint == client_fingerprint(parse_client_hello(first))
+    assert session.fingerprint != client_fingerprint(parse_client_hello(second))
 
 
 def test_a_hello_in_the_format_of_ssl2_has_none() -> None:
