@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+import pytest
 from packets import C, S, Scene, found, http_request, http_response, rules_of
 from tls_dialogues import identity, public_identity, tls
 
