@@ -111,6 +111,24 @@ def moved(
 
 
 @pytest.mark.parametrize(
+    ("status", "fields", "is_told"),
+    [
+        ("401 Unauthorized", ("WWW-Authenticate: Negotiate", "WWW-Authenticate: NTLM"), False),
+        ("440 Login Timeout", (), True),
+        ("401 Unauthorized", (), True),
+    ],
+)
+def test_lb_no_persistence_is_silent_for_the_challenge_of_a_new_connection(
+    status: str, fields: tuple[str, ...], *, is_told: bool
+) -> None:
+    asked = http_request("POST /EWS/Exchange.asmx", ("Cookie: X-BackEndCookie=S-1-5-21=abc",), b"<a/>")
+    scene = Scene()
+    scene.dialogue([C(asked), S(http_response("200 OK", ("X-FEServer: MBX01",)))], server=FIRST)
+    scene.dialogue([C(asked), S(http_response(status, ("X-FEServer: MBX02", *fields)))], server=SECOND)
+    assert ("lb.no-persistence" in rules_of(scene)) is is_told
+
+
+@pytest.mark.parametrize(
     ("scene", "confidence"), [(moved(code=10, modern=True), Confidence.LIKELY), (moved(), Confidence.HINT)]
 )
 def test_lb_no_persistence_fires_where_a_session_moves(scene: Scene, confidence: Confidence) -> None:

@@ -108,12 +108,16 @@ def _encloses(outer: Step, inner: Step) -> bool:
 
 
 def _has_lost(step: Step) -> bool:
-    """The server does not know the session: it demands a new login, or says so."""
+    """The server does not know the session: it demands a new login, or says so.
+
+    Not by the challenge with which each new connection begins.
+    """
     if step.about("mapi").get("response_code") in _LOST_CONTEXT:
         return True
     if step.status in _REDIRECTS:
         return is_login_page(str(step.http.get("location", "")))
-    return step.status in (_UNAUTHORIZED, _LOGIN_TIMEOUT)
+    is_first_leg = bool(step.http.get("challenges")) and not step.about("auth").get("is_complete")
+    return step.status == _LOGIN_TIMEOUT or (step.status == _UNAUTHORIZED and not is_first_leg)
 
 
 def _hit(step: Step, summary: str, evidence: tuple[Evidence, ...], *, is_sure: bool) -> Hit:
