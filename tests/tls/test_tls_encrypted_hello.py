@@ -25,7 +25,7 @@ from tlsdecrypt.tls import hidden_random
 from tlsdecrypt.tls.connection import TlsConnection
 from tlsdecrypt.tls.encrypted_hello import open_client_hello
 from tlsdecrypt.tls.extensions import Extensions
-from tlsdecrypt.tls.handshake import ClientHello, parse_client_hello
+from tlsdecrypt.tls.handshake import HELLO_RETRY_REQUEST_RANDOM, ClientHello, parse_client_hello
 from tlsdecrypt.tls.hpke import HpkeSuite, hpke_keys, hpke_open, kem_shared_secret
 from tlsdecrypt.tls.keyfiles import parse_key_file
 from tlsdecrypt.tls.private_key import private_key
@@ -222,6 +222,21 @@ def test_hundreds_of_sessions_in_a_key_log_cost_a_hello_no_trial_each(monkeypatc
     monkeypatch.setattr(hidden_random, "make_protection_13", trial)
     assert observe(flights, store)[1] == REQUEST
     assert 1 <= len(tried) < 10
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_first_hello_that_is_damaged_before_a_retry_raises_nothing(order: str) -> None:
+    flights, key_log, _ = sealed_session()
+    whole = flights[0][1]
+    damaged = bytearray(whole)
+    damaged[-1:] = b""  # the last extension is longer than what is left
+    damaged[3:5] = (len(damaged) - 5).to_bytes(2, "big")
+    damaged[6:9] = (len(damaged) - 9).to_bytes(3, "big")
+    retry = b"\x03\x03" + HELLO_RETRY_REQUEST_RANDOM + b"\0\x13\x01\0" + vector(2, extension(0x2B, b"\3\4"))
+    answer = b"\x16\x03\x03" + vector(2, b"\2" + vector(3, retry))
+    said = [(UP, bytes(damaged)), (Direction.SERVER_TO_CLIENT, answer), *flights]
+    session = observe(said, store_of(key_log, ECH_LINES), order)[0]
+    assert session.fault is not None
 
 
 def test_without_any_secret_nobody_can_tell() -> None:

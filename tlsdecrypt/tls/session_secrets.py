@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tlsdecrypt.flow import Direction
 from tlsdecrypt.tls import key_schedule
 from tlsdecrypt.tls.encrypted_hello import InnerHello, open_client_hello, open_with_key
-from tlsdecrypt.tls.handshake import parse_client_hello
 from tlsdecrypt.tls.hidden_random import TRIED_LABEL
 from tlsdecrypt.tls.key_agreement import agreed_secrets
 from tlsdecrypt.tls.key_schedule import labels_of
@@ -194,12 +193,11 @@ class SessionSecrets:
 
         Without them, a key log that names the session by both randoms tells the inner one.
         """
-        hello, message = self._negotiation.client_hello, self._negotiation.transcript.client_hello
+        # Behind a HelloRetryRequest, what the second hello hides needs the key of the first one.
+        hello, message = self._negotiation.first_hello, self._negotiation.transcript.client_hello
         if hello is None or message is None or not hello.extensions.has_encrypted_client_hello:
             return
         body, store = message[MESSAGE_HEADER_LENGTH:], self._store
-        if self._negotiation.transcript.has_retry:  # what the second hello hides needs the key of the first one
-            hello = parse_client_hello(body)
         self._inner = next(filter(None, self._opened(hello, body)), None)
         if self._inner is None:
             secrets = (each.secret for each in store.keylog_secrets(TRIED_LABEL, hello.random))
