@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.tls import extensions
-from tlsdecrypt.tls.extensions import Extensions, parse_extensions
+from tlsdecrypt.tls.extensions import MOST_EXTENSIONS, Extensions, parse_extensions
 from tlsdecrypt.wire import Reader
 
 if TYPE_CHECKING:
@@ -170,3 +170,11 @@ def test_what_is_only_present_or_absent_is_told() -> None:
     for kind, name in names.items():
         assert getattr(Extensions(((kind, b""),)), name)
         assert not getattr(Extensions(), name)
+
+
+def test_of_thousands_of_extensions_only_the_first_are_kept() -> None:
+    block = b"".join(kind.to_bytes(2, "big") + b"\0\0" for kind in range(9_000))
+    found = parse_extensions(Reader(len(block).to_bytes(2, "big") + block))
+    assert [kind for kind, _ in found.entries] == list(range(MOST_EXTENSIONS))
+    with pytest.raises(ParseError, match="extension header cut"):
+        parse_extensions(Reader((len(block) + 1).to_bytes(2, "big") + block + b"\0"))

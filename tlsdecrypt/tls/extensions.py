@@ -12,6 +12,7 @@ from tlsdecrypt.wire import Reader
 
 _Value = TypeVar("_Value")
 
+MOST_EXTENSIONS: Final = 1_000  # of one message, which has thirty at most; the rest is not kept
 MOST_AUTHORITIES: Final = 256  # whose certificates a server takes; the rest is not kept
 MOST_PROTOCOLS: Final = 256  # of ALPN; the rest is not kept
 
@@ -239,7 +240,8 @@ def parse_extensions(reader: Reader) -> Extensions:
         offset = start + length
         if offset > end:
             raise ParseError(f"extension {kind}: {length} bytes wanted, {end - start} left", start)
-        entries.append((kind, block[start:offset]))
+        if len(entries) < MOST_EXTENSIONS:
+            entries.append((kind, block[start:offset]))
     return Extensions(tuple(entries))
 
 
