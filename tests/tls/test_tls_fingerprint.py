@@ -87,11 +87,11 @@ def test_names_are_those_of_the_registry() -> None:
 
 def test_of_thousands_of_codes_some_are_named_and_all_count() -> None:
     contents = {0x0A: "4e20" + "fe01" * 9_999 + "001d"}
-    long = hello("fe02" * 20_000, "000a" + " ff77" * 9_999, contents)
-    found = client_fingerprint(parse_client_hello(long))
+    extensions = "000a" + " ff77" * 9_999
+    found = client_fingerprint(parse_client_hello(hello("fe02" * 20_000, extensions, contents)))
     assert found is not None
     assert [len(found.groups), len(found.extensions)] == [MOST_NAMED] * 2
-    other = client_fingerprint(parse_client_hello(long[:-4] + b"\xff\x78\0\0"))
+    other = client_fingerprint(parse_client_hello(hello("fe02" * 19_999 + "fe03", extensions, contents)))
     assert other is not None
     assert (other.extensions, other.ja3 == found.ja3) == (found.extensions, False)
 

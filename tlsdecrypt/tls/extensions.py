@@ -231,7 +231,8 @@ def parse_extensions(reader: Reader) -> Extensions:
     if not reader.remaining:
         return NO_EXTENSIONS
     block = reader.vector(2, "extensions")
-    entries, offset, end = [], 0, len(block)
+    entries: list[tuple[int, bytes]] = []
+    offset, end = 0, len(block)
     while offset < end:
         if end - offset < _HEADER.size:
             raise ParseError("extension header cut", offset)
