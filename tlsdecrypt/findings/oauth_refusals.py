@@ -137,9 +137,10 @@ def token_faults(scene: Scene) -> dict[str, list[TokenFault]]:
     """
     found: dict[str, list[TokenFault]] = defaultdict(list)
     for step in scene.steps:
-        if step.protocol == "http" and step.status is not None and not is_probe(step):
+        is_error = step.protocol == "http" and step.status is not None and step.status >= _FIRST_ERROR
+        if (is_error or _may_quote(step)) and not is_probe(step):
             said = dict(_quoted(step))
-            if step.status >= _FIRST_ERROR:
+            if is_error:
                 said.update(_said_itself(step))
             for sign, fault in said.items():
                 found[sign].append(fault)
@@ -150,6 +151,10 @@ def _said_itself(step: Step) -> Iterator[tuple[str, TokenFault]]:
     for sign, is_meant in _SPECIFIC.items():
         if (is_token_refused(step) or sign == "token-role-missing") and is_meant(step):
             yield sign, TokenFault(step, host_of(step), token_evidence(step))
+
+
+def _may_quote(step: Step) -> bool:
+    return step.status is not None and "ews" in step.annotations
 
 
 def _quoted(step: Step) -> Iterator[tuple[str, TokenFault]]:

@@ -47,12 +47,11 @@ def unreachable(scene: Scene) -> Iterator[Hit]:
     UDP, which comes from clients that asked two servers. "Fragmentation needed" is told as an error only where the
     sender ignores it, else as `info`.
     """
+    errors = [error for error in scene.surroundings.icmp if _is_told(error)] if scene.surroundings is not None else []
     by_ends: dict[tuple[Endpoint, Endpoint], list[Trace]] = defaultdict(list)
-    for trace in scene.traces:
+    for trace in scene.traces if errors else ():
         by_ends[trace.client, trace.server].append(trace)
-    for error in scene.surroundings.icmp if scene.surroundings is not None else ():
-        if not _is_told(error):
-            continue
+    for error in errors:
         if error.protocol == "tcp":
             yield from _about_connection(error, by_ends)
         elif error.protocol == "udp" and error.destination.port == _DNS_PORT:
