@@ -11,9 +11,6 @@ from tlsdecrypt.wire import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.recapture.stream_bytes import StreamBytes
-
-MAX_LOGIN = 256 << 10  # bytes of a client in which its login stands
 
 _BEFORE_TLS, _SASL, _BARE = b"AMQP\x02\x01\0\0", b"AMQP\x03\x01\0\0", b"AMQP\0\x01\0\0"  # of 1.0
 _OLD = (b"AMQP\0", b"AMQP\x01")  # all up to 0-9-1
@@ -27,13 +24,6 @@ _LIST8, _LIST32 = 0xC0, 0xD0
 _BINARY8, _STRING8, _SYMBOL8 = 0xA0, 0xA1, 0xA3
 _BINARY32, _STRING32, _SYMBOL32 = 0xB0, 0xB1, 0xB3
 _NULL, _SMALL_LONG = 0x40, 0x53
-
-
-def mask_amqp(client: StreamBytes) -> None:
-    """Overwrite what a client of AMQP proves itself with."""
-    data = client.beginning(MAX_LOGIN)
-    for begin, end in proofs(data):
-        client.overwrite(begin, b"*" * (end - begin))
 
 
 def proofs(data: bytes) -> Iterator[tuple[int, int]]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.recapture.amqp_logins import mask_amqp
 from tlsdecrypt.recapture.binary_logins import mask_binds, mask_socks
+from tlsdecrypt.recapture.first_logins import mask_first_logins
 from tlsdecrypt.recapture.http_masking import HttpMasking, holds_requests
 from tlsdecrypt.recapture.line_masking import mask_lines
 from tlsdecrypt.recapture.mail_masking import mask_mail
-from tlsdecrypt.recapture.mqtt_logins import mask_mqtt
-from tlsdecrypt.recapture.mysql_logins import mask_mysql
-from tlsdecrypt.recapture.postgres_logins import mask_postgres
-from tlsdecrypt.recapture.tds_logins import mask_tds
 from tlsdecrypt.redact.in_place import InPlaceMasker
 from tlsdecrypt.redact.renamer import Renamer
 
@@ -48,11 +44,7 @@ def mask_streams(
         HttpMasking(masker).mask(client, server)
     else:
         mask_binds(client)
-        mask_postgres(client)
-        mask_mqtt(client)
-        mask_mysql(client)
-        mask_tds(client)
-        mask_amqp(client)
+        mask_first_logins(client)
         mask_mail(conversation.application_protocol or "", client, server)
         mask_lines(client, server, masker)
         if not conversation.application_protocol and holds_requests(client):  # behind something else

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from tlsdecrypt.errors import ParseError
 from tlsdecrypt.redact.in_place import stars
 from tlsdecrypt.wire import Reader
-
-if TYPE_CHECKING:
-    from tlsdecrypt.recapture.stream_bytes import StreamBytes
-
-MAX_CONNECT = 256 << 10  # bytes of a client in which its first packet stands
 
 _CONNECT = re.compile(
     rb"\x10(?:[\x80-\xff]{0,3}[\x00-\x7f])(?:\x00\x04MQTT[\x03-\x05]|\x00\x06MQIsdp[\x03\x83]|\x00\x04MQTT\x84)"
@@ -22,14 +16,6 @@ _WILL, _PASSWORD, _USER = 0x04, 0x40, 0x80  # connect flags
 _AUTHENTICATION_DATA, _USER_PROPERTY = 0x16, 0x26
 _FIXED = {0x11: 4, 0x17: 1, 0x19: 1, 0x21: 2, 0x22: 2, 0x27: 4, 0x18: 4, 0x02: 4, 0x01: 1}  # lengths of properties
 _MORE = 0x80
-
-
-def mask_mqtt(client: StreamBytes) -> None:
-    """Overwrite the password that a client of MQTT begins with."""
-    data = client.beginning(MAX_CONNECT)
-    masked = without_mqtt_password(data)
-    if masked != data:
-        client.overwrite(0, masked)
 
 
 def without_mqtt_password(data: bytes) -> bytes:

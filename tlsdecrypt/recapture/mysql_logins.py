@@ -11,9 +11,6 @@ from tlsdecrypt.wire import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.recapture.stream_bytes import StreamBytes
-
-MAX_LOGIN = 256 << 10  # bytes of a client in which its login stands
 
 _HEAD, _NUMBER = 4, 3  # length of three bytes, and the number of the packet
 _FIXED = struct.Struct("<IIB23s")  # capabilities, longest packet, character set, nothing
@@ -21,13 +18,6 @@ _PROTOCOL_41, _SECURE_CONNECTION, _LENGTH_ENCODED = 0x200, 0x8000, 0x200000
 _SERVERS_OWN = 4  # of the 23 bytes, which MariaDB uses
 _CHANGE_USER = 0x11
 _TWO_BYTES, _THREE_BYTES, _EIGHT_BYTES = 0xFC, 0xFD, 0xFE  # before length-encoded integers
-
-
-def mask_mysql(client: StreamBytes) -> None:
-    """Overwrite what a client of MySQL proves itself with."""
-    data = client.beginning(MAX_LOGIN)
-    for begin, end in proofs(data):
-        client.overwrite(begin, b"*" * (end - begin))
 
 
 def proofs(data: bytes) -> Iterator[tuple[int, int]]:

@@ -6,27 +6,15 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.redact.in_place import stars
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.recapture.stream_bytes import StreamBytes
-
-MAX_LOGIN = 256 << 10  # bytes of a client in which its login stands
 
 _ASKS = re.compile(rb"(?:\x00\x00\x00\x08\x04\xd2\x16[\x2f\x30])*")  # SSLRequest, GSSENCRequest
 _START = re.compile(rb"\x00\x00..\x00[\x02\x03]\x00[\x00-\x0f]", re.DOTALL)  # StartupMessage: length, version
 _SASL_START = re.compile(rb"[A-Z][A-Z0-9-]{1,30}\0....", re.DOTALL)  # the mechanism, and how long its response is
 _HEAD = struct.Struct(">cI")
 _LENGTH = struct.Struct(">I")
-
-
-def mask_postgres(client: StreamBytes) -> None:
-    """Overwrite what a client of PostgreSQL proves itself with."""
-    data = client.beginning(MAX_LOGIN)
-    for begin, end in proofs(data):
-        client.overwrite(begin, stars(data[begin:end]))
 
 
 def proofs(data: bytes) -> Iterator[tuple[int, int]]:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tlsdecrypt.recapture.stream_bytes import StreamBytes
-
-MAX_LOGIN = 256 << 10  # bytes of a client in which its login stands
 
 _HEAD = struct.Struct(">BBHHBB")  # type, status, length, process, number, window
 _LAST = 0x01  # status of the last packet of a message
 _OLD_LOGIN, _FEDERATED_TOKEN, _LOGIN7, _TOKEN, _PRELOGIN = 0x02, 0x08, 0x10, 0x11, 0x12
 _KINDS = frozenset({_OLD_LOGIN, _FEDERATED_TOKEN, _LOGIN7, _TOKEN, _PRELOGIN})
+_FIRST = frozenset({bytes([each]) for each in (_PRELOGIN, _LOGIN7, _OLD_LOGIN)})  # what a client begins with
 _OLD_SECRETS = ((62, 92), (202, 457))  # of the user, and of other servers
 _LOGIN7_LENGTH = 94  # of its fixed part
 _PASSWORD, _TOKEN_PLACE, _NEW_PASSWORD, _LONG_TOKEN, _EXTENSIONS = 44, 78, 86, 90, 56  # offsets of offsets and lengths
@@ -26,18 +24,10 @@ _OBFUSCATED_STAR = b"\x07\xa5"  # U+002A: halves of each byte swapped, then XOR 
 _WIDE = 2  # bytes of a character
 
 
-def mask_tds(client: StreamBytes) -> None:
-    """Overwrite what a client of SQL Server proves itself with."""
-    data = client.beginning(MAX_LOGIN)
-    if data[:1] not in {bytes([each]) for each in (_PRELOGIN, _LOGIN7, _OLD_LOGIN)}:
-        return
-    masked = without_tds_passwords(data)
-    if masked != data:
-        client.overwrite(0, masked)
-
-
 def without_tds_passwords(data: bytes) -> bytes:
     """`data`, the beginning of what a client of TDS said, without its passwords and tokens."""
+    if data[:1] not in _FIRST:
+        return data
     masked = bytearray(data)
     for kind, places in _messages(data):
         message = b"".join(data[start:end] for start, end in places)
