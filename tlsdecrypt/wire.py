@@ -70,6 +70,13 @@ class Reader:
         """A vector whose length stands before it in `length_size` bytes (RFC 8446 section 3.4)."""
         return self.take(self.uint(length_size, what), what)
 
+    def vectors(self, length_size: int, what: str, most: int) -> tuple[bytes, ...]:
+        """All vectors that are left, `most` of them at most."""
+        found: list[bytes] = []
+        while self.remaining and len(found) < most:
+            found.append(self.vector(length_size, what))
+        return tuple(found)
+
     def sub(self, length_size: int, what: str) -> Reader:
         """A Reader over a vector whose length stands before it in `length_size` bytes; this one moves past it."""
         length = self.uint(length_size, what)

@@ -256,19 +256,7 @@ class Trace:
         if any(self.application_lengths):
             messages, suites = tuple(each for each in messages if each.name == "certificate"), ()
         self.server = once(self.server)
-        self.tls = replace(
-            tls,
-            messages=messages,
-            offered_cipher_suites=suites,
-            server_certificates=once(tls.server_certificates),
-            key=once(tls.key),
-            verdict=once(tls.verdict),
-            secrets=(),
-            ja3s=None,
-            fingerprint=None,
-            heartbeats=(),
-            accepted_issuers=(),
-        )
+        self.tls = replace(tls.settled(), messages=messages, offered_cipher_suites=suites)
 
     def forget(self) -> None:
         """Let go of the steps, which point back here."""

@@ -176,21 +176,13 @@ def light(conversation: Conversation) -> Conversation:
     tls = conversation.tls
     if tls is not None:
         tls = replace(
-            tls,
+            tls.settled(),
             messages=(),
             alerts=(),
-            heartbeats=(),
-            fingerprint=None,
-            accepted_issuers=(),
-            ja3s=None,
             client_hello_span=None,
             record_size_limits=_NO_LIMITS,
             client_certificates=(),
-            server_certificates=once(tls.server_certificates),
             offered_cipher_suites=(),
-            secrets=(),
-            key=once(tls.key),
-            verdict=once(tls.verdict),
         )
     return replace(
         conversation,

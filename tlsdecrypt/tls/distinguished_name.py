@@ -15,7 +15,6 @@ NAMES_REMEMBERED: Final = 1 << 12  # a server sends the same list to every clien
 LONGEST_REMEMBERED: Final = 1 << 10  # bytes
 LONGEST_IDENTIFIER: Final = 128  # bytes of an object identifier
 
-_SET: Final = 0x31
 _WIDE: Final = {0x14: "latin-1", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}  # T61, Universal and BMP; others have bytes
 _MORE: Final = 0x80  # the bit of an octet in an object identifier that says that another one follows
 _FIRST_ARC: Final = 40
@@ -42,7 +41,7 @@ def parse_name(encoded: bytes) -> Name:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of values that are longer than the standard allows
             return Name(
-                RelativeDistinguishedName(map(_attribute, der.children(each, at_least=1, tag=_SET)))
+                RelativeDistinguishedName(map(_attribute, der.children(each, at_least=1, tag=der.SET)))
                 for each in der.children(der.first_element(encoded))
             )
     except ValueError as error:  # what the library does not take, as an attribute twice

@@ -82,9 +82,10 @@ def parse_ech_configs(data: bytes) -> list[EchConfig]:
     """ECHConfigList; configurations of other versions than that of the standard are left out."""
     configs, found = Reader(data).sub(2, "ECHConfigList"), []
     while configs.remaining:
-        version, contents = configs.u16("version"), configs.vector(2, "ECHConfigContents")
+        start, version = configs.offset, configs.u16("version")
+        configs.vector(2, "ECHConfigContents")
         if version == ExtensionType.ENCRYPTED_CLIENT_HELLO:  # they share the number
-            found.append(parse_ech_config(version.to_bytes(2, "big") + len(contents).to_bytes(2, "big") + contents))
+            found.append(parse_ech_config(data[start : configs.offset]))
     return found
 
 

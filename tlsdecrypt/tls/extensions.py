@@ -265,11 +265,7 @@ def parse_server_name(data: bytes) -> str | None:
 
 def parse_alpn(data: bytes) -> tuple[str, ...]:
     """ProtocolNameList, RFC 7301 section 3.1."""
-    names = Reader(data).sub(2, "protocol names")
-    found: list[str] = []
-    while names.remaining and len(found) < MOST_PROTOCOLS:
-        found.append(decode_name(names.vector(1, "protocol name")))
-    return tuple(found)
+    return tuple(map(decode_name, Reader(data).sub(2, "protocol names").vectors(1, "protocol name", MOST_PROTOCOLS)))
 
 
 def parse_first_protocol(data: bytes) -> bytes:
@@ -310,11 +306,7 @@ def parse_client_versions(data: bytes) -> tuple[int, ...]:
 
 def parse_authorities(data: bytes) -> tuple[bytes, ...]:
     """`DistinguishedName certificate_authorities<0..2^16-1>`, RFC 5246 section 7.4.4."""
-    names = Reader(data).sub(2, "certificate authorities")
-    found: list[bytes] = []
-    while names.remaining and len(found) < MOST_AUTHORITIES:
-        found.append(names.vector(2, "distinguished name"))
-    return tuple(found)
+    return Reader(data).sub(2, "certificate authorities").vectors(2, "distinguished name", MOST_AUTHORITIES)
 
 
 def parse_certificate_types(data: bytes) -> tuple[int, ...]:

@@ -257,11 +257,7 @@ def parse_encrypted_extensions(body: bytes) -> Extensions:
 @lru_cache(maxsize=CERTIFICATES_REMEMBERED)
 def parse_certificate(body: bytes) -> tuple[bytes, ...]:
     """Certificates in DER, the sender's own first (SSL 3.0 to TLS 1.2, RFC 5246 section 7.4.2)."""
-    entries = Reader(body).sub(3, "certificate list")
-    found: list[bytes] = []
-    while entries.remaining and len(found) < MOST_CERTIFICATES:
-        found.append(entries.vector(3, "certificate"))
-    return tuple(found)
+    return Reader(body).sub(3, "certificate list").vectors(3, "certificate", MOST_CERTIFICATES)
 
 
 def parse_raw_public_key(body: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tlsdecrypt.value import Hidden, Value
+from tlsdecrypt.value import Hidden, Value, once, replace
 
 if TYPE_CHECKING:
     from tlsdecrypt.flow import Span
@@ -50,8 +50,8 @@ class TlsSession(Value, frozen=True):
     that the server gave in it, up to TLS 1.2: they tell which sessions belong together.
     `secrets` are those that opened the session, of each handshake: a key log, never the key that was given.
     `max_fragment_length` (RFC 6066) is the one that was agreed on, `record_size_limits` (RFC 8449) are what client and
-    server take, in bytes of plaintext; `fingerprint` is that of the first hello of the
-    connection, `ja3s` that of the server's hello.
+    server take, in bytes of plaintext; `fingerprint` is that of the first hello of the connection, `ja3s` that of the
+    server's hello.
     `retry_group` is what the server asked for in a HelloRetryRequest, `secure_renegotiation` whether it knows RFC 5746
     (None in TLS 1.3, which has no renegotiation), `accepted_issuers` whose certificates it takes of clients.
     `started_by` says what carried TLS where clear text stood before it, as in `STARTTLS (smtp)`. `fault` is the first
@@ -100,3 +100,17 @@ class TlsSession(Value, frozen=True):
     max_fragment_length: int | None = None
     record_size_limits: tuple[int | None, int | None] = (None, None)
     secrets: Hidden[tuple[KeyLogSecret, ...]] = ()
+
+    def settled(self) -> TlsSession:
+        """What is kept of many sessions: nothing that their own rules alone ask for; once, what is the same in most."""
+        return replace(
+            self,
+            heartbeats=(),
+            fingerprint=None,
+            ja3s=None,
+            accepted_issuers=(),
+            secrets=(),
+            server_certificates=once(self.server_certificates),
+            key=once(self.key),
+            verdict=once(self.verdict),
+        )
