@@ -104,9 +104,10 @@ def test_diagnostics_are_told_in_any_service() -> None:
 
 
 @given(st.text(max_size=200))
-def test_nothing_makes_it_fail(text: str) -> None:
-    parse_diagnostics(text)
-    _oauth("POST /a/oauth2/token", quote(text), answer=text)
-    _oauth(
-        "POST /a/oauth2/token", "grant_type=" + quote(text), answer=json.dumps({"error": text, "error_codes": [text]})
-    )
+def test_any_text_is_told_as_it_came_or_not_at_all(text: str) -> None:
+    assert all(value in text for value in parse_diagnostics(text).values())
+    assert "error" not in _oauth("POST /a/oauth2/token", quote(text), answer="no JSON: " + text)
+    refused = json.dumps({"error": text, "error_codes": [text]})
+    facts = _oauth("POST /a/oauth2/token", "grant_type=" + quote(text), answer=refused)
+    assert facts.get("grant_type", text) == text
+    assert facts.get("error", text) == text

@@ -142,8 +142,11 @@ def test_a_deflated_bomb_is_bounded() -> None:
 
 
 @given(st.text(max_size=100), st.binary(max_size=60))
-def test_nothing_makes_it_fail(text: str, blob: bytes) -> None:
+def test_tokens_that_are_none_tell_the_protocol_and_nobody(text: str, blob: bytes) -> None:
     token = base64.b64encode(blob).decode()
-    _signin(f"GET /adfs/ls/?SAMLRequest={quote(token, safe='')}", answer=f'<input name="wresult" value="{text}')
-    _signin("POST /adfs/ls/", f"SAMLResponse={quote(token, safe='')}&wresult={quote(text, safe='')}")
-    _signin("GET /GetUserRealm.srf", answer=text, answer_fields=[])
+    asked = _signin(f"GET /adfs/ls/?SAMLRequest={quote(token, safe='')}", answer=f'<input name="wresult" value="{text}')
+    posted = _signin("POST /adfs/ls/", f"SAMLResponse={quote(token, safe='')}&wresult={quote(text, safe='')}")
+    realm = _signin("GET /GetUserRealm.srf", answer=text, answer_fields=[])
+    for facts in (asked, posted, realm):
+        assert "issuer" not in facts
+    assert {asked["protocol"], posted["protocol"]} <= {"saml", "ws-federation"}

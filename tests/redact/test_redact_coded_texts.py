@@ -12,7 +12,7 @@ from cli_runs import run
 from hypothesis import given
 from hypothesis import strategies as st
 from packets import C, S, http_request, http_response
-from test_redact_logins import MARKER, assert_hidden, outputs
+from test_redact_logins import MARKER, assert_hidden, both_ways, outputs
 
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.redact.coded_texts import mask_coded
@@ -58,11 +58,7 @@ CONTENTS = {
 @pytest.mark.parametrize("place", CONTENTS)
 def test_a_secret_in_base64_in_a_content_is_hidden(place: str, tmp_path: Path) -> None:
     kind, content = CONTENTS[place]
-    said = [
-        C(http_request("POST /a", [f"Content-Type: {kind}"], content.encode())),
-        S(http_response("200 OK", [f"Content-Type: {kind}"], content.encode())),
-    ]
-    shown = outputs(said, tmp_path)
+    shown = outputs(both_ways(kind, content.encode()), tmp_path)
     path = tmp_path / "a.pcapng"
     assert run(tmp_path / "scene.pcap", "-o", path).exit_code == 0
     for secret in (MARKER, INNER):

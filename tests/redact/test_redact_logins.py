@@ -43,6 +43,12 @@ def guises(secret: bytes) -> list[bytes]:
     return [each for each in (*found, wide) if len(each) >= SHORTEST]
 
 
+def both_ways(kind: str, content: bytes) -> list[Say]:
+    """A request and an answer with the same content."""
+    fields = [f"Content-Type: {kind}"]
+    return [C(http_request("POST /a", fields, content)), S(http_response("200 OK", fields, content))]
+
+
 def outputs(said: list[Say], folder: Path) -> bytes:
     """All documents of a capture, with contents where they have them."""
     (folder / "scene.pcap").write_bytes(scene_of(said).pcap())

@@ -11,7 +11,7 @@ import pytest
 from cli_runs import run
 from http_samples import exchange_of
 from packets import C, S, Scene, http_request, http_response
-from test_redact_logins import NAMES, assert_hidden, outputs
+from test_redact_logins import NAMES, assert_hidden, both_ways, outputs
 
 from tlsdecrypt.redact import Redactor
 from tlsdecrypt.redact.names import is_secret_field
@@ -152,11 +152,7 @@ WRITTEN = {
 @pytest.mark.parametrize("place", WRITTEN)
 def test_a_content_hides_the_secret_in_it(place: str, tmp_path: Path) -> None:
     kind, content = WRITTEN[place]
-    said = [
-        C(http_request("POST /a", [f"Content-Type: {kind}"], content.encode())),
-        S(http_response("200 OK", [f"Content-Type: {kind}"], content.encode())),
-    ]
-    assert_hidden(outputs(said, tmp_path), MARKER.encode())
+    assert_hidden(outputs(both_ways(kind, content.encode()), tmp_path), MARKER.encode())
     path = tmp_path / "a.pcapng"
     assert run(tmp_path / "scene.pcap", "-o", path).exit_code == 0
     assert_hidden(path.read_bytes(), MARKER.encode())

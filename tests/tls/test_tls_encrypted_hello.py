@@ -295,8 +295,15 @@ def opened(encoded: bytes) -> ClientHello | None:
 
 
 @given(st.binary(max_size=80))
-def test_whatever_was_sealed_nothing_is_raised(encoded: bytes) -> None:
-    opened(encoded)
+def test_bytes_that_were_sealed_are_a_hello_that_begins_so_or_none(encoded: bytes) -> None:
+    hello = opened(encoded)
+    assert hello is None or hello.random == encoded[2:34]
+
+
+@given(st.binary(min_size=32, max_size=32), st.lists(st.integers(0, 0xFFFF), max_size=4), st.integers(0, 40))
+def test_a_hello_that_was_sealed_comes_out_as_it_was(random: bytes, suites: list[int], padding: int) -> None:
+    sealed = ClientHello(0x0303, random, b"", tuple(suites), (0,), Extensions())
+    assert opened(body_of(random, sealed, b"", b"") + bytes(padding)) == sealed
 
 
 def test_an_inner_hello_that_wants_what_the_outer_one_lacks_is_none() -> None:
