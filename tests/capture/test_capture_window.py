@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,7 @@ from tlsdecrypt.capture.window import FileWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DATA = bytes(range(256)) * 4
 
@@ -114,3 +117,26 @@ def test_readers_read_ahead_from_where_they_go_on(make: Callable[[list[Frame]], 
     assert sum(len(batch) for batch in reader.batches()) == 39
     assert len(window.advanced) > 3
     assert window.expected[: len(window.advanced)] == window.advanced
+
+
+def test_what_is_read_ahead_touches_no_file_that_was_opened_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first file is closed before the reading begins, and its descriptor's number goes to the second."""
+    (tmp_path / "first").write_bytes(b"a" * 64)
+    (tmp_path / "second").write_bytes(b"b" * 64)
+    may_read, pread = threading.Event(), os.pread
+    monkeypatch.setattr(os, "pread", lambda *where: may_read.wait(10) and pread(*where))
+    first = (tmp_path / "first").open("rb", buffering=0)
+    window = FileWindow(first, [].append, 16)
+    window.advance(0, 0)
+    window.expect(16)
+    number = first.fileno()
+    first.close()
+    with (tmp_path / "second").open("rb", buffering=0) as second:
+        assert second.fileno() == number
+        may_read.set()
+        ahead = window._ahead
+        assert ahead is not None
+        ahead.join()
+        assert (ahead.data, second.tell()) == (b"a" * 16, 0)

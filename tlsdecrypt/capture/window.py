@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from contextlib import suppress
@@ -125,20 +126,32 @@ class FileWindow:
 
 
 class _ReadAhead(Thread):
-    """Reads what comes next while the present batch is worked on: a disk, and copying, cost another core's time."""
+    """Reads what comes next while the present batch is worked on: a disk, and copying, cost another core's time.
+
+    A file of the system is read by a descriptor of its own: it may be closed meanwhile, and its number be another's.
+    """
 
     def __init__(self, file: io.RawIOBase, position: int, size: int) -> None:
         super().__init__(daemon=True)
         self._file = file
+        self._descriptor: int | None = None
+        with suppress(OSError, ValueError):  # of bytes in memory, and of what is closed
+            self._descriptor = os.dup(file.fileno())
         self.position = position
         self.size = size
         self.data: bytes | None = None
 
     def run(self) -> None:
-        """Read. What fails is read again by who wants it, and named there; a file that was closed, nobody wants."""
+        """Read. What fails, or is short, is read again by who wants it, and named there."""
         with suppress(OSError, ValueError):
-            self._file.seek(self.position)
-            self.data = _read_fully(self._file, self.size)
+            if self._descriptor is None:
+                self._file.seek(self.position)
+                self.data = _read_fully(self._file, self.size)
+            elif hasattr(os, "pread"):
+                data = os.pread(self._descriptor, self.size, self.position)
+                self.data = data if len(data) == self.size else None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
 
 def _read_fully(file: io.RawIOBase, size: int) -> bytes:
